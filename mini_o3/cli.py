@@ -1,0 +1,205 @@
+"""The command line: one verb per stage, thin."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mini_o3.kit.errors import UserError
+
+app = typer.Typer(
+    name="mini-o3", no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
+    help="Visual search by thinking with images: a policy looks at a large picture, zooms in, looks again, and answers.",
+)  # fmt: skip
+probe_app = typer.Typer(no_args_is_help=True, help="Make pictures in which something small must be found.")
+train_app = typer.Typer(no_args_is_help=True, help="Train nano, the embedded model.")
+app.add_typer(probe_app, name="probe")
+app.add_typer(train_app, name="train")
+
+MAX_QUESTION = 4000  # characters; four times the longest question of the published benchmarks
+PolicyOption = Annotated[
+    str, typer.Option("--policy", help="Who decides: nano, teacher, human, replay:FILE, hf:DIR or api:URL#MODEL.")
+]
+TurnsOption = Annotated[int, typer.Option("--turns", min=1, max=1000, help="Turns it may take; with T at most T - 1 zooms.")]
+MaxPixelsOption = Annotated[
+    int | None, typer.Option("--max-pixels", help="Largest view it is shown, in pixels. [default: what the policy wants]")
+]
+
+
+def main() -> None:
+    """Entry point: user errors become one line and status 2, Ctrl-C one line and status 130."""
+    try:
+        app()
+    except UserError as error:
+        _err(f"error: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _err("interrupted")
+        sys.exit(130)
+
+
+@app.command()
+def ask(
+    picture: Annotated[str, typer.Argument(help="A picture file.")],
+    question: Annotated[str, typer.Argument(help="What you want to know about it.")],
+    policy: PolicyOption = "nano",
+    turns: TurnsOption = 32,
+    max_pixels: MaxPixelsOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the episode record as one line of JSON, nothing else.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the record and the page. [default: runs/ask/TIME]")
+    ] = None,
+) -> None:
+    """Ask one question about one picture, and watch the search.
+
+    Writes a folder with `episode.json`, `episodes.jsonl` and `episode.html`, a page that needs nothing else.
+    """
+    from mini_o3.asking import ask_one
+
+    say = (lambda line: None) if as_json else _say
+    folder = out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S")
+    result = ask_one(picture, _question(question), policy, turns=turns, max_pixels=max_pixels, out=folder, say=say, note=_err)
+    if as_json:
+        print(json.dumps(result.episode.to_dict(), ensure_ascii=False))
+    else:
+        _say(f"open {result.page}")
+    if result.episode.stop.value in ("policy_error", "interrupted"):
+        sys.exit(130 if result.episode.stop.value == "interrupted" else 1)
+
+
+@probe_app.command("make")
+def probe_make(
+    level: Annotated[str, typer.Option(help="easy, medium or hard.")],
+    count: Annotated[int, typer.Option(min=1, help="How many probes.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures and tasks.jsonl.")],
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the first probe; below 500000000 only for training.")
+    ] = 500_000_000,
+    photos: Annotated[
+        str | None, typer.Option(help="Hide things in photographs: a folder of pictures, or `bundled`.")
+    ] = None,
+) -> None:
+    """Make probes: pictures with one question each, and everything about them known.
+
+    The same seed gives the same probe. Run the same command again to go on after an interruption.
+    """
+    from mini_o3.probes.make import make_probes
+
+    done = make_probes(level, count, seed, out, photos=photos, report=_Progress("probes"))
+    _say(f"{done} probes in {out}; measure with: mini-o3 eval --tasks {out} --policy nano --turns 12 --out {out}-nano")
+
+
+@train_app.command("perception")
+def train_perception(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/perception"),
+    config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/perception_nano.toml"),
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")] = None,
+) -> None:
+    """Teach nano to see: what stands where in a view, and what it is called.
+
+    Run the same command again to go on after an interruption.
+    """
+    _train("perception", out, config, steps)
+
+
+@train_app.command("sft")
+def train_sft(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/sft"),
+    config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/sft_nano.toml"),
+    start: Annotated[str | None, typer.Option(help="Model directory to start from. [default: the config's]")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")] = None,
+) -> None:
+    """Teach nano to search, by imitating teacher episodes.
+
+    Run the same command again to go on after an interruption.
+    """
+    _train("sft", out, config, steps, start=start)
+
+
+@app.command("eval")
+def evaluate_command(
+    tasks: Annotated[Path, typer.Option(help="Folder with tasks.jsonl.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.json and episodes.jsonl.")],
+    policy: PolicyOption = "nano",
+    turns: TurnsOption = 32,
+    max_pixels: MaxPixelsOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N tasks.")] = None,
+) -> None:
+    """Measure a policy on tasks: greedy, one episode per task, exact match.
+
+    Run the same command again to go on after an interruption.
+    """
+    from mini_o3.episode import Limits, read_tasks
+    from mini_o3.evaluate.run import evaluate
+    from mini_o3.policies.choose import choose_policy
+
+    found = read_tasks(tasks)[:limit]
+    chosen = choose_policy(policy, max_pixels=max_pixels, tasks=found, say=_say)
+    settings: dict[str, Any] = {
+        "tasks": str(tasks), "policy": policy, "turns": turns, "max_pixels": max_pixels, "limit": limit,
+        "profile": f"{chosen.profile.name}@{chosen.profile.hash}",
+    }  # fmt: skip
+    progress = _Progress("tasks")
+    report = evaluate(
+        found, chosen, Limits(turns=turns), out, settings=settings,
+        report=lambda done, total, accuracy: progress(done, total, f"accuracy {accuracy:.3f}"),
+    )  # fmt: skip
+    error = "" if report["stderr"] is None else f" +- {report['stderr']}"
+    _say(f"accuracy {report['accuracy']}{error} on {report['tasks']} tasks ({report['unjudged']} unjudged)")
+    _say(f"{out / 'report.json'}")
+
+
+def _train(stage: str, out: Path, config: Path, steps: int | None, start: str | None = None) -> None:
+    from mini_o3.sft.config import read_config
+    from mini_o3.sft.stages import run_stage
+
+    settings = read_config(config, start=start)
+    if settings.stage != stage:
+        raise UserError(f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}")
+    model = run_stage(settings, out, report=_say, stop_after=steps)
+    _say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")
+
+
+def _question(question: str) -> str:
+    if not question.strip():
+        raise UserError("QUESTION: is empty; say what you want to know")
+    if len(question) > MAX_QUESTION:
+        raise UserError(f"QUESTION: has {len(question):,} characters; at most {MAX_QUESTION:,} are taken")
+    return question
+
+
+class _Progress:
+    """Progress with the time left: one line rewritten on a terminal, now and then a line elsewhere."""
+
+    def __init__(self, what: str) -> None:
+        self.what, self.began, self.first, self.shown = what, time.monotonic(), 0, -1e9
+
+    def __call__(self, done: int, total: int, more: str = "") -> None:
+        now = time.monotonic()
+        live = sys.stderr.isatty()
+        if done < total and now - self.shown < (0.2 if live else 15.0):
+            return
+        self.shown = now
+        left = (now - self.began) / max(done - self.first, 1) * (total - done)
+        line = f"{done}/{total} {self.what}, {left / 60:.0f} min {left % 60:02.0f} s left {more}"
+        print(f"\r{line:<78}" if live else line, end="" if live and done < total else "\n", file=sys.stderr, flush=True)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _err(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

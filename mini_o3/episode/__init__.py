@@ -1,0 +1,34 @@
+"""One question about one picture: the task, the environment, the policy contract, the loop and the record."""
+
+from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
+from mini_o3.episode.loop import opening, response, run_episode
+from mini_o3.episode.policy import Conversation, Message, Policy, PolicyError, Reply, Request
+from mini_o3.episode.record import Episode, Turn
+from mini_o3.episode.session import Corrected, Observed, Outcome, Session, Stopped
+from mini_o3.episode.task import Goal, SearchTask, Thing, read_tasks
+
+__all__ = [
+    "OVER_TURN",
+    "Conversation",
+    "Corrected",
+    "Episode",
+    "Goal",
+    "Limits",
+    "Message",
+    "Observed",
+    "Outcome",
+    "Policy",
+    "PolicyError",
+    "Reply",
+    "Request",
+    "SearchTask",
+    "Session",
+    "StopReason",
+    "Stopped",
+    "Thing",
+    "Turn",
+    "opening",
+    "read_tasks",
+    "response",
+    "run_episode",
+]

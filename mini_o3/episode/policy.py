@@ -1,0 +1,96 @@
+"""The contract between whoever decides and the episode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from PIL import Image
+
+from mini_o3.protocol import PromptProfile
+from mini_o3.vision import PixelBudget
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation: texts and views in the order in which they are read."""
+
+    role: Role
+    parts: tuple[str | Image.Image, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a policy said in one turn.
+
+    Attributes:
+        text: the whole turn, thought and action.
+        finished: False if the length limit cut the turn off.
+        prompt_ids: ids that the environment added to the context since the last reply (image placeholders included).
+        token_ids, log_probs: ids that were sampled, and the log-probability of each; empty for policies without tokens.
+        context_tokens: length of the context after this turn; 0 if the policy does not know.
+        learn: False for a deliberate mistake of a teacher, which nobody should imitate.
+    """
+
+    text: str
+    finished: bool = True
+    prompt_ids: tuple[int, ...] = ()
+    token_ids: tuple[int, ...] = ()
+    log_probs: tuple[float, ...] = ()
+    context_tokens: int = 0
+    learn: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a policy is told when an episode begins; it never contains the answer."""
+
+    task_id: str
+    question: str
+    size: tuple[int, int]
+    picture: str
+    seed: int = 0
+    extra: dict[str, object] = field(default_factory=dict)
+
+
+class PolicyError(Exception):
+    """A policy cannot go on: an endpoint is down, a person left, a recording ended. Ends one episode, not the run."""
+
+
+class Conversation(Protocol):
+    """One episode seen from the policy.
+
+    Call order: `reply` with the opening messages, then `reply` with what the environment said since, until the episode
+    ends, then `close` once, also after errors.
+    """
+
+    async def reply(self, messages: Sequence[Message]) -> Reply:
+        """Answer the new messages.
+
+        Raises:
+            PolicyError: the policy cannot go on.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Policy(Protocol):
+    """Whoever decides what to look at. One policy serves many episodes, also at the same time.
+
+    Attributes:
+        name: for records and reports.
+        budget: the size at which it wants to be shown things.
+        profile: the prompts it expects.
+        context_tokens: the longest context it can take; None if it has no such limit.
+    """
+
+    name: str
+    budget: PixelBudget
+    profile: PromptProfile
+    context_tokens: int | None
+
+    def open(self, request: Request) -> Conversation: ...

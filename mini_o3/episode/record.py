@@ -1,0 +1,156 @@
+"""The record of an episode: what was said, seen and decided, down to the token. Causes are stored, facts derived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
+from mini_o3.vision import Rect, Region
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One policy message and what came back.
+
+    Attributes:
+        text: what the policy wrote, exactly.
+        action: `{"zoom": [x0, y0, x1, y1], "source": "observation_1"}`, `{"answer": ...}` or
+            `{"malformed": kind, "detail": ...}`.
+        thought: the thought of a well-formed turn.
+        observation: number of the observation that came back; None if none did.
+        rect: what that observation covers, pixels of the upright original.
+        shown: (width, height) of the view of it.
+        prompt_ids: ids that the environment put into the context before this turn.
+        token_ids, log_probs: ids the policy sampled, with the log-probability of each.
+        learn: False for a teacher's deliberate mistake.
+        seconds: how long the policy took.
+    """
+
+    text: str
+    action: dict[str, Any]
+    thought: str = ""
+    observation: int | None = None
+    rect: Rect | None = None
+    shown: tuple[int, int] | None = None
+    prompt_ids: tuple[int, ...] = ()
+    token_ids: tuple[int, ...] = ()
+    log_probs: tuple[float, ...] = ()
+    learn: bool = True
+    seconds: float = 0.0
+
+    @property
+    def malformed(self) -> str | None:
+        kind = self.action.get("malformed")
+        return None if kind is None else str(kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A whole episode; `to_dict` is one line of `episodes.jsonl`."""
+
+    task_id: str
+    picture: str
+    question: str
+    size: tuple[int, int]
+    policy: str
+    profile: str
+    limits: Limits
+    seed: int
+    shown: tuple[int, int]
+    turns: tuple[Turn, ...]
+    stop: StopReason
+    answer: str | None = None
+    error: str | None = None
+    expected: str | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_turns(self) -> int:
+        return len(self.turns)
+
+    @property
+    def is_over_turn(self) -> bool:
+        return self.stop in OVER_TURN
+
+    @property
+    def num_zooms(self) -> int:
+        return sum(turn.observation is not None for turn in self.turns)
+
+    @property
+    def evidence(self) -> Region | None:
+        """Region of the original that was looked at last before the answer; None without an answer."""
+        if self.stop is not StopReason.ANSWERED:
+            return None
+        rects = [turn.rect for turn in self.turns if turn.rect is not None]
+        return Region.of_rect(rects[-1] if rects else Rect(0, 0, *self.size), self.size)
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """All ids of the context, environment's and policy's, in order."""
+        return tuple(i for turn in self.turns for i in (*turn.prompt_ids, *turn.token_ids))
+
+    @property
+    def token_mask(self) -> tuple[int, ...]:
+        """Parallel to `token_ids`: 1 where the policy wrote the token."""
+        return tuple(m for turn in self.turns for m in (*(0 for _ in turn.prompt_ids), *(1 for _ in turn.token_ids)))
+
+    @property
+    def token_log_probs(self) -> tuple[float, ...]:
+        """Parallel to `token_ids`: log-probability where the policy wrote the token, 0.0 elsewhere."""
+        return tuple(p for turn in self.turns for p in (*(0.0 for _ in turn.prompt_ids), *turn.log_probs))
+
+    def to_dict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {
+            "task_id": self.task_id, "picture": self.picture, "question": self.question, "size": list(self.size),
+            "policy": self.policy, "profile": self.profile, "limits": self.limits.to_dict(), "seed": self.seed,
+            "shown": list(self.shown), "stop": self.stop.value, "answer": self.answer, "error": self.error,
+            "expected": self.expected, "meta": self.meta, "num_turns": self.num_turns, "is_over_turn": self.is_over_turn,
+            "evidence": None if self.evidence is None else [round(v, 6) for v in self.evidence.xyxy],
+            "turns": [_turn_dict(turn) for turn in self.turns],
+        }  # fmt: skip
+        return {key: value for key, value in data.items() if value is not None and value != {}}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Episode:
+        """Read what `to_dict` wrote; derived fields are computed anew.
+
+        Raises:
+            KeyError, TypeError, ValueError: for data that is not an episode.
+        """
+        return cls(
+            task_id=data["task_id"], picture=data["picture"], question=data["question"], size=_pair(data["size"]),
+            policy=data["policy"], profile=data["profile"], limits=Limits(**data["limits"]), seed=data["seed"],
+            shown=_pair(data["shown"]), turns=tuple(_turn(turn) for turn in data["turns"]),
+            stop=StopReason(data["stop"]), answer=data.get("answer"), error=data.get("error"),
+            expected=data.get("expected"), meta=data.get("meta", {}),
+        )  # fmt: skip
+
+
+def _turn_dict(turn: Turn) -> dict[str, Any]:
+    data: dict[str, Any] = {"text": turn.text, "action": turn.action, "seconds": round(turn.seconds, 3)}
+    if turn.thought:
+        data["thought"] = turn.thought
+    if turn.observation is not None and turn.rect and turn.shown:
+        data.update(observation=turn.observation, rect=list(turn.rect), shown=list(turn.shown))
+    if turn.token_ids or turn.prompt_ids:
+        data.update(prompt_ids=list(turn.prompt_ids), token_ids=list(turn.token_ids))
+        data["log_probs"] = [round(value, 6) for value in turn.log_probs]
+    if not turn.learn:
+        data["learn"] = False
+    return data
+
+
+def _turn(data: dict[str, Any]) -> Turn:
+    return Turn(
+        text=data["text"], action=data["action"], thought=data.get("thought", ""),
+        observation=data.get("observation"), rect=Rect(*data["rect"]) if "rect" in data else None,
+        shown=_pair(data["shown"]) if "shown" in data else None,
+        prompt_ids=tuple(data.get("prompt_ids", ())), token_ids=tuple(data.get("token_ids", ())),
+        log_probs=tuple(data.get("log_probs", ())), learn=data.get("learn", True), seconds=data.get("seconds", 0.0),
+    )  # fmt: skip
+
+
+def _pair(values: Any) -> tuple[int, int]:
+    first, second = values
+    return int(first), int(second)

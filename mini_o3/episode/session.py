@@ -1,0 +1,111 @@
+"""The environment as a pure state machine: actions in, outcomes out, no pixels, no models, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mini_o3.episode.limits import Limits, StopReason
+from mini_o3.protocol import VOID_FAULTS, Action, Answer, Fault, Malformed, Zoom, source_name
+from mini_o3.vision import MAX_ASPECT, Rect
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A zoom was carried out: observation `number` covers `rect` of the original."""
+
+    number: int
+    rect: Rect
+    source: int
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A turn failed; the policy is told why and may go on."""
+
+    malformed: Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The episode is over."""
+
+    reason: StopReason
+    malformed: Malformed | None = None
+
+
+Outcome = Observed | Corrected | Stopped
+
+
+class Session:
+    """One episode's state.
+
+    `rects[i]` is what frame i covers, in pixels of the upright original: 0 the whole picture, i >= 1 observation i. An
+    observation is numbered by its place in this list and by nothing else, so that after errors too the number the policy
+    is told is the number it can use. (In the released code the label counts turns and the list counts successes.)
+    """
+
+    def __init__(self, size: tuple[int, int], limits: Limits, view_tokens: Callable[[Rect], int] | None = None) -> None:
+        """`view_tokens` tells what a view of a rectangle costs in the policy's context; None: nothing."""
+        self.limits = limits
+        self.rects = [Rect(0, 0, *size)]
+        self.turns = 0
+        self.voids = 0
+        self.stop: StopReason | None = None
+        self.answer: str | None = None
+        self._view_tokens = view_tokens or (lambda rect: 0)
+
+    def apply(self, action: Action, context_tokens: int = 0) -> Outcome:
+        """Carry out one policy turn; `context_tokens` is the length of the policy's context after it.
+
+        Raises:
+            RuntimeError: the episode is over.
+        """
+        if self.stop is not None:
+            raise RuntimeError(f"the episode is over ({self.stop})")
+        self.turns += 1
+        outcome = self._outcome(action, context_tokens)
+        if isinstance(outcome, Stopped):
+            self.stop = outcome.reason
+        elif isinstance(outcome, Observed):
+            self.rects.append(outcome.rect)
+        return outcome
+
+    @property
+    def evidence(self) -> Rect | None:
+        """What the answer rests on: the last thing that was looked at. None before an answer."""
+        return self.rects[-1] if self.stop is StopReason.ANSWERED else None
+
+    def _outcome(self, action: Action, context_tokens: int) -> Outcome:
+        if isinstance(action, Answer):
+            self.answer = action.text
+            return Stopped(StopReason.ANSWERED)
+        aimed = self._aim(action) if isinstance(action, Zoom) else action
+        malformed = aimed if isinstance(aimed, Malformed) else None
+        if malformed and malformed.kind in VOID_FAULTS:
+            self.voids += 1
+            if self.voids > self.limits.void_retries:
+                return Stopped(StopReason.VOID, malformed)
+        if self.turns >= self.limits.turns:
+            return Stopped(StopReason.TURN_LIMIT, malformed)
+        if isinstance(aimed, Malformed):
+            return Corrected(aimed)
+        if self.limits.images is not None and len(self.rects) >= self.limits.images:
+            return Stopped(StopReason.IMAGE_LIMIT)
+        room = self.limits.context_tokens
+        if room is not None and context_tokens + self._view_tokens(aimed) > room:
+            return Stopped(StopReason.CONTEXT_LIMIT)
+        assert isinstance(action, Zoom)
+        return Observed(len(self.rects), aimed, action.region.frame)
+
+    def _aim(self, zoom: Zoom) -> Rect | Malformed:
+        frame = zoom.region.frame
+        if frame >= len(self.rects):
+            known = ", ".join(source_name(i) for i in range(len(self.rects))[-8:])
+            return Malformed(Fault.UNKNOWN_SOURCE, f"There is no {source_name(frame)}; the last sources are {known}.")
+        rect = zoom.region.to_rect(self.rects[frame])
+        if max(rect.width, rect.height) >= MAX_ASPECT * min(rect.width, rect.height):
+            return Malformed(
+                Fault.TOO_THIN, f"The box is {rect.width} x {rect.height} pixels, too thin to show; make it wider or higher."
+            )
+        return rect

@@ -1,0 +1,138 @@
+"""SearchTask: one picture, one question, and what is known about the answer. Everything that asks is turned into this."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mini_o3.kit.errors import UserError
+from mini_o3.vision import Region
+
+TASKS_FILE = "tasks.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One object that a probe has drawn: what it looks like and exactly where (region of the original picture)."""
+
+    colour: str
+    shape: str
+    digit: str
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A probe question in parts: find the thing with these attributes (None: not said), then tell `ask` of it.
+
+    `ask` is colour, shape or digit of the thing itself, or `beside`: the shape of the thing next to it.
+    """
+
+    ask: str
+    colour: str | None = None
+    shape: str | None = None
+    digit: str | None = None
+
+    def fits(self, thing: Thing) -> bool:
+        return all(
+            wanted is None or wanted == seen
+            for wanted, seen in ((self.colour, thing.colour), (self.shape, thing.shape), (self.digit, thing.digit))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTask:
+    """A question about a picture.
+
+    Attributes:
+        picture: path of the picture file.
+        question: what is asked, as a person would write it.
+        answer: the expected answer; None when nobody knows it (`mini-o3 ask`).
+        family, level: where a probe comes from; empty for other tasks.
+        size: (width, height) of the upright picture in pixels; None if not recorded.
+        targets: regions of the original that hold the evidence; empty when unknown.
+        goal, things: what a probe's maker knows. Only the scripted teacher and the scorer may look at targets, goal and
+            things; a policy under test sees the picture and the question.
+    """
+
+    picture: str
+    question: str
+    answer: str | None = None
+    family: str = ""
+    level: str = ""
+    size: tuple[int, int] | None = None
+    targets: tuple[Region, ...] = ()
+    goal: Goal | None = None
+    things: tuple[Thing, ...] = ()
+    seed: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits of the content: the same question about the same file name always has the same id."""
+        key = json.dumps([Path(self.picture).name, self.question, self.answer, self.seed], ensure_ascii=True)
+        return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; regions become [x0, y0, x1, y1] of the original, rounded to 1e-6."""
+        data: dict[str, Any] = {"id": self.id, "picture": self.picture, "question": self.question}
+        optional = {"answer": self.answer, "family": self.family, "level": self.level, "seed": self.seed}
+        data.update({key: value for key, value in optional.items() if value not in (None, "")})
+        if self.size:
+            data["size"] = list(self.size)
+        if self.targets:
+            data["targets"] = [_box(region) for region in self.targets]
+        if self.goal:
+            goal = {"ask": self.goal.ask, "colour": self.goal.colour, "shape": self.goal.shape, "digit": self.goal.digit}
+            data["goal"] = {key: value for key, value in goal.items() if value is not None}
+        if self.things:
+            data["things"] = [[t.colour, t.shape, t.digit, _box(t.region)] for t in self.things]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], folder: Path | None = None) -> SearchTask:
+        """Read what `to_dict` wrote; a relative picture path is taken from `folder`.
+
+        Raises:
+            KeyError, TypeError, ValueError: for a row that is not a task.
+        """
+        picture = str(data["picture"])
+        if folder is not None and not Path(picture).is_absolute():
+            picture = str(folder / picture)
+        width_height = data.get("size")
+        return cls(
+            picture=picture,
+            question=str(data["question"]),
+            answer=None if data.get("answer") is None else str(data["answer"]),
+            family=data.get("family", ""),
+            level=data.get("level", ""),
+            size=(int(width_height[0]), int(width_height[1])) if width_height else None,
+            targets=tuple(Region(*box) for box in data.get("targets", ())),
+            goal=Goal(**data["goal"]) if "goal" in data else None,
+            things=tuple(Thing(c, s, d, Region(*box)) for c, s, d, box in data.get("things", ())),
+            seed=data.get("seed"),
+        )
+
+
+def read_tasks(folder: str | Path) -> list[SearchTask]:
+    """All tasks of a folder that holds `tasks.jsonl` and its pictures.
+
+    Raises:
+        UserError: there is no such file, or a line of it is not a task.
+    """
+    path = Path(folder) / TASKS_FILE
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; make tasks with `mini-o3 probe make --out {folder}`")
+    tasks = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            tasks.append(SearchTask.from_dict(json.loads(line), Path(folder)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}, line {number}: not a task ({error!r}); remove or mend the line") from None
+    return tasks
+
+
+def _box(region: Region) -> list[float]:
+    return [round(value, 6) for value in region.xyxy]

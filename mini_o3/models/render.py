@@ -1,0 +1,106 @@
+"""Chat to token ids, one message at a time, so that what is in the KV cache never has to be rendered again.
+
+The layout is Qwen2.5-VL's ChatML. Whether the policy wrote a token is decided here and nowhere else: ids of messages are
+the environment's (mask 0), ids that were sampled are the policy's (mask 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+from transformers import PreTrainedTokenizerBase
+
+from mini_o3.models.tokenizer import IM_END, IM_START, IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START
+
+Part = str | Image.Image
+
+
+@dataclass(slots=True)
+class Rendered:
+    """Token ids with their mask (1: the policy wrote it) and the views behind their image placeholders, in order."""
+
+    ids: list[int] = field(default_factory=list)
+    mask: list[int] = field(default_factory=list)
+    views: list[Image.Image] = field(default_factory=list)
+
+    def add(self, other: Rendered) -> None:
+        self.ids += other.ids
+        self.mask += other.mask
+        self.views += other.views
+
+
+class ChatRenderer:
+    """Renders for one tokenizer; `factor` is the side in pixels of one image token (28 for Qwen2.5-VL)."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, factor: int = 28) -> None:
+        self.tokenizer, self.factor = tokenizer, factor
+        token = tokenizer.convert_tokens_to_ids
+        self.im_start, self.im_end, self.image_pad = token(IM_START), token(IM_END), token(IMAGE_PAD)
+        self.vision_start, self.vision_end = token(VISION_START), token(VISION_END)
+        #: Never to be sampled: a picture that the policy claims to have seen.
+        self.forbidden = tuple(token(t) for t in (IMAGE_PAD, VIDEO_PAD, VISION_START, VISION_END))
+        self.newline = self.encode("\n")
+
+    def encode(self, text: str) -> list[int]:
+        """Plain text to ids; `<|im_end|>` and its like in the text stay text and cannot forge the layout."""
+        backend = self.tokenizer.backend_tokenizer
+        backend.encode_special_tokens = True
+        return list(backend.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def message(self, role: str, parts: Sequence[Part]) -> Rendered:
+        """One whole message that the environment wrote, with its end."""
+        out = Rendered()
+        ids = [self.im_start, *self.encode(f"{role}\n")]
+        for part in parts:
+            if isinstance(part, str):
+                ids += self.encode(part)
+            else:
+                count = (part.width // self.factor) * (part.height // self.factor)
+                ids += [self.vision_start, *[self.image_pad] * count, self.vision_end]
+                out.views.append(part)
+        ids += [self.im_end, *self.newline]
+        out.ids, out.mask = ids, [0] * len(ids)
+        return out
+
+    def invitation(self) -> Rendered:
+        """The start of the policy's message: the next id is sampled."""
+        ids = [self.im_start, *self.encode("assistant\n")]
+        return Rendered(ids, [0] * len(ids))
+
+    def spoken(self, text: str) -> Rendered:
+        """A policy message written by someone who is not sampled (a teacher): its text and its end are the policy's."""
+        ids = [*self.encode(text), self.im_end]
+        return Rendered(ids, [1] * len(ids))
+
+    def closing(self, sampled: Sequence[int]) -> Rendered:
+        """What the environment adds after sampled ids: the end if the policy did not write it, and the line break."""
+        ids = [*([] if sampled and sampled[-1] == self.im_end else [self.im_end]), *self.newline]
+        return Rendered(ids, [0] * len(ids))
+
+
+def positions(ids: Sequence[int], image_pad: int, grids: Sequence[tuple[int, int]], start: int = 0) -> tuple[np.ndarray, int]:
+    """Multimodal rotary positions of `ids`: (3, N) int64 for time, row and column, and the next free position.
+
+    Text advances all three together; the tokens of a view stand at its start in time and spread over rows and columns.
+    `grids` holds (rows, columns) in image tokens of the views behind the placeholders. Equal to transformers'
+    `get_rope_index`, but can go on from `start`, so that a conversation is positioned turn by turn.
+    """
+    out = np.empty((3, len(ids)), np.int64)
+    at, index, view = start, 0, 0
+    while index < len(ids):
+        if ids[index] != image_pad:
+            out[:, index] = at
+            at, index = at + 1, index + 1
+            continue
+        rows, columns = grids[view]
+        count = rows * columns
+        cells = np.arange(count)
+        out[:, index : index + count] = at + np.stack([np.zeros(count, np.int64), cells // columns, cells % columns])
+        at, index, view = at + max(rows, columns), index + count, view + 1
+    return out, at

@@ -1,0 +1,81 @@
+"""`--policy` in words: which policy a specification names, and how it wants to be built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mini_o3.episode import Policy, SearchTask
+from mini_o3.kit.errors import UserError
+from mini_o3.vision import PixelBudget
+
+CHOICES = "nano, teacher, human, replay:FILE, hf:DIR, api:URL#MODEL"
+
+
+def choose_policy(
+    spec: str,
+    *,
+    max_pixels: int | None = None,
+    temperature: float = 0.0,
+    picture: str | None = None,
+    tasks: Sequence[SearchTask] = (),
+    say: Callable[[str], None] = lambda line: None,
+    folder: Path | None = None,
+) -> Policy:
+    """The policy that `spec` names.
+
+    Args:
+        max_pixels: largest view it is shown; None: what it wants. nano always sees what it was trained with.
+        picture, tasks: where the teacher finds its probes: beside the picture, or given.
+        say, folder: how the human policy talks, and where it leaves views.
+
+    Raises:
+        UserError: there is no such policy, or it cannot be built.
+    """
+    kind, _, rest = spec.partition(":")
+    budget = _budget(max_pixels)
+    if kind in ("replay", "hf", "api") and not rest:
+        raise UserError(f"--policy {spec}: something is missing after {kind!r}; choose one of {CHOICES}")
+    if kind == "nano":
+        if max_pixels is not None:
+            raise UserError("--max-pixels: nano only sees views of 168 x 168; leave the option out or take another policy")
+        return _nano(temperature)
+    if kind == "hf":
+        from mini_o3.models.vlm import Sampling
+        from mini_o3.policies.local import Local
+
+        return Local.load(rest, spec, sampling=Sampling(temperature=temperature), budget=budget)
+    if kind == "api":
+        from mini_o3.policies.api import Api, ApiSettings
+
+        return Api(ApiSettings.parse(rest), budget=budget)
+    if kind == "replay":
+        from mini_o3.policies.replay import Replay
+
+        return Replay.read(rest, budget=budget)
+    if kind == "human":
+        from mini_o3.policies.human import Human
+
+        return Human(budget=budget, say=say, folder=folder)
+    if kind == "teacher":
+        from mini_o3.policies.teacher import Teacher
+
+        return Teacher(tasks) if tasks else Teacher.for_picture(picture or "")
+    raise UserError(f"--policy {spec}: no such policy; choose one of {CHOICES}")
+
+
+def _nano(temperature: float) -> Policy:
+    from mini_o3.models.nano import NANO_DIR
+    from mini_o3.models.vlm import Sampling
+    from mini_o3.policies.local import Local
+
+    return Local.load(str(NANO_DIR), "nano", sampling=Sampling(temperature=temperature, max_tokens=192))
+
+
+def _budget(max_pixels: int | None) -> PixelBudget | None:
+    if max_pixels is None:
+        return None
+    try:
+        return PixelBudget(max_pixels=max_pixels, min_pixels=min(40_000, max_pixels))
+    except ValueError as error:
+        raise UserError(f"--max-pixels {max_pixels}: {error}") from None

@@ -1,0 +1,65 @@
+"""A recorded episode played again: for tests, for looking at other people's runs, for changed limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mini_o3.episode import Message, PolicyError, Reply, Request
+from mini_o3.kit.errors import UserError
+from mini_o3.protocol import PromptProfile, load_profile
+from mini_o3.vision import PixelBudget
+
+
+class Replay:
+    """Says what was said before. `scripts` maps a task id (or `*` for any task) to the texts of its turns."""
+
+    name = "replay"
+    context_tokens: int | None = None
+
+    def __init__(
+        self, scripts: dict[str, list[str]], *, budget: PixelBudget | None = None, profile: PromptProfile | None = None
+    ) -> None:
+        self.scripts = scripts
+        self.budget = budget or PixelBudget()
+        self.profile = profile or load_profile("search")
+
+    @classmethod
+    def read(cls, path: str, *, budget: PixelBudget | None = None) -> Replay:
+        """From `episodes.jsonl` or one `episode.json`; the only episode of a file replays for any task.
+
+        Raises:
+            UserError: the file is missing or holds no episode.
+        """
+        scripts: dict[str, list[str]] = {}
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            rows = [json.loads(text)] if path.endswith(".json") else [json.loads(line) for line in text.splitlines() if line]
+            for row in rows:
+                scripts[str(row["task_id"])] = [str(turn["text"]) for turn in row["turns"]]
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}; give the episodes.jsonl of a run") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: not an episode record ({error!r}); give the episodes.jsonl of a run") from None
+        if not scripts:
+            raise UserError(f"{path}: holds no episode; give the episodes.jsonl of a run")
+        if len(scripts) == 1:
+            scripts["*"] = next(iter(scripts.values()))
+        return cls(scripts, budget=budget)
+
+    def open(self, request: Request) -> ReplayConversation:
+        return ReplayConversation(self.scripts.get(request.task_id) or self.scripts.get("*") or [])
+
+
+class ReplayConversation:
+    def __init__(self, texts: list[str]) -> None:
+        self.texts = iter(texts)
+
+    async def reply(self, messages: Sequence[Message]) -> Reply:
+        text = next(self.texts, None)
+        if text is None:
+            raise PolicyError("the recording ends here")
+        return Reply(text)
+
+    def close(self) -> None: ...

@@ -1,0 +1,235 @@
+"""The teacher: knows where everything is, but plays by the rules of one who does not.
+
+It says what can be seen in the views it was shown, tries candidates in reading order and never by which is right, and
+answers only when the evidence is legible in the last view. Its search follows one of four patterns, drawn per episode:
+
+- `trial_and_error`: list the candidates that show in the overview, look at one after the other;
+- `depth_first`: descend into a quarter, try what shows there, come back to the original, descend into the next;
+- `self_correction`: some looks miss their aim; it notices, says so and aims again;
+- `second_look`: the first list of candidates lacks the right one; it runs out, and looks at the overview again.
+
+The goal is restated in every thought that leaves a dead end. Deliberate mistakes carry `learn=False`: an imitator learns
+the repair, not the mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mini_o3.episode import Message, PolicyError, Reply, Request, SearchTask
+from mini_o3.episode.task import Thing, read_tasks
+from mini_o3.kit.errors import UserError
+from mini_o3.kit.seed import stream
+from mini_o3.probes import sight
+from mini_o3.probes.levels import EYE, FILL, FILL_BESIDE, FIRST_BOX, closer_box
+from mini_o3.protocol import Answer, PromptProfile, Zoom, format_action, load_profile
+from mini_o3.vision import PixelBudget, Rect, Region
+
+PATTERNS = ("trial_and_error", "depth_first", "self_correction", "second_look")
+_WEIGHTS = {
+    "easy": (0.62, 0.1, 0.16, 0.12),
+    "medium": (0.5, 0.2, 0.18, 0.12),
+    "hard": (0.4, 0.35, 0.15, 0.1),
+}
+_QUARTER = 0.6  # quarters overlap, so that nothing lies on a seam
+
+
+class Teacher:
+    """Policy over a known set of probes; `pattern` fixes the pattern instead of drawing it."""
+
+    name = "teacher"
+    context_tokens: int | None = None
+
+    def __init__(
+        self,
+        tasks: Sequence[SearchTask],
+        *,
+        pattern: str | None = None,
+        budget: PixelBudget = EYE,
+        profile: PromptProfile | None = None,
+    ) -> None:
+        self.tasks = {task.id: task for task in tasks}
+        self.pattern, self.budget, self.profile = pattern, budget, profile or load_profile("nano")
+
+    @classmethod
+    def for_picture(cls, picture: str) -> Teacher:
+        """The teacher of the probes that lie beside `picture`.
+
+        Raises:
+            UserError: there are none.
+        """
+        folder = Path(picture).parent
+        if not (folder / "tasks.jsonl").is_file():
+            raise UserError(
+                f"--policy teacher: {folder}/tasks.jsonl is missing; the teacher only knows probes (mini-o3 probe make)"
+            )
+        return cls(read_tasks(folder))
+
+    def open(self, request: Request) -> TeacherConversation:
+        task = self.tasks.get(request.task_id) or self._by_question(request)
+        rng = stream("teacher", request.task_id, request.seed)
+        pattern = self.pattern or str(rng.choice(PATTERNS, p=_WEIGHTS.get(task.level, _WEIGHTS["easy"])))
+        return TeacherConversation(Search(task, request.size, pattern, rng))
+
+    def _by_question(self, request: Request) -> SearchTask:
+        """In `ask` the answer is unknown, so the id differs; picture and question identify the probe."""
+        for task in self.tasks.values():
+            if Path(task.picture).name == Path(request.picture).name and task.question == request.question:
+                return task
+        raise UserError(f"--policy teacher: no probe asks {request.question!r} of {request.picture}; see tasks.jsonl")
+
+
+class TeacherConversation:
+    """One episode: every reply takes the next move of the search."""
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.moves = search.moves()
+
+    async def reply(self, messages: Sequence[Message]) -> Reply:
+        try:
+            move = next(self.moves)
+        except StopIteration:
+            raise PolicyError("the teacher has looked everywhere and found nothing") from None
+        return Reply(format_action(move.action), learn=move.learn)
+
+    def close(self) -> None:
+        self.moves.close()
+
+
+class Move(NamedTuple):
+    action: Zoom | Answer
+    learn: bool = True
+
+
+Moves = Generator[Move, None, None]
+
+
+class Search:
+    """The moves of one episode. `rects` mirrors the session's list: what each frame covers of the original."""
+
+    def __init__(self, task: SearchTask, size: tuple[int, int], pattern: str, rng: np.random.Generator) -> None:
+        if task.goal is None or not task.things:
+            raise UserError(f"{task.picture}: not a probe; the teacher only knows probes (mini-o3 probe make)")
+        self.task, self.goal, self.size, self.pattern, self.rng = task, task.goal, size, pattern, rng
+        self.rects = [Rect(0, 0, *size)]
+        self.found = False
+        self.verdict = ""  # what the last look showed, said at the start of the next thought
+        self.tried: list[Thing] = []
+        self.last = (0, (0.5, 0.5), 1.0)  # frame, centre and side of the last look
+
+    def moves(self) -> Moves:
+        """All moves up to the answer; ends without one if the target cannot be seen from anywhere it looked."""
+        if self.pattern == "depth_first":
+            yield from self.descend()
+        else:
+            yield from self.try_candidates(0, forget=self.pattern == "second_look")
+        if not self.found and self.pattern == "second_look":
+            self.verdict = f"{self.verdict}; not seen; look again"
+            yield from self.try_candidates(0)
+        if not self.found and self.pattern != "depth_first":
+            yield from self.descend()
+
+    def try_candidates(self, frame: int, forget: bool = False) -> Moves:
+        """Look at everything in `frame` that could be it, in reading order."""
+        listed = [s for s in sight.of_colour(self.see(frame), self.goal.colour) if s.thing not in self.tried]
+        if forget:
+            listed = [s for s in listed if not self.goal.fits(s.thing)]
+        spots = sight.point(listed, self.goal.colour).rstrip(".")
+        lead = self.lead(f"Find {self.goal_words}; {spots}")
+        for index, candidate in enumerate(listed):
+            words = f"{lead}; {'look' if index == 0 else 'next'} at {sight.spot_words(candidate.spot)}"
+            learn = not (forget and index == 0)
+            if self.pattern == "self_correction" and self.rng.random() < 0.4:
+                yield self.zoom(frame, self.miss(candidate), FIRST_BOX, words, learn=False)
+                seen = sight.describe(self.see(), self.goal.colour).rstrip(".")
+                words = f"{seen}; missed; look again at {sight.spot_words(candidate.spot)}"
+            yield self.zoom(frame, candidate.spot, FIRST_BOX, words, learn=learn)
+            yield from self.inspect()
+            if self.found:
+                return
+            self.tried.append(candidate.thing)
+            back = "" if frame == 0 else f"; back to observation {frame}"
+            lead = self.lead(f"not it{back}; Find {self.goal_words}")
+        if not listed:
+            self.verdict = spots
+
+    def descend(self) -> Moves:
+        """Quarter by quarter: go in, try what shows there, come back."""
+        for x, y in ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7)):
+            words = self.lead(f"Find {self.goal_words}; {'look at a' if len(self.rects) == 1 else 'back; next'} quarter")
+            yield self.zoom(0, (x, y), _QUARTER, words)
+            yield from self.try_candidates(len(self.rects) - 1)
+            if self.found:
+                return
+
+    def inspect(self) -> Moves:
+        """Look ever closer at what is in the middle until it is told or ruled out; answer if it is the target."""
+        goal, beside = self.goal, self.goal.ask == "beside"
+        widened = False
+        while True:
+            frame, seen = len(self.rects) - 1, self.see()
+            thing = sight.central(seen, goal.colour)
+            self.verdict = said = sight.describe(seen, goal.colour, beside).rstrip(".")
+            if thing is None or self.ruled_out(thing):
+                return
+            if not self.legible(thing):
+                side = closer_box(thing.share, FILL_BESIDE if beside else FILL)
+                yield self.zoom(frame, thing.spot, side, f"{said}; closer")
+                continue
+            answer = self.read(seen, thing)
+            if answer is not None:
+                self.found = True
+                yield Move(Answer(answer, f"{said}; answer {answer}"))
+                return
+            if widened:
+                return
+            widened = True  # what stands beside it is cut off: the same place again, in a larger box
+            source, spot, side = self.last
+            yield self.zoom(source, spot, side + 0.2, f"{said}; cut off; back")
+
+    def ruled_out(self, seen: sight.Seen) -> bool:
+        goal, thing = self.goal, seen.thing
+        wrong_shape = seen.shape_shows and goal.shape not in (None, thing.shape)
+        return wrong_shape or (seen.digit_shows and goal.digit not in (None, thing.digit))
+
+    def legible(self, seen: sight.Seen) -> bool:
+        needs_digit = self.goal.digit is not None or self.goal.ask == "digit"
+        return seen.digit_shows if needs_digit else seen.shape_shows
+
+    def read(self, seen: list[sight.Seen], thing: sight.Seen) -> str | None:
+        if self.goal.ask != "beside":
+            return str(getattr(thing.thing, self.goal.ask))
+        other = sight.neighbour(seen, thing)
+        return other.thing.shape if other else None
+
+    def see(self, frame: int = -1) -> list[sight.Seen]:
+        return sight.look(self.task.things, self.size, self.rects[frame])
+
+    def zoom(self, frame: int, spot: tuple[float, float], side: float, thought: str, learn: bool = True) -> Move:
+        box = Region.around(*spot, side, side, frame)
+        region = Region(*(round(value, 2) for value in box.xyxy), frame)
+        self.rects.append(region.to_rect(self.rects[frame]))
+        self.verdict, self.last = "", (frame, spot, side)
+        return Move(Zoom(region, thought), learn)
+
+    def miss(self, candidate: sight.Seen) -> tuple[float, float]:
+        """A place that is off by more than half a box in one direction."""
+        x, y = candidate.spot
+        off = float(self.rng.choice([-0.15, 0.15]))
+        return (
+            (sight.snap(min(max(x + off, 0), 1)), y) if self.rng.random() < 0.5 else (x, sight.snap(min(max(y + off, 0), 1)))
+        )
+
+    def lead(self, words: str) -> str:
+        """`words` after what the last look showed."""
+        return f"{self.verdict}; {words}" if self.verdict else words
+
+    @property
+    def goal_words(self) -> str:
+        goal = self.goal
+        return " ".join(word for word in (goal.colour, goal.shape, goal.digit, goal.ask) if word)

@@ -1,0 +1,7 @@
+"""The Visual Probe generator: pictures in which something small must be found, with everything about them known."""
+
+from mini_o3.probes.generate import Probe, make_probe
+from mini_o3.probes.levels import LEVELS, TRAINING_SEEDS, Level
+from mini_o3.probes.scene import FAMILIES
+
+__all__ = ["FAMILIES", "LEVELS", "TRAINING_SEEDS", "Level", "Probe", "make_probe"]

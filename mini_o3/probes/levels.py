@@ -1,0 +1,69 @@
+"""The difficulty rule, stated once: how small the target is, how many places it could be, how deep one must zoom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mini_o3.vision import PixelBudget
+
+TRAINING_SEEDS = 500_000_000  # seeds below may be trained on; anything that is measured uses this one or above
+
+# The rule assumes a looker with nano's eye: a view of 168 x 168 pixels.
+VIEW_SIDE = 168
+EYE = PixelBudget(max_pixels=VIEW_SIDE**2, min_pixels=VIEW_SIDE**2, multiple=28, square=True)
+SEE_SHAPE = 34  # a thing this many view pixels wide shows its shape
+SEE_DIGIT = 58  # and this many its digit
+SEE_DOT = 1.7  # narrower things are not there for it at all
+FIRST_BOX = 0.2  # side of a box around a dot of the overview, share of the frame
+STEP = 0.05  # centres of boxes lie on this grid, sides on twice this grid
+FILL = 0.45  # a closer look makes the thing about this share of the view
+FILL_BESIDE = 0.26  # or this, if what stands beside it must show too
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of difficulty.
+
+    Attributes:
+        side: least and greatest side of a thing, as a share of sqrt(width x height); its square is the share of area.
+        candidates: how many things look like a possible target from afar.
+        others: how many further things of other colours there are.
+        gap: least distance of two candidates, share of the frame; a box around one never shows another.
+        megapixels: least and greatest size of the picture; smaller things need larger pictures to be legible at all.
+    """
+
+    name: str
+    side: tuple[float, float]
+    candidates: tuple[int, int]
+    others: tuple[int, int]
+    gap: float
+    megapixels: tuple[float, float]
+
+    @property
+    def depth(self) -> int:
+        """Zooms from the overview until the digit of a middling thing is legible."""
+        return zooms_needed(sum(self.side) / 2, SEE_DIGIT)
+
+
+def closer_box(share: float, fill: float = FILL) -> float:
+    """Side of the box for the next look at a thing that is `share` of the current view wide."""
+    return min(max(round(share / fill / (2 * STEP)) * 2 * STEP, FIRST_BOX), 0.8)
+
+
+def zooms_needed(share: float, legible: int) -> int:
+    """Zooms until a thing that is `share` of the whole picture wide is `legible` view pixels wide."""
+    zooms = 0
+    while share * VIEW_SIDE < legible:
+        share /= closer_box(share)
+        zooms += 1
+    return zooms
+
+
+LEVELS: dict[str, Level] = {
+    level.name: level
+    for level in (
+        Level("easy", (0.040, 0.052), (2, 4), (2, 5), 0.20, (1.8, 16.0)),
+        Level("medium", (0.021, 0.030), (4, 7), (5, 9), 0.18, (3.0, 16.0)),
+        Level("hard", (0.0105, 0.015), (7, 12), (8, 16), 0.15, (6.0, 16.0)),
+    )
+}

@@ -1,0 +1,20 @@
+"""What policy and environment say to each other: actions, their text, and prompt profiles."""
+
+from mini_o3.protocol.actions import VOID_FAULTS, Action, Answer, Fault, Malformed, Zoom, source_name
+from mini_o3.protocol.dialect import format_action, parse
+from mini_o3.protocol.prompts import IMAGE, PromptProfile, load_profile
+
+__all__ = [
+    "IMAGE",
+    "VOID_FAULTS",
+    "Action",
+    "Answer",
+    "Fault",
+    "Malformed",
+    "PromptProfile",
+    "Zoom",
+    "format_action",
+    "load_profile",
+    "parse",
+    "source_name",
+]

@@ -1,0 +1,81 @@
+"""What a policy can do in a turn, and every way in which its text can fail to say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mini_o3.vision import Region
+
+TAGS = ("<think>", "</think>", "<grounding>", "</grounding>", "<answer>", "</answer>")
+
+
+class Fault(StrEnum):
+    """Why a turn could not be carried out."""
+
+    NO_ACTION = "no_action"  # neither a grounding nor an answer
+    UNFINISHED = "unfinished"  # an opening tag without its closing tag, or the length limit was hit
+    SEVERAL_ACTIONS = "several_actions"
+    TRAILING_TEXT = "trailing_text"
+    BAD_THOUGHT = "bad_thought"  # think tags that do not enclose the text before the action
+    EMPTY_ANSWER = "empty_answer"
+    BAD_JSON = "bad_json"
+    BAD_FIELDS = "bad_fields"  # not exactly bbox_2d and source
+    BAD_BOX = "bad_box"  # not four finite numbers
+    OUTSIDE = "outside"  # a number below 0 or above 1
+    EMPTY_BOX = "empty_box"  # x1 <= x0 or y1 <= y0
+    BAD_SOURCE = "bad_source"  # not original_image or observation_i
+    UNKNOWN_SOURCE = "unknown_source"  # an observation that does not exist
+    TOO_THIN = "too_thin"  # sides that differ 200 times or more
+
+
+#: The policy did not act at all. The released system calls such an ending `void`.
+VOID_FAULTS = frozenset({Fault.NO_ACTION, Fault.UNFINISHED})
+
+
+@dataclass(frozen=True, slots=True)
+class Zoom:
+    """Look at `region` of the original (frame 0) or of observation i (frame i)."""
+
+    region: Region
+    thought: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text("thought", self.thought)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Give the answer and end the episode."""
+
+    text: str
+    thought: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text("thought", self.thought)
+        _check_text("answer", self.text)
+        if not self.text:
+            raise ValueError("the answer is empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A turn that is not an action; `detail` is one sentence that a policy can act on."""
+
+    kind: Fault
+    detail: str
+
+
+Action = Zoom | Answer | Malformed
+
+
+def source_name(frame: int) -> str:
+    """The protocol's name of a frame: `original_image`, `observation_1`, ..."""
+    return "original_image" if frame == 0 else f"observation_{frame}"
+
+
+def _check_text(what: str, text: str) -> None:
+    if text != text.strip():
+        raise ValueError(f"the {what} begins or ends with white space: {text!r}")
+    if any(tag in text for tag in TAGS):
+        raise ValueError(f"the {what} contains a protocol tag: {text!r}")

@@ -1,0 +1,1 @@
+"""Supervised training: the perception stage, then imitation of teacher episodes."""

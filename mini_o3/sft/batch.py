@@ -1,0 +1,96 @@
+"""Samples to tensors: micro-batches of similar length, views encoded together, loss on the policy's tokens only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from mini_o3.models.patches import Patcher
+from mini_o3.models.render import positions
+from mini_o3.sft.perception import Sample
+
+
+@dataclass(slots=True)
+class Batch:
+    """One micro-batch.
+
+    Attributes:
+        ids, learn: (B, T); ids are padded on the right, where learn is 0.
+        places: (3, B, T) rotary positions.
+        rows, grids: patches of all views and their grids, in the order of the image placeholders in `ids`.
+        cells: (views, cells, 6) labels of the perception stage, or None.
+    """
+
+    ids: torch.Tensor
+    learn: torch.Tensor
+    places: torch.Tensor
+    rows: torch.Tensor
+    grids: torch.Tensor
+    cells: torch.Tensor | None
+
+
+def micro_batches(samples: list[Sample], tokens: int) -> list[list[Sample]]:
+    """Split into groups of similar length whose padded size stays below `tokens` (a longer sample stands alone)."""
+    groups: list[list[Sample]] = []
+    for sample in sorted(samples, key=lambda s: len(s.ids)):
+        if groups and (len(groups[-1]) + 1) * len(sample.ids) <= tokens:
+            groups[-1].append(sample)
+        else:
+            groups.append([sample])
+    return groups
+
+
+def collate(samples: list[Sample], patcher: Patcher, image_pad: int, pad: int) -> Batch:
+    length = max(len(s.ids) for s in samples)
+    ids = torch.full((len(samples), length), pad, dtype=torch.int64)
+    learn = torch.zeros((len(samples), length), dtype=torch.float32)
+    places = torch.zeros((3, len(samples), length), dtype=torch.int64)
+    for index, sample in enumerate(samples):
+        count = len(sample.ids)
+        factor = patcher.patch * patcher.merge
+        grids = [(view.height // factor, view.width // factor) for view in sample.views]
+        ids[index, :count] = torch.tensor(sample.ids)
+        learn[index, :count] = torch.tensor(sample.learn, dtype=torch.float32)
+        places[:, index, :count] = torch.from_numpy(positions(sample.ids, image_pad, grids)[0])
+    rows, all_grids = patcher([view for sample in samples for view in sample.views])
+    labels = [sample.cells for sample in samples if sample.cells is not None]
+    cells = torch.from_numpy(np.concatenate(labels)) if len(labels) == len(samples) else None
+    return Batch(ids, learn, places, rows, all_grids, cells)
+
+
+class CellHead(torch.nn.Module):
+    """Reads off every image token what stands in its cell; trained along, never shipped."""
+
+    KINDS = ("cell_here", "cell_colour", "cell_shape", "cell_digit")
+
+    def __init__(self, width: int, colours: int, shapes: int, digits: int) -> None:
+        super().__init__()
+        self.sizes = [1, colours, shapes, digits, 2]
+        self.head = torch.nn.Linear(width, sum(self.sizes))
+
+    def loss(self, tokens: torch.Tensor, labels: torch.Tensor, tally: dict[str, float]) -> torch.Tensor:
+        """Mean loss of tokens (views * cells, width) against labels (views, cells, 6); see `cell_labels`.
+
+        Adds how many cells of each kind were told right to `tally` (of `cell_here`: those that hold something).
+        """
+        labels = labels.reshape(-1, labels.shape[-1])
+        here, colour, shape, digit, offset = self.head(tokens).split(self.sizes, dim=-1)
+        present = labels[:, 0] > 0
+        total = F.binary_cross_entropy_with_logits(here[:, 0], labels[:, 0], pos_weight=torch.tensor(5.0))
+        _count(tally, "cell_here", here[present, 0] > 0)
+        for logits, column in ((colour, 1), (shape, 2), (digit, 3)):
+            known = labels[:, column] >= 0
+            if known.any():
+                total = total + F.cross_entropy(logits[known], labels[known, column].long())
+                _count(tally, self.KINDS[column], logits[known].argmax(-1) == labels[known, column])
+        if present.any():
+            total = total + 4.0 * F.mse_loss(offset[present], labels[present, 4:])
+        return total
+
+
+def _count(tally: dict[str, float], kind: str, right: torch.Tensor) -> None:
+    tally[f"{kind}_n"] = tally.get(f"{kind}_n", 0.0) + float(right.numel())
+    tally[f"{kind}_right"] = tally.get(f"{kind}_right", 0.0) + float(right.sum())

@@ -1,0 +1,74 @@
+"""Settings of a supervised run, from a TOML file; unknown keys fail."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mini_o3.kit.errors import UserError
+from mini_o3.sft.optim import build_optimisers
+
+
+class TrainConfig(BaseModel):
+    """All that determines a supervised run of nano."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: Literal["perception", "sft"]
+    seed: int = Field(ge=0, description="of the weights and of the data stream")
+    steps: int = Field(gt=0)
+    scenes: int = Field(gt=0, description="data indices per step: scenes (perception) or episodes (sft)")
+    start: str = Field("", description="model directory to start from; empty: random weights")
+    muon_lr: float = Field(0.015, gt=0)
+    adam_lr: float = Field(0.002, gt=0)
+    warmup: int = Field(50, ge=0, description="steps of rising rate")
+    decay: float = Field(0.3, ge=0, le=1, description="last share of the steps, over which the rate falls to zero")
+    cells_only: int = Field(0, ge=0, description="first steps, in which only the vision tower learns, from the cells")
+    cell_weight: float = Field(0.5, ge=0, description="of the per-cell loss")
+    perception_share: float = Field(0.3, ge=0, le=1, description="share of sft indices that are perception scenes")
+    photos: bool = Field(True, description="hide things in the bundled photographs too")
+    micro_tokens: int = Field(4096, gt=0, description="padded tokens per forward pass")
+    threads: int = Field(2, gt=0)
+    workers: int = Field(1, ge=0, description="processes that make data")
+    log_every: int = Field(10, gt=0)
+    save_minutes: float = Field(3.0, gt=0)
+
+    #: Settings that a resumed run may change: they do not alter the result.
+    free_to_change: ClassVar[frozenset[str]] = frozenset({"threads", "workers", "log_every", "save_minutes", "micro_tokens"})
+
+    def rate(self, step: int) -> float:
+        """Learning-rate factor: linear warm-up, flat, linear decay to zero."""
+        warm = min((step + 1) / max(self.warmup, 1), 1.0)
+        tail = max(self.decay * self.steps, 1.0)
+        return warm * min((self.steps - step) / tail, 1.0)
+
+    def optimisers(self, model: torch.nn.Module) -> list[torch.optim.Optimizer]:
+        optimisers = build_optimisers(model, self.muon_lr, self.adam_lr)
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["initial_lr"] = group["lr"]
+        return optimisers
+
+
+def read_config(path: Path, **changes: object) -> TrainConfig:
+    """A config file with some fields replaced.
+
+    Raises:
+        UserError: the file is missing or not TOML, or a field is unknown or out of range.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}; give a config such as configs/perception_nano.toml") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid TOML ({error})") from None
+    data.update({key: value for key, value in changes.items() if value is not None})
+    try:
+        return TrainConfig(**data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -1,0 +1,81 @@
+"""SFT data: teacher episodes on fresh probes, rendered exactly as the policy will live them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mini_o3.episode import Corrected, Limits, Observed, Outcome, SearchTask, Turn, opening, response, run_episode
+from mini_o3.kit.seed import stream
+from mini_o3.models.render import ChatRenderer, Rendered
+from mini_o3.policies.teacher import Teacher
+from mini_o3.probes import LEVELS, backgrounds, questions
+from mini_o3.probes.generate import place
+from mini_o3.probes.scene import FAMILIES, lay_out
+from mini_o3.sft.perception import PerceptionData, Sample
+from mini_o3.vision import Rect, show
+
+_LAYOUTS = 3  # probes on one background
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeData:
+    """Index -> samples: teacher episodes on one background, or (a share of the indices) perception samples.
+
+    Pure: the same index and settings give the same samples.
+    """
+
+    renderer: ChatRenderer
+    seed: int
+    perception_share: float
+    photos: tuple[Path, ...] = ()
+    levels: tuple[tuple[str, float], ...] = (("easy", 0.6), ("medium", 0.25), ("hard", 0.15))
+    limits: Limits = Limits(turns=14)
+
+    def __call__(self, index: int) -> list[Sample]:
+        rng = stream("sft", self.seed, index)
+        if rng.random() < self.perception_share:
+            samples = PerceptionData(self.renderer, self.seed, self.photos)(index)
+            return [samples[i] for i in rng.permutation(len(samples))[:10]]
+        side, aspect = int(rng.integers(1344, 1600)), float(np.exp(rng.uniform(-0.5, 0.5)))
+        size = (int(side * aspect**0.5), int(side / aspect**0.5))
+        empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
+        return [self._episode(rng, index, empty) for _ in range(_LAYOUTS)]
+
+    def _episode(self, rng: np.random.Generator, index: int, empty: Image.Image) -> Sample:
+        names, weights = zip(*self.levels, strict=True)
+        level = LEVELS[names[rng.choice(len(names), p=weights)]]
+        scene = lay_out(rng, level, FAMILIES[rng.integers(len(FAMILIES))], empty.size)
+        picture = place(rng, scene, empty.copy())
+        task = SearchTask(
+            f"sft_{index}", questions.ask(rng, scene.goal), scene.answer, level=level.name, size=empty.size,
+            goal=scene.goal, things=scene.things,
+        )  # fmt: skip
+        return render_teacher(self.renderer, task, picture, self.limits, int(rng.integers(2**31)))
+
+
+def render_teacher(renderer: ChatRenderer, task: SearchTask, picture: Image.Image, limits: Limits, seed: int) -> Sample:
+    """Run the teacher on a task and render the conversation; deliberate mistakes and the environment are not learnt."""
+    teacher = Teacher([task])
+    whole = Rendered()
+    first = show(picture, Rect(0, 0, *picture.size), teacher.budget)
+    for message in opening(teacher.profile, task.question, first):
+        whole.add(renderer.message(message.role, message.parts))
+
+    def on_turn(turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
+        whole.add(renderer.invitation())
+        spoken = renderer.spoken(turn.text)
+        if not turn.learn:
+            spoken.mask = [0] * len(spoken.ids)
+        whole.add(spoken)
+        if isinstance(outcome, Observed | Corrected):
+            whole.add(renderer.closing(spoken.ids))
+            message = response(teacher.profile, outcome, view)
+            whole.add(renderer.message(message.role, message.parts))
+
+    asyncio.run(run_episode(task, teacher, limits, picture=picture, seed=seed, on_turn=on_turn))
+    return Sample(whole.ids, whole.mask, whole.views)

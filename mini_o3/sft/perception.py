@@ -1,0 +1,181 @@
+"""Perception stage: one view, short questions about it, and for every cell of the view what stands there.
+
+Departs from the paper, which starts from a pretrained model and needs no such stage. The questions are answered in the
+words of `probes.sight`; the per-cell labels train the vision tower directly and their head is thrown away afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mini_o3.episode.task import Thing
+from mini_o3.kit.seed import stream
+from mini_o3.models.nano import NANO_BUDGET
+from mini_o3.models.render import ChatRenderer, Rendered
+from mini_o3.probes import LEVELS, backgrounds, sight
+from mini_o3.probes.generate import place
+from mini_o3.probes.levels import FIRST_BOX, VIEW_SIDE, closer_box
+from mini_o3.probes.scene import FAMILIES, lay_out
+from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES, sprite
+from mini_o3.vision import Rect, Region, show
+
+CELLS = 6  # image tokens along a side of nano's view
+_LAYOUTS = 2  # scenes on one background
+LABELS = 6  # per cell: something here, colour, shape, digit, x and y in the cell
+
+
+@dataclass(slots=True)
+class Sample:
+    """One training sequence: ids with their views; `learn` is 1 where the loss counts; `cells` (views, 36, 6) or None."""
+
+    ids: list[int]
+    learn: list[int]
+    views: list[Image.Image]
+    cells: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PerceptionData:
+    """Index -> samples: crowds only before `crowds_until`, then crowds and views of probes.
+
+    A crowd is a view full of things of one size, drawn directly. It holds ten times as many labels as a view of a probe
+    and costs a twentieth to make; what it does not teach is what probes look like. Pure: the same index and settings give
+    the same samples.
+    """
+
+    renderer: ChatRenderer
+    seed: int
+    photos: tuple[Path, ...] = ()
+    crowds_until: int = 0
+    levels: tuple[tuple[str, float], ...] = (("easy", 0.45), ("medium", 0.3), ("hard", 0.25))
+
+    def __call__(self, index: int) -> list[Sample]:
+        rng = stream("perception", self.seed, index)
+        if index < self.crowds_until:
+            return [self._crowd(rng) for _ in range(20)]
+        names, weights = zip(*self.levels, strict=True)
+        level = LEVELS[names[rng.choice(len(names), p=weights)]]
+        side = int(rng.integers(1344, 1700))
+        aspect = float(np.exp(rng.uniform(-0.5, 0.5)))
+        size = (int(side * aspect**0.5), int(side / aspect**0.5))
+        empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
+        samples = [self._crowd(rng) for _ in range(4)]
+        for _ in range(_LAYOUTS):  # painting a background costs as much as all views of a scene
+            scene = lay_out(rng, level, str(rng.choice(FAMILIES)), size)
+            picture = place(rng, scene, empty.copy())
+            samples += [self._sample(rng, picture, scene.things, rect) for rect in _rects(rng, scene.things, size)]
+        return samples
+
+    def _crowd(self, rng: np.random.Generator) -> Sample:
+        size = (2 * VIEW_SIDE, 2 * VIEW_SIDE)
+        empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
+        picture, things = crowd(rng, empty)
+        return self._sample(rng, picture, things, Rect(0, 0, *size))
+
+    def _sample(self, rng: np.random.Generator, picture: Image.Image, things: tuple, rect: Rect) -> Sample:  # type: ignore[type-arg]
+        view = show(picture, rect, NANO_BUDGET)
+        seen = sight.look(things, picture.size, rect)
+        whole = Rendered()
+        first: list[str | Image.Image] = [view]
+        for question, answer in _questions(rng, seen):
+            whole.add(self.renderer.message("user", [*first, question]))
+            whole.add(self.renderer.invitation())
+            spoken = self.renderer.spoken(answer)
+            whole.add(spoken)
+            whole.add(self.renderer.closing(spoken.ids))
+            first = []
+        return Sample(whole.ids, whole.mask, whole.views, cell_labels(seen)[None])
+
+
+def crowd(rng: np.random.Generator, picture: Image.Image) -> tuple[Image.Image, tuple[Thing, ...]]:
+    """Fill `picture` (changed) with things of about one size, from dots to half its side; few colours at a time."""
+    extent = picture.width
+    side = float(np.exp(rng.uniform(np.log(3.0), np.log(80.0)))) / VIEW_SIDE * extent
+    room = max(int(1.2 * extent**2 / (1.3 * side) ** 2), 1)
+    colours = [str(c) for c in rng.permutation(list(COLOURS))[: rng.integers(2, 7)]]
+    things: list[Thing] = []
+    for _ in range(int(rng.integers(1, min(room, 20) + 1))):
+        pixels = max(round(side * rng.uniform(0.75, 1.3)), 3)
+        left, top = (int(v) for v in rng.integers(0, max(extent - pixels, 1), 2))
+        region = Region.of_rect(Rect(left, top, left + pixels, top + pixels), picture.size)
+        gap = max(1.1 * pixels / extent, 0.09)
+        if any(max(abs(a - b) for a, b in zip(region.centre, t.region.centre, strict=True)) < gap for t in things):
+            continue
+        look = (colours[rng.integers(len(colours))], SHAPES[rng.integers(len(SHAPES))], DIGITS[rng.integers(len(DIGITS))])
+        tint = rng.integers(-12, 13, 3)
+        image = sprite(*look, pixels, (int(tint[0]), int(tint[1]), int(tint[2])))
+        picture.paste(image, (left, top), image)
+        things.append(Thing(*look, region))
+    return picture, tuple(things)
+
+
+def _rects(rng: np.random.Generator, things: tuple, size: tuple[int, int]) -> list[Rect]:  # type: ignore[type-arg]
+    """Views as an episode would take them: the whole, a quarter, and near and nearer looks at some things."""
+    full = Rect(0, 0, *size)
+    quarters = (Region.around(*rng.choice([0.25, 0.5, 0.75], 2), 0.5, 0.5).to_rect(full) for _ in range(2))
+    rects = [full, *quarters]
+    for thing in (things[i] for i in rng.permutation(len(things))[:2]):
+        share = (thing.region.area) ** 0.5
+        x, y = (sight.snap(v) + float(rng.choice([0, 0, 0, 0.05, -0.05])) for v in thing.region.centre)
+        near = Region.around(x, y, FIRST_BOX, FIRST_BOX).to_rect(full)
+        rects.append(near)
+        seen = [s for s in sight.look(things, size, near) if s.thing is thing]
+        while seen and not seen[0].digit_shows:
+            side = closer_box(seen[0].share)
+            near = Region.around(*seen[0].spot, side, side).to_rect(near)
+            rects.append(near)
+            seen = [s for s in sight.look(things, size, near) if s.thing is thing]
+        share = rng.uniform(0.3, 0.7)  # any size in the end, so that reading does not depend on the exact zoom
+        side = min(thing.region.area**0.5 / share, 1.0)
+        x, y = (v + rng.uniform(-0.3, 0.3) * side * (1 - share) for v in thing.region.centre)
+        rects.append(Region.around(x, y, side, side).to_rect(full))
+    if rng.random() < 0.3:
+        rects.append(Region.around(*rng.uniform(0, 1, 2), FIRST_BOX, FIRST_BOX).to_rect(full))
+    return rects
+
+
+def _questions(rng: np.random.Generator, seen: list[sight.Seen]) -> list[tuple[str, str]]:
+    """Up to three questions about a view: point at a colour that is there, at one that may not be, at all; describe."""
+    present = sorted({s.thing.colour for s in seen})
+    middle = sight.central(seen, None)
+    pairs = []
+    if middle is not None and middle.share > 0.03:
+        colour = middle.thing.colour
+        beside = sight.neighbour(seen, sight.central(seen, colour) or middle) is not None
+        pairs.append((f"describe {colour}", sight.describe(seen, colour, beside)))
+        if middle.share > 0.1 and rng.random() < 0.2:
+            pairs.append(("describe thing", sight.describe(seen, None)))
+    elif rng.random() < 0.3:
+        colour = str(rng.choice(list(COLOURS)))
+        pairs.append((f"describe {colour}", sight.describe(seen, colour)))
+    if middle is None or middle.share < 0.2:
+        colours: list[str | None] = [str(rng.choice(list(COLOURS))) if rng.random() < 0.25 else None]
+        if present:
+            colours += [str(c) for c in rng.permutation(present)[:2]]
+        for wanted in colours:
+            found = sight.of_colour(seen, wanted)
+            pairs.append((f"point {wanted or 'things'}", sight.point(found, wanted)))
+    return pairs or [("describe thing", sight.describe(seen, None))]
+
+
+def cell_labels(seen: list[sight.Seen]) -> np.ndarray:
+    """(36, 6) float32 by cell of the view, row by row: here, colour, shape, digit, x, y; -1 where it cannot be told."""
+    labels = np.full((CELLS * CELLS, LABELS), -1.0, np.float32)
+    labels[:, 0] = 0.0
+    for s in sorted(seen, key=lambda s: s.share):
+        if not (0 <= s.x < 1 and 0 <= s.y < 1):
+            continue
+        column, row = int(s.x * CELLS), int(s.y * CELLS)
+        labels[row * CELLS + column] = (
+            1.0,
+            list(COLOURS).index(s.thing.colour) if s.pixels >= 2.5 else -1,
+            SHAPES.index(s.thing.shape) if s.pixels >= 16 else -1,
+            DIGITS.index(s.thing.digit) if s.pixels >= 30 else -1,
+            s.x * CELLS - column,
+            s.y * CELLS - row,
+        )
+    return labels

@@ -1,0 +1,26 @@
+"""The two stages by name: which data a configuration trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mini_o3.models.render import ChatRenderer
+from mini_o3.sft.config import TrainConfig
+from mini_o3.sft.episodes import EpisodeData
+from mini_o3.sft.perception import PerceptionData
+from mini_o3.sft.train import Source, train
+
+PHOTOS = tuple(sorted((Path(__file__).parents[1] / "probes" / "photos").glob("*.jpg")))
+
+
+def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], stop_after: int | None = None) -> Path:
+    """Train the stage that `config` names; see `train`."""
+    photos = PHOTOS if config.photos else ()
+
+    def source(renderer: ChatRenderer) -> Source:
+        if config.stage == "perception":
+            return PerceptionData(renderer, config.seed, photos, config.cells_only * config.scenes)
+        return EpisodeData(renderer, config.seed, config.perception_share, photos)
+
+    return train(config, source, out, report=report, stop_after=stop_after)

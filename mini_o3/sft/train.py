@@ -1,0 +1,268 @@
+"""The training loop of both supervised stages: next-token loss on what the policy wrote, kill at any time, resume.
+
+Departs from the paper's SFT (LLaMA-Factory, AdamW, a pretrained 7B model) in that everything is trained from scratch, by
+Muon, and in the per-cell loss of the perception stage.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from mini_o3.kit.errors import UserError
+from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, revision, write_atomically, write_json
+from mini_o3.models.nano import NANO_BUDGET, PROCESSOR, new_nano, save_checkpoint
+from mini_o3.models.patches import Patcher
+from mini_o3.models.render import ChatRenderer
+from mini_o3.models.tower import encode_views
+from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES
+from mini_o3.sft.batch import Batch, CellHead, collate, micro_batches
+from mini_o3.sft.config import TrainConfig
+from mini_o3.sft.perception import Sample
+
+Source = Callable[[int], list[Sample]]
+
+
+class _Indexed(Dataset[list[Sample]]):
+    """A pure function of the index as a torch dataset that starts at `start`."""
+
+    def __init__(self, source: Source, start: int, stop: int) -> None:
+        self.source, self.start, self.count = source, start, stop - start
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> list[Sample]:
+        torch.set_num_threads(1)
+        return self.source(self.start + index)
+
+
+def train(
+    config: TrainConfig,
+    make_source: Callable[[ChatRenderer], Source],
+    out: Path,
+    *,
+    report: Callable[[str], None],
+    stop_after: int | None = None,
+) -> Path:
+    """Train nano and leave a checkpoint directory `out/model` that `--policy hf:out/model` can use.
+
+    Goes on from `out/state.pt` if it is there. `make_source` gives the samples of data index i for any i; batch k holds
+    indices k * scenes .. (k + 1) * scenes - 1, so a resumed run sees the same data.
+
+    Raises:
+        UserError: `out` holds a run with another configuration.
+    """
+    make_folder(out)
+    torch.set_num_threads(config.threads)
+    model, tokenizer = new_nano(config.seed)
+    if config.start:
+        _load_weights(model, Path(config.start))
+    head = CellHead(model.config.text_config.hidden_size, len(COLOURS), len(SHAPES), len(DIGITS))
+    everything = torch.nn.ModuleDict({"model": model, "cell_head": head})
+    optimisers = config.optimisers(everything)
+    step = _resume(config, out, everything, optimisers)
+    renderer, patcher = ChatRenderer(tokenizer), Patcher.of(PROCESSOR)
+    source = make_source(renderer)
+    data = _Indexed(source, step * config.scenes, config.steps * config.scenes)
+    loader = DataLoader(
+        data, batch_size=config.scenes, num_workers=config.workers, collate_fn=lambda lists: sum(lists, []),
+        prefetch_factor=4 if config.workers else None,
+    )  # fmt: skip
+    names = _token_kinds(tokenizer)
+    model.train()
+    began, first, saved = time.monotonic(), step, time.monotonic()
+    tallies: list[dict[str, float]] = []
+    with _stop_signals() as stopping:
+        for samples in loader:
+            rate = config.rate(step)
+            tallies.append(
+                _update(config, model, head, optimisers, samples, patcher, renderer, names, rate, step < config.cells_only)
+            )
+            step += 1
+            done = step == config.steps or step == stop_after or stopping()
+            if step % config.log_every == 0 or done:
+                row = _summary(step, rate, tallies, time.monotonic() - began)
+                append_jsonl(out / "metrics.jsonl", row)
+                report(_progress(config, row, step, (time.monotonic() - began) / (step - first)))
+                tallies = []
+            if done or time.monotonic() - saved > config.save_minutes * 60:
+                _save(config, out, everything, optimisers, step)
+                saved = time.monotonic()
+            if done:
+                break
+    save_checkpoint(model, tokenizer, out / "model", {"budget": NANO_BUDGET.to_dict(), "profile": "nano", "step": step})
+    if step < config.steps:
+        report(f"stopped at step {step} of {config.steps}, saved; run the same command again to go on")
+    return out / "model"
+
+
+def _update(  # noqa: PLR0913 - one optimiser step, all its parts named
+    config: TrainConfig,
+    model: Any,
+    head: CellHead,
+    optimisers: list[torch.optim.Optimizer],
+    samples: list[Sample],
+    patcher: Patcher,
+    renderer: ChatRenderer,
+    names: torch.Tensor,
+    rate: float,
+    cells_only: bool,
+) -> dict[str, float]:
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = group["initial_lr"] * rate
+        optimiser.zero_grad(set_to_none=True)
+    words = sum(sum(sample.learn) for sample in samples)
+    tally: dict[str, float] = {"samples": float(len(samples)), "learn": float(words)}
+    for group_samples in micro_batches(samples, config.micro_tokens):
+        batch = collate(group_samples, patcher, renderer.image_pad, 0)
+        loss = _losses(config, model, head, batch, renderer.image_pad, words, names, tally, cells_only)
+        if not math.isfinite(float(loss.detach())):
+            raise AssertionError(f"the loss is {float(loss.detach())}: {tally}")
+        loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_([p for o in optimisers for g in o.param_groups for p in g["params"]], 1.0)
+    for optimiser in optimisers:
+        optimiser.step()
+    return tally
+
+
+def _losses(  # noqa: PLR0913
+    config: TrainConfig,
+    model: Any,
+    head: CellHead,
+    batch: Batch,
+    image_pad: int,
+    words: float,
+    names: torch.Tensor,
+    tally: dict[str, float],
+    cells_only: bool,
+) -> torch.Tensor:
+    core = model.model
+    views = encode_views(core.visual, batch.rows, batch.grids)
+    if config.cell_weight and batch.cells is not None:
+        share = len(batch.cells) / tally["samples"]
+        cells = head.loss(views.reshape(-1, views.shape[-1]), batch.cells, tally)
+        tally["cells"] = tally.get("cells", 0.0) + float(cells.detach()) * share
+        loss = config.cell_weight * share * cells
+    else:
+        loss = views.new_zeros(())
+    if cells_only:
+        return loss
+    embedded = core.language_model.embed_tokens(batch.ids)
+    embedded = embedded.masked_scatter((batch.ids == image_pad)[..., None], views.reshape(-1, views.shape[-1]))
+    # Padding is on the right and attention is causal, so no mask is needed.
+    hidden = core.language_model(inputs_embeds=embedded, position_ids=batch.places, use_cache=False).last_hidden_state
+    wanted = batch.learn[:, 1:] > 0
+    logits, truth = model.lm_head(hidden[:, :-1][wanted]), batch.ids[:, 1:][wanted]
+    text = F.cross_entropy(logits, truth, reduction="sum") / words
+    tally["loss"] = tally.get("loss", 0.0) + float(text.detach())
+    right, kinds = logits.argmax(-1) == truth, names[truth]
+    for index, kind in enumerate(_KINDS):
+        here = kinds == index
+        tally[f"{kind}_n"] = tally.get(f"{kind}_n", 0.0) + float(here.sum())
+        tally[f"{kind}_right"] = tally.get(f"{kind}_right", 0.0) + float(right[here].sum())
+    return loss + text
+
+
+_KINDS = ("other", "number", "colour", "shape", "digit")
+
+
+def _token_kinds(tokenizer: Any) -> torch.Tensor:
+    """For every token id, which kind of word it is: an index into `_KINDS`."""
+    kinds = torch.zeros(len(tokenizer) + 64, dtype=torch.int64)
+    for token, index in tokenizer.get_vocab().items():
+        word = token.strip()
+        if len(word) == 4 and word[1] == ".":
+            kinds[index] = 1
+        elif word in COLOURS:
+            kinds[index] = 2
+        elif word in SHAPES:
+            kinds[index] = 3
+        elif word in DIGITS:
+            kinds[index] = 4
+    return kinds
+
+
+def _summary(step: int, rate: float, tallies: list[dict[str, float]], seconds: float) -> dict[str, Any]:
+    total = {key: sum(t.get(key, 0.0) for t in tallies) for key in {k for t in tallies for k in t}}
+    row: dict[str, Any] = {"step": step, "rate": round(rate, 4), "seconds": round(seconds, 1)}
+    row.update({key: round(total[key] / len(tallies), 4) for key in ("loss", "cells") if key in total})
+    for kind in (*_KINDS, *CellHead.KINDS):
+        if total.get(f"{kind}_n"):
+            row[kind] = round(total[f"{kind}_right"] / total[f"{kind}_n"], 4)
+    row["samples"] = int(total["samples"])
+    return row
+
+
+def _progress(config: TrainConfig, row: dict[str, Any], step: int, seconds_per_step: float) -> str:
+    left = (config.steps - step) * seconds_per_step / 60
+    figures = " ".join(f"{key} {row[key]}" for key in ("loss", "cells", *_KINDS, *CellHead.KINDS) if key in row)
+    return f"step {step}/{config.steps} {figures} | {seconds_per_step:.2f} s/step, {left:.0f} min left"
+
+
+def _save(config: TrainConfig, out: Path, modules: torch.nn.Module, optimisers: list[Any], step: int) -> None:
+    state = {
+        "step": step,
+        "weights": modules.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in optimisers],
+    }
+    write_atomically(out / "state.pt", lambda path: torch.save(state, path))
+
+
+def _resume(config: TrainConfig, out: Path, modules: torch.nn.Module, optimisers: list[Any]) -> int:
+    """Load the last state, if any, cut the log back to it, and return the step to go on from."""
+    settings, path = json.loads(config.model_dump_json()), out / "config.json"
+    if path.exists():
+        kept = json.loads(path.read_text())["config"]
+        ours = {k: v for k, v in settings.items() if k not in config.free_to_change}
+        changed = sorted(k for k, v in ours.items() if kept.get(k) != v)
+        if changed:
+            raise UserError(f"{out}: holds a run with other settings ({', '.join(changed)}); give another --out folder")
+    write_json(path, {"config": settings, "revision": revision()})
+    if not (out / "state.pt").exists():
+        (out / "metrics.jsonl").unlink(missing_ok=True)
+        return 0
+    state = torch.load(out / "state.pt", map_location="cpu", weights_only=True)
+    modules.load_state_dict(state["weights"])
+    for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
+        optimiser.load_state_dict(saved)
+    rows = [row for row in read_jsonl(out / "metrics.jsonl") if row["step"] <= state["step"]]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    write_atomically(out / "metrics.jsonl", lambda part: part.write_text(lines) and None)
+    return int(state["step"])
+
+
+def _load_weights(model: torch.nn.Module, folder: Path) -> None:
+    from safetensors.torch import load_file
+
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; `start` must name a model directory, such as the one of an earlier stage")
+    model.load_state_dict(load_file(path), strict=False)  # the output layer is the embedding, saved once
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Within, Ctrl-C and SIGTERM do not interrupt; the yielded function says whether one came."""
+    caught: list[int] = []
+
+    def note(number: int, _: Any) -> None:
+        caught.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(caught)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,109 @@
+"""An episode as one self-contained HTML page: the picture with every turn's numbered box, the crops beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from PIL import Image
+
+from mini_o3.episode import Episode, Turn
+from mini_o3.show.terminal import verdict_lines
+from mini_o3.vision import Rect, Region
+from mini_o3.vision.draw import data_url, shrink
+
+COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#f032e6")
+_OVERVIEW, _CROP = 1600, 360  # longest sides in pixels
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 0; color: #1b1b1f; background: #f6f6f8 }
+header { padding: 14px 22px; background: #fff; border-bottom: 1px solid #ddd }
+h1 { font-size: 19px; margin: 0 0 4px } .meta { color: #666; font-size: 13px }
+.verdict { font-weight: 600; margin-top: 6px } .verdict.none { color: #b00020 }
+main { display: flex; gap: 18px; padding: 18px 22px; align-items: flex-start; flex-wrap: wrap }
+.picture { position: sticky; top: 12px; flex: 3 1 480px } .picture svg { width: 100%; height: auto; background: #000 }
+.turns { flex: 2 1 380px; min-width: 0 }
+.turn { background: #fff; border: 1px solid #ddd; border-left: 6px solid var(--c, #999); border-radius: 6px; padding: 10px 12px;
+  margin-bottom: 12px; overflow-wrap: anywhere }
+.turn img { display: block; margin-top: 8px; max-width: 100%; border: 1px solid #ccc }
+.n { display: inline-block; min-width: 22px; padding: 0 5px; text-align: center; color: #fff; background: var(--c, #999);
+  border-radius: 11px; font-weight: 600; margin-right: 6px }
+.thought { color: #333; font-style: italic } .act { font-family: ui-monospace, monospace; font-size: 13px }
+.bad { color: #b00020 }
+"""
+
+
+def episode_page(episode: Episode, picture: Image.Image) -> str:
+    """The page; `picture` is the upright original."""
+    verdict = "".join(f"<div>{escape(line)}</div>" for line in verdict_lines(episode))
+    state = "verdict" if episode.answer is not None else "verdict none"
+    expected = f" · expected: {escape(episode.expected)}" if episode.expected is not None else ""
+    return "".join(
+        (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width">',
+            f"<title>{escape(episode.question)}</title><style>{_STYLE}</style></head><body><header>",
+            f"<h1>{escape(episode.question)}</h1>",
+            f'<div class="meta">{escape(episode.picture)} · {episode.size[0]} x {episode.size[1]} px · '
+            f"{escape(episode.policy)} · {episode.num_turns} turns{expected}</div>",
+            f'<div class="{state}">{verdict}</div></header><main><div class="picture">',
+            _boxes(episode, picture),
+            '</div><div class="turns">',
+            *(_card(number, turn, picture) for number, turn in enumerate(episode.turns, start=1)),
+            "</div></main></body></html>\n",
+        )
+    )
+
+
+def _boxes(episode: Episode, picture: Image.Image) -> str:
+    """The overview with the outline of every zoom, in view-box units of the original's pixels."""
+    width, height = episode.size
+    unit = max(width, height) / 1000
+    marks = []
+    rects = [(n, turn.rect) for n, turn in enumerate(episode.turns, start=1) if turn.rect is not None]
+    for number, rect in _widest_first(rects):
+        colour = COLOURS[(number - 1) % len(COLOURS)]
+        radius = 12 * unit
+        x = min(max(rect.left, radius), width - radius)
+        y = min(max(rect.top, radius), height - radius)
+        marks.append(
+            f'<g class="box" data-turn="{number}"><rect x="{rect.left}" y="{rect.top}" width="{rect.width}" '
+            f'height="{rect.height}" fill="none" stroke="{colour}" stroke-width="{3 * unit:.1f}"/>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour}"/><text x="{x:.1f}" y="{y:.1f}" fill="#fff" '
+            f'font-size="{15 * unit:.1f}" font-weight="700" font-family="sans-serif" text-anchor="middle" '
+            f'dominant-baseline="central">{number}</text></g>'
+        )
+    image = data_url(shrink(picture, _OVERVIEW))
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="the picture with numbered boxes">'
+        f'<image href="{image}" width="{width}" height="{height}"/>{"".join(marks)}</svg>'
+    )
+
+
+def _widest_first(rects: Sequence[tuple[int, Rect]]) -> list[tuple[int, Rect]]:
+    return sorted(rects, key=lambda item: -item[1].width * item[1].height)
+
+
+def _card(number: int, turn: Turn, picture: Image.Image) -> str:
+    lines = [f'<span class="n">{number}</span>']
+    if turn.thought:
+        lines.append(f'<span class="thought">{escape(turn.thought)}</span>')
+    crop = ""
+    if turn.malformed:
+        lines.append(f'<div class="act bad">{escape(turn.malformed)}: {escape(str(turn.action["detail"]))}</div>')
+        lines.append(f'<div class="act">{escape(turn.text)}</div>')
+    elif "answer" in turn.action:
+        lines.append(f'<div class="act">answer: <b>{escape(str(turn.action["answer"]))}</b></div>')
+    else:
+        box = ", ".join(f"{value:.3g}" for value in turn.action["zoom"])
+        lines.append(f'<div class="act">zoom [{box}] of {escape(turn.action["source"])}</div>')
+    if turn.rect is not None and turn.shown is not None:
+        rect = turn.rect
+        region = Region.of_rect(rect, picture.size)
+        lines.append(
+            f'<div class="act">observation_{turn.observation}: {rect.width} x {rect.height} px at ({rect.left}, {rect.top}), '
+            f"{region.area:.2%} of the picture, shown as {turn.shown[0]} x {turn.shown[1]}</div>"
+        )
+        crop = f'<img alt="observation {turn.observation}" src="{data_url(shrink(picture.crop(rect), _CROP))}">'
+    colour = COLOURS[(number - 1) % len(COLOURS)] if turn.rect is not None else "#777"
+    return f'<div class="turn" style="--c: {colour}">{"".join(lines)}{crop}</div>'

@@ -1,0 +1,72 @@
+"""An episode as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PIL import Image
+
+from mini_o3.episode import OVER_TURN, Corrected, Episode, Observed, Outcome, StopReason, Turn
+from mini_o3.vision import Rect, Region
+
+Say = Callable[[str], None]
+
+
+class TurnPrinter:
+    """`on_turn` of `run_episode`: says every turn as it happens."""
+
+    def __init__(self, say: Say) -> None:
+        self.say = say
+        self.count = 0
+
+    def __call__(self, turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
+        self.count += 1
+        self.say(f"turn {self.count}")
+        if turn.thought:
+            self.say(f"  think  {turn.thought}")
+        if "zoom" in turn.action:
+            box = ", ".join(f"{value:.2f}" for value in turn.action["zoom"])
+            self.say(f"  zoom   [{box}] of {turn.action['source']}")
+        elif "answer" in turn.action:
+            self.say(f"  answer {turn.action['answer']}")
+        if isinstance(outcome, Observed) and view is not None:
+            rect = outcome.rect
+            self.say(
+                f"  sees   observation_{outcome.number}: {rect.width} x {rect.height} px of the original, "
+                f"shown as {view.width} x {view.height}"
+            )
+        elif isinstance(outcome, Corrected):
+            self.say(f"  error  {outcome.malformed.kind.value}: {outcome.malformed.detail}")
+        elif turn.malformed:
+            self.say(f"  error  {turn.malformed}: {turn.action['detail']}")
+
+
+def verdict_lines(episode: Episode) -> list[str]:
+    """How it ended: the answer and its evidence in pixels of the original, or why there is none."""
+    lines = []
+    evidence = episode.evidence
+    if episode.stop is StopReason.ANSWERED and evidence is not None:
+        rect = pixels(evidence, episode.size)
+        lines.append(f"answer    {episode.answer}")
+        lines.append(
+            f"evidence  x {rect.left}..{rect.right}, y {rect.top}..{rect.bottom} of {episode.size[0]} x {episode.size[1]} px"
+        )
+    elif episode.is_over_turn:
+        lines.append(f"no answer: {_OVER_TURN_WORDS[episode.stop]}")
+    elif episode.stop is StopReason.VOID:
+        lines.append("no answer: the policy kept writing neither a zoom nor an answer")
+    else:
+        lines.append(f"no answer: {episode.error or episode.stop.value}")
+    return lines
+
+
+def pixels(region: Region, size: tuple[int, int]) -> Rect:
+    return region.to_rect(Rect(0, 0, *size))
+
+
+_OVER_TURN_WORDS = {
+    StopReason.TURN_LIMIT: "the turns ran out; allow more with --turns",
+    StopReason.IMAGE_LIMIT: "no more views were allowed",
+    StopReason.CONTEXT_LIMIT: "the policy's context is full",
+}
+assert set(_OVER_TURN_WORDS) == OVER_TURN

@@ -1,0 +1,17 @@
+"""Pictures and boxes: opening safely, cropping at native resolution, pixel budgets, drawing."""
+
+from mini_o3.vision.budget import FILTER, PixelBudget, show
+from mini_o3.vision.picture import DECODE_BUDGET, MAX_ASPECT, MIN_SIDE, open_picture
+from mini_o3.vision.region import Rect, Region
+
+__all__ = [
+    "DECODE_BUDGET",
+    "FILTER",
+    "MAX_ASPECT",
+    "MIN_SIDE",
+    "PixelBudget",
+    "Rect",
+    "Region",
+    "open_picture",
+    "show",
+]

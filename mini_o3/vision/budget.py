@@ -1,0 +1,78 @@
+"""How large a view a model is shown: the one place that decides sizes, and the one resampling filter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from PIL import Image
+
+from mini_o3.vision.region import Rect
+
+FILTER = Image.Resampling.BICUBIC
+
+
+@dataclass(frozen=True, slots=True)
+class PixelBudget:
+    """Limits on a view, in pixels, and the multiple its sides must have.
+
+    Defaults are the paper's: at most 2,000,000 and at least 40,000 pixels, sides in multiples of 28 (patch 14 x merge 2
+    of Qwen2.5-VL). A picture inside the limits keeps its native size up to rounding; crops are never enlarged beyond
+    what `min_pixels` asks for.
+
+    `square=True` shows everything as one square of `max_pixels`, whatever the shape of the crop. Only nano uses it: a
+    fixed grid of image tokens is one thing less that a model of a few million parameters has to learn.
+    """
+
+    max_pixels: int = 2_000_000
+    min_pixels: int = 40_000
+    multiple: int = 28
+    square: bool = False
+
+    def __post_init__(self) -> None:
+        if self.multiple < 1:
+            raise ValueError(f"multiple must be 1 or more, got {self.multiple}")
+        if self.max_pixels < self.multiple**2:
+            raise ValueError(f"max_pixels must be at least {self.multiple**2} (one image token), got {self.max_pixels}")
+        if not 0 <= self.min_pixels <= self.max_pixels:
+            raise ValueError(f"min_pixels must lie between 0 and max_pixels, got {self.min_pixels}")
+
+    def fit(self, width: int, height: int) -> tuple[int, int]:
+        """The (width, height) at which a picture or crop of `width` x `height` pixels is shown."""
+        if self.square:
+            side = max(math.isqrt(self.max_pixels) // self.multiple, 1) * self.multiple
+            return side, side
+        area, scale = width * height, 1.0
+        if area > self.max_pixels:
+            scale = math.sqrt(self.max_pixels / area)
+        elif area < self.min_pixels:
+            scale = math.sqrt(self.min_pixels / area)
+        return self._round(width * scale, height * scale)
+
+    def _round(self, width: float, height: float) -> tuple[int, int]:
+        columns = max(round(width / self.multiple), 1)
+        rows = max(round(height / self.multiple), 1)
+        most = self.max_pixels // self.multiple**2
+        while columns * rows > most:  # rounding up both sides can overshoot by one row or column
+            if columns / rows > width / height and columns > 1 or rows == 1:
+                columns -= 1
+            else:
+                rows -= 1
+        return columns * self.multiple, rows * self.multiple
+
+    def tokens(self, width: int, height: int) -> int:
+        """Image tokens of a view of `width` x `height` (already fitted) pixels."""
+        return (width // self.multiple) * (height // self.multiple)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def show(picture: Image.Image, rect: Rect, budget: PixelBudget) -> Image.Image:
+    """The view of `rect` of the upright original `picture`: native pixels, resized once to what `budget` allows."""
+    size = budget.fit(rect.width, rect.height)
+    if size == (rect.width, rect.height):
+        return picture.crop(rect)
+    # reducing_gap first averages whole blocks of pixels: 5x faster on 16 megapixels, no visible difference at 3.0.
+    return picture.resize(size, FILTER, box=rect, reducing_gap=3.0)
