@@ -15,11 +15,11 @@ from mini_o3.episode.record import Episode, Turn
 from mini_o3.episode.session import Corrected, Observed, Outcome, Session
 from mini_o3.episode.task import SearchTask
 from mini_o3.protocol import (
-    IMAGE,
     Action,
     Answer,
     Fault,
     Malformed,
+    Pieces,
     PromptProfile,
     Zoom,
     parse,
@@ -41,7 +41,7 @@ def opening(profile: PromptProfile, question: str, view: Image.Image) -> list[Me
 def response(profile: PromptProfile, outcome: Observed | Corrected, view: Image.Image | None) -> Message:
     """What the environment says after a turn that did not end the episode."""
     if isinstance(outcome, Corrected):
-        return Message("user", tuple(profile.correct(outcome.malformed)))
+        return Message("user", tuple(part for part in profile.correct(outcome.malformed) if isinstance(part, str)))
     assert view is not None
     return Message("user", _with_view(profile.observe(outcome.number), view))
 
@@ -134,5 +134,5 @@ def _describe(action: Action, outcome: Outcome) -> dict[str, Any]:
     return {"zoom": list(action.region.xyxy), "source": source_name(action.region.frame)}
 
 
-def _with_view(pieces: list[str], view: Image.Image) -> tuple[str | Image.Image, ...]:
-    return tuple(view if piece == IMAGE else piece for piece in pieces)
+def _with_view(pieces: Pieces, view: Image.Image) -> tuple[str | Image.Image, ...]:
+    return tuple(piece if isinstance(piece, str) else view for piece in pieces)

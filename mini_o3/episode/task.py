@@ -126,7 +126,9 @@ def read_tasks(folder: str | Path) -> list[SearchTask]:
     if not path.is_file():
         raise UserError(f"{path}: no such file; make tasks with `mini-o3 probe make --out {folder}`")
     tasks = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line:
+            continue
         try:
             tasks.append(SearchTask.from_dict(json.loads(line), Path(folder)))
         except (KeyError, TypeError, ValueError) as error:

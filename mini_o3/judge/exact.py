@@ -9,7 +9,10 @@ from enum import StrEnum
 from mini_o3.episode import Episode, StopReason
 
 _ARTICLES = re.compile(r"^(a|an|the)\s+")
-_NUMBERS = {word: str(i) for i, word in enumerate("zero one two three four five six seven eight nine ten".split())}
+_NUMBERS = {
+    word: str(i)
+    for i, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+}
 
 
 class Verdict(StrEnum):

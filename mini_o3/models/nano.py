@@ -26,20 +26,22 @@ PROCESSOR = {
 }  # fmt: skip
 
 
-def nano_config(tokenizer: PreTrainedTokenizerFast, width: int = 192, layers: int = 4) -> Qwen2_5_VLConfig:
+def nano_config(
+    tokenizer: PreTrainedTokenizerFast, rope_theta: float = 4.0, width: int = 192, layers: int = 4
+) -> Qwen2_5_VLConfig:
     token = tokenizer.convert_tokens_to_ids
     heads = width // 48
-    # Frequencies are shared out to time, row and column in this order, so columns get the lowest ones. theta is small
-    # (Qwen: 1,000,000) so that six columns still differ.
-    rope = {"rope_type": "default", "mrope_section": [8, 8, 8], "rope_theta": 30.0}
+    # Frequencies are shared out to time, row and column in this order, so columns get the lowest ones. theta is tiny
+    # (Qwen: 1,000,000) so that six columns still differ: 0.3 to 0.4 radians from one to the next.
+    rope = {"rope_type": "default", "mrope_section": [8, 8, 8], "rope_theta": rope_theta}
     return Qwen2_5_VLConfig(
-        text_config=dict(
+        text_config=dict(  # noqa: C408
             vocab_size=-(-len(tokenizer) // 64) * 64, hidden_size=width, intermediate_size=5 * width // 2,
             num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=heads // 2, rope_parameters=rope,
             max_position_embeddings=8192, tie_word_embeddings=True, pad_token_id=token(SPECIAL[0]),
             bos_token_id=None, eos_token_id=token(IM_END),
         ),
-        vision_config=dict(
+        vision_config=dict(  # noqa: C408
             depth=3, hidden_size=128, intermediate_size=384, num_heads=4, patch_size=14, spatial_merge_size=2,
             temporal_patch_size=PROCESSOR["temporal_patch_size"], window_size=112, fullatt_block_indexes=[0, 1, 2],
             out_hidden_size=width,
@@ -49,13 +51,13 @@ def nano_config(tokenizer: PreTrainedTokenizerFast, width: int = 192, layers: in
     )  # fmt: skip
 
 
-def new_nano(seed: int = 0) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
+def new_nano(seed: int = 0, rope_theta: float = 4.0) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
     """A fresh model (float32, CPU) and its tokenizer; equal seeds give equal weights."""
     tokenizer = build_tokenizer()
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer))
+        model = Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer, rope_theta))
     model = model.float()
     for name, parameter in model.named_parameters():
         with torch.no_grad():

@@ -16,11 +16,15 @@ SPECIAL = ("<|endoftext|>", IM_START, IM_END, VISION_START, VISION_END, IMAGE_PA
 
 _TAGS = ("<think>", "</think>", '<grounding>{"bbox_2d": [', '], "source": "', '"}</grounding>', "<answer>", "</answer>")
 _SOURCES = ("original_image", *(f"observation_{i}" for i in range(1, 33)))
-_WORDS = (
-    "What Which Find Observation Error See Say point describe find look at closer next back again not the The it is on in of to a "
-    "with does do have has stands next beside near carry carries shape shapes colour colours digit digits thing things "
-    "too small here there nothing no missed off cut quarter whole seen done all try wrong view so answer and"
-).split()
+# fmt: off
+_WORDS = [
+    "What", "Which", "Find", "Observation", "Error", "See", "Say", "point", "describe", "find", "look", "at", "closer",
+    "next", "back", "again", "not", "the", "The", "it", "is", "on", "in", "of", "to", "a", "with", "does", "do", "have",
+    "has", "stands", "next", "beside", "near", "carry", "carries", "shape", "shapes", "colour", "colours", "digit",
+    "digits", "thing", "things", "too", "small", "here", "there", "nothing", "no", "missed", "off", "cut", "quarter",
+    "whole", "seen", "done", "all", "try", "wrong", "view", "so", "answer", "and",
+]
+# fmt: on
 _NUMBERS = tuple(f"{i / 100:.2f}" for i in range(101))
 _COUNTS = tuple(f" {i}" for i in range(33))
 

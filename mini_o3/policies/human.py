@@ -13,7 +13,9 @@ from mini_o3.episode import Message, PolicyError, Reply, Request
 from mini_o3.protocol import Answer, PromptProfile, Zoom, format_action, load_profile
 from mini_o3.vision import PixelBudget, Region
 
-HELP = "zoom X0 Y0 X1 Y1 [SOURCE]   look closer; fractions 0..1 of SOURCE (0: original, i: observation i; else the last)\nanswer TEXT                 give the answer\nquit                        leave"
+HELP = """zoom X0 Y0 X1 Y1 [SOURCE]   look closer; fractions 0..1 of SOURCE (0: original, i: observation i; else the last)
+answer TEXT                 give the answer
+quit                        leave"""
 
 
 class Human:

@@ -35,7 +35,7 @@ class Replay:
         scripts: dict[str, list[str]] = {}
         try:
             text = Path(path).read_text(encoding="utf-8")
-            rows = [json.loads(text)] if path.endswith(".json") else [json.loads(line) for line in text.splitlines() if line]
+            rows = [json.loads(text)] if path.endswith(".json") else [json.loads(line) for line in text.split("\n") if line]
             for row in rows:
                 scripts[str(row["task_id"])] = [str(turn["text"]) for turn in row["turns"]]
         except OSError as error:

@@ -212,7 +212,8 @@ class Search:
 
     def zoom(self, frame: int, spot: tuple[float, float], side: float, thought: str, learn: bool = True) -> Move:
         box = Region.around(*spot, side, side, frame)
-        region = Region(*(round(value, 2) for value in box.xyxy), frame)
+        x0, y0, x1, y1 = (round(value, 2) for value in box.xyxy)
+        region = Region(x0, y0, x1, y1, frame)
         self.rects.append(region.to_rect(self.rects[frame]))
         self.verdict, self.last = "", (frame, spot, side)
         return Move(Zoom(region, thought), learn)

@@ -2,15 +2,16 @@
 
 from mini_o3.protocol.actions import VOID_FAULTS, Action, Answer, Fault, Malformed, Zoom, source_name
 from mini_o3.protocol.dialect import format_action, parse
-from mini_o3.protocol.prompts import IMAGE, PromptProfile, load_profile
+from mini_o3.protocol.prompts import VIEW, Pieces, PromptProfile, load_profile
 
 __all__ = [
-    "IMAGE",
+    "VIEW",
     "VOID_FAULTS",
     "Action",
     "Answer",
     "Fault",
     "Malformed",
+    "Pieces",
     "PromptProfile",
     "Zoom",
     "format_action",

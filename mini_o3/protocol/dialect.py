@@ -63,7 +63,7 @@ def _parse(text: str) -> Zoom | Answer:
     if between or any(tag in thought for tag in TAGS):
         _refuse(Fault.BAD_THOUGHT, "Put your whole thought into one pair of <think> and </think>, right before the action.")
     end = text.find(closing, opening.end())
-    if _ACTION.search(text, opening.end(), len(text) if end < 0 else end) or _ACTION.search(text, max(end, 0)):
+    if _ACTION.search(text, opening.end()):
         _refuse(Fault.SEVERAL_ACTIONS, "There is more than one action in your turn; give exactly one.")
     if end < 0:
         _refuse(Fault.UNFINISHED, f"The closing {closing} is missing.")

@@ -12,7 +12,15 @@ from mini_o3.protocol.actions import Malformed, source_name
 
 PROMPTS_DIR = Path(__file__).parent / "prompts"
 _PARTS = ("system", "question", "observation", "correction")
-IMAGE = "<image>"
+_IMAGE_MARK = "<image>"
+
+
+class ViewMark:
+    """Stands where a view goes; not a string, so that no text anybody writes can be mistaken for it."""
+
+
+VIEW = ViewMark()
+Pieces = list[str | ViewMark]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +46,13 @@ class PromptProfile:
         joined = "\x00".join(getattr(self, part) for part in _PARTS)
         return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
-    def ask(self, question: str) -> list[str]:
+    def ask(self, question: str) -> Pieces:
         return _pieces(self.question, question=question)
 
-    def observe(self, number: int) -> list[str]:
+    def observe(self, number: int) -> Pieces:
         return _pieces(self.observation, number=str(number), source=source_name(number))
 
-    def correct(self, malformed: Malformed) -> list[str]:
+    def correct(self, malformed: Malformed) -> Pieces:
         return _pieces(self.correction, kind=malformed.kind.value.replace("_", " "), detail=malformed.detail)
 
 
@@ -56,23 +64,26 @@ def load_profile(name: str) -> PromptProfile:
         UserError: there is no such profile, or one of its files is missing.
     """
     folder = PROMPTS_DIR / name if (PROMPTS_DIR / name).is_dir() else Path(name)
-    try:
-        texts = {part: (folder / f"{part}.txt").read_text(encoding="utf-8").removesuffix("\n") for part in _PARTS}
-    except OSError as error:
-        known = ", ".join(sorted(path.name for path in PROMPTS_DIR.iterdir() if path.is_dir()))
-        raise UserError(f"prompt profile {name}: {error.filename} cannot be read; shipped profiles: {known}") from None
+    texts = {}
+    for part in _PARTS:
+        path = folder / f"{part}.txt"
+        try:
+            texts[part] = path.read_text(encoding="utf-8").removesuffix("\n")
+        except (OSError, UnicodeDecodeError):
+            known = ", ".join(sorted(path.name for path in PROMPTS_DIR.iterdir() if path.is_dir()))
+            raise UserError(f"prompt profile {name}: {path} cannot be read as text; shipped profiles: {known}") from None
     return PromptProfile(name=folder.name, **texts)
 
 
-def _pieces(template: str, **values: str) -> list[str]:
+def _pieces(template: str, **values: str) -> Pieces:
     """Fill in the gaps in one pass (a question that contains `{number}` stays as it is) and cut at the image mark.
 
     The image mark counts only in the template: a question that contains `<image>` cannot conjure up a view.
     """
-    pieces = []
-    for index, part in enumerate(template.split(IMAGE)):
+    pieces: Pieces = []
+    for index, part in enumerate(template.split(_IMAGE_MARK)):
         if index:
-            pieces.append(IMAGE)
+            pieces.append(VIEW)
         out, rest = "", part
         while rest:
             at, name = min(((rest.find(f"{{{n}}}"), n) for n in values if f"{{{n}}}" in rest), default=(-1, ""))

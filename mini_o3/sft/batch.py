@@ -80,17 +80,18 @@ class CellHead(torch.nn.Module):
         here, colour, shape, digit, offset = self.head(tokens).split(self.sizes, dim=-1)
         present = labels[:, 0] > 0
         total = F.binary_cross_entropy_with_logits(here[:, 0], labels[:, 0], pos_weight=torch.tensor(5.0))
-        _count(tally, "cell_here", here[present, 0] > 0)
+        count(tally, "cell_here", here[present, 0] > 0)
         for logits, column in ((colour, 1), (shape, 2), (digit, 3)):
             known = labels[:, column] >= 0
             if known.any():
                 total = total + F.cross_entropy(logits[known], labels[known, column].long())
-                _count(tally, self.KINDS[column], logits[known].argmax(-1) == labels[known, column])
+                count(tally, self.KINDS[column], logits[known].argmax(-1) == labels[known, column])
         if present.any():
             total = total + 4.0 * F.mse_loss(offset[present], labels[present, 4:])
         return total
 
 
-def _count(tally: dict[str, float], kind: str, right: torch.Tensor) -> None:
+def count(tally: dict[str, float], kind: str, right: torch.Tensor) -> None:
+    """Add how many of `right` (bools) there are, and how many are true, to the sums of `kind`."""
     tally[f"{kind}_n"] = tally.get(f"{kind}_n", 0.0) + float(right.numel())
     tally[f"{kind}_right"] = tally.get(f"{kind}_right", 0.0) + float(right.sum())

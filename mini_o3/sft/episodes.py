@@ -24,22 +24,27 @@ _LAYOUTS = 3  # probes on one background
 
 @dataclass(frozen=True, slots=True)
 class EpisodeData:
-    """Index -> samples: teacher episodes on one background, or (a share of the indices) perception samples.
+    """Index -> samples: teacher episodes on one background, or perception samples.
 
-    Pure: the same index and settings give the same samples.
+    Indices before `perception_until` are perception only; of the later ones a share of `perception_share` is, with ten
+    samples each. Pure: the same index and settings give the same samples.
     """
 
     renderer: ChatRenderer
     seed: int
+    perception: PerceptionData
     perception_share: float
+    perception_until: int = 0
     photos: tuple[Path, ...] = ()
-    levels: tuple[tuple[str, float], ...] = (("easy", 0.6), ("medium", 0.25), ("hard", 0.15))
-    limits: Limits = Limits(turns=14)
+    levels: tuple[tuple[str, float], ...] = (("easy", 0.7), ("medium", 0.2), ("hard", 0.1))
+    turns: int = 12
 
     def __call__(self, index: int) -> list[Sample]:
+        if index < self.perception_until:
+            return self.perception(index)
         rng = stream("sft", self.seed, index)
         if rng.random() < self.perception_share:
-            samples = PerceptionData(self.renderer, self.seed, self.photos)(index)
+            samples = self.perception(index)
             return [samples[i] for i in rng.permutation(len(samples))[:10]]
         side, aspect = int(rng.integers(1344, 1600)), float(np.exp(rng.uniform(-0.5, 0.5)))
         size = (int(side * aspect**0.5), int(side / aspect**0.5))
@@ -55,7 +60,7 @@ class EpisodeData:
             f"sft_{index}", questions.ask(rng, scene.goal), scene.answer, level=level.name, size=empty.size,
             goal=scene.goal, things=scene.things,
         )  # fmt: skip
-        return render_teacher(self.renderer, task, picture, self.limits, int(rng.integers(2**31)))
+        return render_teacher(self.renderer, task, picture, Limits(turns=self.turns), int(rng.integers(2**31)))
 
 
 def render_teacher(renderer: ChatRenderer, task: SearchTask, picture: Image.Image, limits: Limits, seed: int) -> Sample:

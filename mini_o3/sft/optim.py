@@ -52,7 +52,8 @@ def build_optimisers(
     model: torch.nn.Module, muon_lr: float, adam_lr: float, weight_decay: float = 0.01
 ) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside blocks; AdamW for embeddings, patch filters, heads, norms and biases."""
-    matrices, rest = [], []
+    matrices: list[torch.nn.Parameter] = []
+    rest: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         inner = parameter.ndim == 2 and "embed_tokens" not in name and "head" not in name
         (matrices if inner else rest).append(parameter)

@@ -24,7 +24,6 @@ from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES, sprite
 from mini_o3.vision import Rect, Region, show
 
 CELLS = 6  # image tokens along a side of nano's view
-_LAYOUTS = 2  # scenes on one background
 LABELS = 6  # per cell: something here, colour, shape, digit, x and y in the cell
 
 
@@ -43,14 +42,16 @@ class PerceptionData:
     """Index -> samples: crowds only before `crowds_until`, then crowds and views of probes.
 
     A crowd is a view full of things of one size, drawn directly. It holds ten times as many labels as a view of a probe
-    and costs a twentieth to make; what it does not teach is what probes look like. Pure: the same index and settings give
-    the same samples.
+    and costs a twentieth to make; what it does not teach is what probes look like. `crowds` and `layouts` are how many
+    crowds and how many probes (on one background) an index holds. Pure: the same index and settings give the same samples.
     """
 
     renderer: ChatRenderer
     seed: int
     photos: tuple[Path, ...] = ()
     crowds_until: int = 0
+    crowds: int = 4
+    layouts: int = 2
     levels: tuple[tuple[str, float], ...] = (("easy", 0.45), ("medium", 0.3), ("hard", 0.25))
 
     def __call__(self, index: int) -> list[Sample]:
@@ -63,8 +64,8 @@ class PerceptionData:
         aspect = float(np.exp(rng.uniform(-0.5, 0.5)))
         size = (int(side * aspect**0.5), int(side / aspect**0.5))
         empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
-        samples = [self._crowd(rng) for _ in range(4)]
-        for _ in range(_LAYOUTS):  # painting a background costs as much as all views of a scene
+        samples = [self._crowd(rng) for _ in range(self.crowds)]
+        for _ in range(self.layouts):  # painting a background costs as much as all views of a scene
             scene = lay_out(rng, level, str(rng.choice(FAMILIES)), size)
             picture = place(rng, scene, empty.copy())
             samples += [self._sample(rng, picture, scene.things, rect) for rect in _rects(rng, scene.things, size)]
@@ -76,7 +77,7 @@ class PerceptionData:
         picture, things = crowd(rng, empty)
         return self._sample(rng, picture, things, Rect(0, 0, *size))
 
-    def _sample(self, rng: np.random.Generator, picture: Image.Image, things: tuple, rect: Rect) -> Sample:  # type: ignore[type-arg]
+    def _sample(self, rng: np.random.Generator, picture: Image.Image, things: tuple[Thing, ...], rect: Rect) -> Sample:
         view = show(picture, rect, NANO_BUDGET)
         seen = sight.look(things, picture.size, rect)
         whole = Rendered()
@@ -113,10 +114,10 @@ def crowd(rng: np.random.Generator, picture: Image.Image) -> tuple[Image.Image, 
     return picture, tuple(things)
 
 
-def _rects(rng: np.random.Generator, things: tuple, size: tuple[int, int]) -> list[Rect]:  # type: ignore[type-arg]
+def _rects(rng: np.random.Generator, things: tuple[Thing, ...], size: tuple[int, int]) -> list[Rect]:
     """Views as an episode would take them: the whole, a quarter, and near and nearer looks at some things."""
     full = Rect(0, 0, *size)
-    quarters = (Region.around(*rng.choice([0.25, 0.5, 0.75], 2), 0.5, 0.5).to_rect(full) for _ in range(2))
+    quarters = (_box(rng.choice([0.25, 0.5, 0.75], 2), 0.5, full) for _ in range(2))
     rects = [full, *quarters]
     for thing in (things[i] for i in rng.permutation(len(things))[:2]):
         share = (thing.region.area) ** 0.5
@@ -134,8 +135,12 @@ def _rects(rng: np.random.Generator, things: tuple, size: tuple[int, int]) -> li
         x, y = (v + rng.uniform(-0.3, 0.3) * side * (1 - share) for v in thing.region.centre)
         rects.append(Region.around(x, y, side, side).to_rect(full))
     if rng.random() < 0.3:
-        rects.append(Region.around(*rng.uniform(0, 1, 2), FIRST_BOX, FIRST_BOX).to_rect(full))
+        rects.append(_box(rng.uniform(0, 1, 2), FIRST_BOX, full))
     return rects
+
+
+def _box(centre: np.ndarray, side: float, full: Rect) -> Rect:
+    return Region.around(float(centre[0]), float(centre[1]), side, side).to_rect(full)
 
 
 def _questions(rng: np.random.Generator, seen: list[sight.Seen]) -> list[tuple[str, str]]:

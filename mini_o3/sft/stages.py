@@ -19,8 +19,12 @@ def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], 
     photos = PHOTOS if config.photos else ()
 
     def source(renderer: ChatRenderer) -> Source:
+        perception = PerceptionData(
+            renderer, config.seed, photos, config.cells_only * config.scenes, config.crowds, config.layouts
+        )
         if config.stage == "perception":
-            return PerceptionData(renderer, config.seed, photos, config.cells_only * config.scenes)
-        return EpisodeData(renderer, config.seed, config.perception_share, photos)
+            return perception
+        until = config.perception_first * config.scenes
+        return EpisodeData(renderer, config.seed, perception, config.perception_share, until, photos)
 
     return train(config, source, out, report=report, stop_after=stop_after)

@@ -18,15 +18,16 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
+from transformers import Qwen2_5_VLForConditionalGeneration
 
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, revision, write_atomically, write_json
+from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, revision, write_atomically, write_json, write_text
 from mini_o3.models.nano import NANO_BUDGET, PROCESSOR, new_nano, save_checkpoint
 from mini_o3.models.patches import Patcher
 from mini_o3.models.render import ChatRenderer
 from mini_o3.models.tower import encode_views
 from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES
-from mini_o3.sft.batch import Batch, CellHead, collate, micro_batches
+from mini_o3.sft.batch import Batch, CellHead, collate, count, micro_batches
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.perception import Sample
 
@@ -65,114 +66,101 @@ def train(
     """
     make_folder(out)
     torch.set_num_threads(config.threads)
-    model, tokenizer = new_nano(config.seed)
-    if config.start:
-        _load_weights(model, Path(config.start))
-    head = CellHead(model.config.text_config.hidden_size, len(COLOURS), len(SHAPES), len(DIGITS))
-    everything = torch.nn.ModuleDict({"model": model, "cell_head": head})
-    optimisers = config.optimisers(everything)
-    step = _resume(config, out, everything, optimisers)
-    renderer, patcher = ChatRenderer(tokenizer), Patcher.of(PROCESSOR)
-    source = make_source(renderer)
-    data = _Indexed(source, step * config.scenes, config.steps * config.scenes)
+    learner = Learner(config)
+    step = _resume(config, out, learner)
+    data = _Indexed(make_source(learner.renderer), step * config.scenes, config.steps * config.scenes)
     loader = DataLoader(
-        data, batch_size=config.scenes, num_workers=config.workers, collate_fn=lambda lists: sum(lists, []),
+        data,
+        batch_size=config.scenes,
+        num_workers=config.workers,
+        collate_fn=lambda lists: [sample for samples in lists for sample in samples],
         prefetch_factor=4 if config.workers else None,
-    )  # fmt: skip
-    names = _token_kinds(tokenizer)
-    model.train()
+        worker_init_fn=_leave_signals_to_the_parent,
+    )
     began, first, saved = time.monotonic(), step, time.monotonic()
     tallies: list[dict[str, float]] = []
     with _stop_signals() as stopping:
         for samples in loader:
-            rate = config.rate(step)
-            tallies.append(
-                _update(config, model, head, optimisers, samples, patcher, renderer, names, rate, step < config.cells_only)
-            )
+            tallies.append(learner.update(samples, step))
             step += 1
             done = step == config.steps or step == stop_after or stopping()
             if step % config.log_every == 0 or done:
-                row = _summary(step, rate, tallies, time.monotonic() - began)
+                row = _summary(step, config.rate(step - 1), tallies, time.monotonic() - began)
                 append_jsonl(out / "metrics.jsonl", row)
                 report(_progress(config, row, step, (time.monotonic() - began) / (step - first)))
                 tallies = []
             if done or time.monotonic() - saved > config.save_minutes * 60:
-                _save(config, out, everything, optimisers, step)
+                _save(out, learner, step)
                 saved = time.monotonic()
             if done:
                 break
-    save_checkpoint(model, tokenizer, out / "model", {"budget": NANO_BUDGET.to_dict(), "profile": "nano", "step": step})
+    settings = {"budget": NANO_BUDGET.to_dict(), "profile": "nano", "step": step}
+    save_checkpoint(learner.model, learner.tokenizer, out / "model", settings)
     if step < config.steps:
         report(f"stopped at step {step} of {config.steps}, saved; run the same command again to go on")
     return out / "model"
 
 
-def _update(  # noqa: PLR0913 - one optimiser step, all its parts named
-    config: TrainConfig,
-    model: Any,
-    head: CellHead,
-    optimisers: list[torch.optim.Optimizer],
-    samples: list[Sample],
-    patcher: Patcher,
-    renderer: ChatRenderer,
-    names: torch.Tensor,
-    rate: float,
-    cells_only: bool,
-) -> dict[str, float]:
-    for optimiser in optimisers:
-        for group in optimiser.param_groups:
-            group["lr"] = group["initial_lr"] * rate
-        optimiser.zero_grad(set_to_none=True)
-    words = sum(sum(sample.learn) for sample in samples)
-    tally: dict[str, float] = {"samples": float(len(samples)), "learn": float(words)}
-    for group_samples in micro_batches(samples, config.micro_tokens):
-        batch = collate(group_samples, patcher, renderer.image_pad, 0)
-        loss = _losses(config, model, head, batch, renderer.image_pad, words, names, tally, cells_only)
-        if not math.isfinite(float(loss.detach())):
-            raise AssertionError(f"the loss is {float(loss.detach())}: {tally}")
-        loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_([p for o in optimisers for g in o.param_groups for p in g["params"]], 1.0)
-    for optimiser in optimisers:
-        optimiser.step()
-    return tally
+class Learner:
+    """A model in training: everything one optimiser step needs."""
 
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.model, self.tokenizer = new_nano(config.seed, config.rope_theta)
+        if config.start:
+            _load_weights(self.model, Path(config.start), config.start_vision_only)
+        width = self.model.config.text_config.hidden_size
+        self.head = CellHead(width, len(COLOURS), len(SHAPES), len(DIGITS))
+        self.modules = torch.nn.ModuleDict({"model": self.model, "cell_head": self.head})
+        self.optimisers = config.optimisers(self.modules)
+        self.renderer, self.patcher = ChatRenderer(self.tokenizer), Patcher.of(PROCESSOR)
+        self.kinds = _token_kinds(self.tokenizer)
+        self.model.train()
 
-def _losses(  # noqa: PLR0913
-    config: TrainConfig,
-    model: Any,
-    head: CellHead,
-    batch: Batch,
-    image_pad: int,
-    words: float,
-    names: torch.Tensor,
-    tally: dict[str, float],
-    cells_only: bool,
-) -> torch.Tensor:
-    core = model.model
-    views = encode_views(core.visual, batch.rows, batch.grids)
-    if config.cell_weight and batch.cells is not None:
-        share = len(batch.cells) / tally["samples"]
-        cells = head.loss(views.reshape(-1, views.shape[-1]), batch.cells, tally)
-        tally["cells"] = tally.get("cells", 0.0) + float(cells.detach()) * share
-        loss = config.cell_weight * share * cells
-    else:
+    def update(self, samples: list[Sample], step: int) -> dict[str, float]:
+        """One optimiser step on `samples`; returns sums for the log."""
+        rate = self.config.rate(step)
+        self.model.model.visual.requires_grad_(step >= self.config.freeze_vision)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["initial_lr"] * rate
+            optimiser.zero_grad(set_to_none=True)
+        tally = {"samples": float(len(samples)), "learn": float(sum(sum(sample.learn) for sample in samples))}
+        for group_samples in micro_batches(samples, self.config.micro_tokens):
+            batch = collate(group_samples, self.patcher, self.renderer.image_pad, 0)
+            loss = self.loss(batch, tally, cells_only=step < self.config.cells_only)
+            if not math.isfinite(float(loss.detach())):
+                raise AssertionError(f"the loss is {float(loss.detach())} at step {step}: {tally}")
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        return tally
+
+    def loss(self, batch: Batch, tally: dict[str, float], *, cells_only: bool) -> torch.Tensor:
+        """Loss of a micro-batch as its part of the step's mean, over learnt tokens and over cells; adds to `tally`."""
+        core, image_pad = self.model.model, self.renderer.image_pad
+        views = encode_views(core.visual, batch.rows, batch.grids)
         loss = views.new_zeros(())
-    if cells_only:
-        return loss
-    embedded = core.language_model.embed_tokens(batch.ids)
-    embedded = embedded.masked_scatter((batch.ids == image_pad)[..., None], views.reshape(-1, views.shape[-1]))
-    # Padding is on the right and attention is causal, so no mask is needed.
-    hidden = core.language_model(inputs_embeds=embedded, position_ids=batch.places, use_cache=False).last_hidden_state
-    wanted = batch.learn[:, 1:] > 0
-    logits, truth = model.lm_head(hidden[:, :-1][wanted]), batch.ids[:, 1:][wanted]
-    text = F.cross_entropy(logits, truth, reduction="sum") / words
-    tally["loss"] = tally.get("loss", 0.0) + float(text.detach())
-    right, kinds = logits.argmax(-1) == truth, names[truth]
-    for index, kind in enumerate(_KINDS):
-        here = kinds == index
-        tally[f"{kind}_n"] = tally.get(f"{kind}_n", 0.0) + float(here.sum())
-        tally[f"{kind}_right"] = tally.get(f"{kind}_right", 0.0) + float(right[here].sum())
-    return loss + text
+        if self.config.cell_weight and batch.cells is not None:
+            share = len(batch.cells) / tally["samples"]
+            cells = self.head.loss(views.reshape(-1, views.shape[-1]), batch.cells, tally)
+            tally["cells"] = tally.get("cells", 0.0) + float(cells.detach()) * share
+            loss = self.config.cell_weight * share * cells
+        if cells_only:
+            return loss
+        embedded = core.language_model.embed_tokens(batch.ids)
+        embedded = embedded.masked_scatter((batch.ids == image_pad)[..., None], views.reshape(-1, views.shape[-1]))
+        # Padding is on the right and attention is causal, so no mask is needed.
+        hidden = core.language_model(inputs_embeds=embedded, position_ids=batch.places, use_cache=False).last_hidden_state
+        wanted = batch.learn[:, 1:] > 0
+        logits, truth = self.model.lm_head(hidden[:, :-1][wanted]), batch.ids[:, 1:][wanted]
+        text = F.cross_entropy(logits, truth, reduction="sum") / tally["learn"]
+        tally["loss"] = tally.get("loss", 0.0) + float(text.detach())
+        right, kinds = logits.argmax(-1) == truth, self.kinds[truth]
+        for index, kind in enumerate(_KINDS):
+            count(tally, kind, right[kinds == index])
+        return loss + text
 
 
 _KINDS = ("other", "number", "colour", "shape", "digit")
@@ -211,16 +199,16 @@ def _progress(config: TrainConfig, row: dict[str, Any], step: int, seconds_per_s
     return f"step {step}/{config.steps} {figures} | {seconds_per_step:.2f} s/step, {left:.0f} min left"
 
 
-def _save(config: TrainConfig, out: Path, modules: torch.nn.Module, optimisers: list[Any], step: int) -> None:
+def _save(out: Path, learner: Learner, step: int) -> None:
     state = {
         "step": step,
-        "weights": modules.state_dict(),
-        "optimisers": [optimiser.state_dict() for optimiser in optimisers],
+        "weights": learner.modules.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in learner.optimisers],
     }
     write_atomically(out / "state.pt", lambda path: torch.save(state, path))
 
 
-def _resume(config: TrainConfig, out: Path, modules: torch.nn.Module, optimisers: list[Any]) -> int:
+def _resume(config: TrainConfig, out: Path, learner: Learner) -> int:
     """Load the last state, if any, cut the log back to it, and return the step to go on from."""
     settings, path = json.loads(config.model_dump_json()), out / "config.json"
     if path.exists():
@@ -234,22 +222,32 @@ def _resume(config: TrainConfig, out: Path, modules: torch.nn.Module, optimisers
         (out / "metrics.jsonl").unlink(missing_ok=True)
         return 0
     state = torch.load(out / "state.pt", map_location="cpu", weights_only=True)
-    modules.load_state_dict(state["weights"])
-    for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
+    learner.modules.load_state_dict(state["weights"])
+    for optimiser, saved in zip(learner.optimisers, state["optimisers"], strict=True):
         optimiser.load_state_dict(saved)
     rows = [row for row in read_jsonl(out / "metrics.jsonl") if row["step"] <= state["step"]]
     lines = "".join(json.dumps(row) + "\n" for row in rows)
-    write_atomically(out / "metrics.jsonl", lambda part: part.write_text(lines) and None)
+    write_text(out / "metrics.jsonl", lines)
     return int(state["step"])
 
 
-def _load_weights(model: torch.nn.Module, folder: Path) -> None:
-    from safetensors.torch import load_file
+def _load_weights(model: Qwen2_5_VLForConditionalGeneration, folder: Path, vision_only: bool) -> None:
+    """Start from the weights of `folder`; its saved names are transformers' business, so transformers reads them."""
+    if not (folder / "model.safetensors").is_file():
+        raise UserError(f"{folder}: no model.safetensors there; `start` must name the model directory of an earlier stage")
+    saved = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).state_dict()
+    if vision_only:
+        prefix = "model.visual."
+        saved = {name.removeprefix(prefix): value for name, value in saved.items() if name.startswith(prefix)}
+        model.model.visual.load_state_dict(saved)
+    else:
+        model.load_state_dict(saved)
 
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; `start` must name a model directory, such as the one of an earlier stage")
-    model.load_state_dict(load_file(path), strict=False)  # the output layer is the embedding, saved once
+
+def _leave_signals_to_the_parent(_: int) -> None:
+    """Ctrl-C reaches the whole process group; a data worker must live on until the parent has saved."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -23,8 +23,8 @@ h1 { font-size: 19px; margin: 0 0 4px } .meta { color: #666; font-size: 13px }
 main { display: flex; gap: 18px; padding: 18px 22px; align-items: flex-start; flex-wrap: wrap }
 .picture { position: sticky; top: 12px; flex: 3 1 480px } .picture svg { width: 100%; height: auto; background: #000 }
 .turns { flex: 2 1 380px; min-width: 0 }
-.turn { background: #fff; border: 1px solid #ddd; border-left: 6px solid var(--c, #999); border-radius: 6px; padding: 10px 12px;
-  margin-bottom: 12px; overflow-wrap: anywhere }
+.turn { background: #fff; border: 1px solid #ddd; border-left: 6px solid var(--c, #999); border-radius: 6px;
+  padding: 10px 12px; margin-bottom: 12px; overflow-wrap: anywhere }
 .turn img { display: block; margin-top: 8px; max-width: 100%; border: 1px solid #ccc }
 .n { display: inline-block; min-width: 22px; padding: 0 5px; text-align: center; color: #fff; background: var(--c, #999);
   border-radius: 11px; font-weight: 600; margin-right: 6px }

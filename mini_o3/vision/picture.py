@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import os
+import struct
 import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from mini_o3.kit.errors import UserError
 
-DECODE_BUDGET = 150_000_000  # pixels; 450 MB as RGB. Pillow itself refuses above 178,956,970.
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF")
+DECODE_BUDGET = 150_000_000  # pixels; 450 MB as RGB
 MIN_SIDE = 28  # one image token of Qwen2.5-VL
 MAX_ASPECT = 200  # Qwen2.5-VL's resize and the Mini-o3 box rule refuse more
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGET) -> Image.Image:
@@ -30,22 +43,36 @@ def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGE
     path = Path(path)
     _check_file(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own budget decides
-            opened = Image.open(path)
-        with opened:
-            _check_size(path, opened.size, decode_budget)
-            opened.seek(0)
-            opened.load()
-            return _to_rgb(ImageOps.exif_transpose(opened))
+        # From a file object: Pillow maps plain files into memory, and then some TIFFs come out unturned.
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("ignore")  # bombs: our own budget decides; odd EXIF: nobody can act on it
+            with Image.open(file, formats=FORMATS) as opened:
+                _check_size(path, opened.size, decode_budget)
+                opened.seek(0)
+                opened.load()
+                return _to_rgb(_upright(opened))
     except UnidentifiedImageError:
-        raise UserError(f"{path}: not a picture that can be read; give a PNG, JPEG, WebP, TIFF, GIF or BMP file") from None
+        raise UserError(
+            f"{path}: not a picture that can be read; give a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file"
+        ) from None
     except Image.DecompressionBombError:
         raise UserError(f"{path}: more than the {decode_budget:,} pixels that are decoded; scale it down first") from None
     except UserError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:  # what Pillow's decoders raise on damage
-        raise UserError(f"{path}: the picture is damaged or cut off ({error}); get a fresh copy") from None
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, RuntimeError, struct.error) as error:  # damage
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: the picture is damaged or cut off ({reason}); get a fresh copy") from None
+
+
+def _upright(opened: Image.Image) -> Image.Image:
+    """Turned as its EXIF orientation says. Only that tag is read: one odd tag elsewhere must not spoil the picture."""
+    if opened.format == "TIFF":
+        return opened  # Pillow has turned it while loading
+    try:
+        turn = _TURNS.get(opened.getexif().get(_ORIENTATION, 1))
+    except Exception:  # whatever a damaged EXIF block makes Pillow raise
+        return opened
+    return opened if turn is None else opened.transpose(turn)
 
 
 def _check_file(path: Path) -> None:
@@ -71,14 +98,14 @@ def _check_size(path: Path, size: tuple[int, int], decode_budget: int) -> None:
             f"{path}: {width} x {height} is {width * height:,} pixels, more than the {decode_budget:,} that are decoded; "
             "scale it down first"
         )
-    if min(width, height) < MIN_SIDE:
-        raise UserError(f"{path}: {width} x {height} is too small; both sides need at least {MIN_SIDE} pixels")
     if max(width, height) >= MAX_ASPECT * min(width, height):
         raise UserError(f"{path}: {width} x {height} is too thin; the sides may differ by less than {MAX_ASPECT} times")
+    if min(width, height) < MIN_SIDE:
+        raise UserError(f"{path}: {width} x {height} is too small; both sides need at least {MIN_SIDE} pixels")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
+    if image.mode == "RGB" and "transparency" not in image.info:
         return image.copy() if image.readonly else image
     if image.mode.startswith("I") or image.mode == "F":
         return _from_wide(image)
@@ -94,6 +121,8 @@ def _from_wide(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.float64)
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     top = values.max(initial=0.0)
-    full = 1.0 if image.mode == "F" and top <= 1.0 else 255.0 if top <= 255.0 and image.mode != "I;16" else 65535.0
+    full = (
+        1.0 if image.mode == "F" and top <= 1.0 else 255.0 if top <= 255.0 and not image.mode.startswith("I;16") else 65535.0
+    )
     scaled = np.clip(values / max(full, top) * 255.0, 0.0, 255.0)
     return Image.fromarray(np.round(scaled).astype(np.uint8)).convert("RGB")

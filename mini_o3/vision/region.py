@@ -94,7 +94,7 @@ class Region:
             raise ValueError(f"regions of different frames: {self.frame} and {other.frame}")
         width = min(self.x1, other.x1) - max(self.x0, other.x0)
         height = min(self.y1, other.y1) - max(self.y0, other.y0)
-        return max(width, 0.0) * max(height, 0.0) / other.area
+        return (max(width, 0.0) / (other.x1 - other.x0)) * (max(height, 0.0) / (other.y1 - other.y0))
 
 
 # 0.3 * 10 is 3.0000000000000004: a hair of rounding error must not add or drop a pixel.

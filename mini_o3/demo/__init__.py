@@ -1,0 +1,1 @@
+"""`make demo`: ask bundled pictures, the way a user would."""

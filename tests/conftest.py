@@ -1,0 +1,1 @@
+"""What all tests share; this file's place also puts `helpers` and `fake_endpoint` on the import path."""

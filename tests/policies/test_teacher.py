@@ -1,0 +1,294 @@
+"""The scripted teacher: it finds everything, by honest means, in the pattern it was given."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+
+import pytest
+from helpers import play
+from PIL import Image
+
+from mini_o3.episode import Limits, PolicyError, Request, SearchTask, StopReason
+from mini_o3.kit.errors import UserError
+from mini_o3.policies.teacher import PATTERNS, Teacher
+from mini_o3.probes import sight
+from mini_o3.probes.generate import make_probe
+from mini_o3.protocol import parse
+from mini_o3.vision import PixelBudget, Rect
+
+SIZES = {"easy": (1344, 1344), "medium": (1344, 1344), "hard": (1600, 1600)}
+SEEDS = range(500_000_000, 500_000_030)
+TURNS = 40
+TINY = PixelBudget(max_pixels=784, min_pixels=784, square=True)  # the teacher needs no views; small ones are quick
+
+
+@cache
+def tasks(level):
+    return [make_probe(seed, level, size=SIZES[level]).task for seed in SEEDS]
+
+
+@cache
+def blank(size):
+    """The teacher knows its probes by heart; what the picture holds makes no difference to it."""
+    return Image.new("L", size)
+
+
+@cache
+def episode(task, pattern=None, seed=0):
+    return play(Teacher([task], pattern=pattern, budget=TINY), blank(task.size), task, limits=Limits(turns=TURNS), seed=seed)
+
+
+def episodes(level, pattern=None):
+    return [(task, episode(task, pattern)) for task in tasks(level)]
+
+
+def every_episode(pattern):
+    return [pair for level in SIZES for pair in episodes(level, pattern)]
+
+
+def frames(found):
+    """What each source covers of the original: the whole picture, observation 1, ..."""
+    return [Rect(0, 0, *found.size), *(turn.rect for turn in found.turns if turn.rect)]
+
+
+def seen_before(found, index):
+    """What the last view before turn `index` covers."""
+    return next((turn.rect for turn in reversed(found.turns[:index]) if turn.rect), Rect(0, 0, *found.size))
+
+
+def source(turn):
+    return parse(turn.text).region.frame
+
+
+def goal_words(task):
+    return [word for word in (task.goal.colour, task.goal.shape) if word]
+
+
+def target(task):
+    (thing,) = [thing for thing in task.things if task.goal.fits(thing)]
+    return thing
+
+
+def central(task, found, turn):
+    """What stands in the middle of the view that this turn led to, if it has the right colour."""
+    seen = sight.central(sight.look(task.things, found.size, turn.rect), task.goal.colour)
+    return seen.thing if seen else None
+
+
+def text(found):
+    return [turn.text for turn in found.turns]
+
+
+@pytest.mark.parametrize("pattern", [None, *PATTERNS])
+@pytest.mark.parametrize("level", SIZES)
+def test_it_always_answers_right_in_time_and_never_makes_a_malformed_turn(level, pattern):
+    for task, found in episodes(level, pattern):
+        assert (found.stop, found.answer) == (StopReason.ANSWERED, task.answer), task.id
+        assert found.num_turns <= TURNS
+        assert [turn.malformed for turn in found.turns] == [None] * found.num_turns
+
+
+@pytest.mark.parametrize("pattern", [None, *PATTERNS])
+@pytest.mark.parametrize("level", SIZES)
+def test_it_answers_only_when_the_last_view_shows_the_target_legibly(level, pattern):
+    answered = [(task, found) for task, found in episodes(level, pattern) if found.answer is not None]
+    assert len(answered) >= 25
+    for task, found in answered:
+        seen = sight.look(task.things, found.size, seen_before(found, -1))
+        (shown,) = [s for s in seen if s.thing == target(task)]
+        assert shown.shape_shows, task.id
+        if task.goal.ask == "digit" or task.goal.digit is not None:
+            assert shown.digit_shows, task.id
+        if task.goal.ask == "beside":
+            assert sight.neighbour(seen, shown).thing.shape == task.answer, task.id
+
+
+def test_it_looks_at_candidates_from_left_to_right_and_not_at_the_target_first():
+    """With the target first in one episode of the number of candidates, 90 probes cannot all be lucky."""
+    first = 0
+    for task, found in every_episode("trial_and_error"):
+        listed = [s.spot for s in sight.of_colour(sight.look(task.things, found.size, frames(found)[0]), task.goal.colour)]
+        aimed = [parse(turn.text).region for turn in found.turns if turn.rect and source(turn) == 0]
+        missing = iter(listed)
+        for region in aimed:
+            assert any(region.x0 <= x <= region.x1 and region.y0 <= y <= region.y1 for x, y in missing), task.id
+        shown = sight.look(task.things, found.size, found.turns[0].rect)
+        first += any(s.thing == target(task) for s in shown)
+    assert 0 < first < 60
+
+
+@pytest.mark.parametrize("level", SIZES)
+def test_every_pattern_is_drawn(level):
+    teacher = Teacher(tasks(level))
+    drawn = [
+        teacher.open(Request(task.id, task.question, task.size, task.picture, seed)).search.pattern
+        for task in tasks(level)
+        for seed in range(10)
+    ]
+    assert set(drawn) == set(PATTERNS)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_forced_pattern_is_taken(pattern):
+    task = tasks("easy")[0]
+    request = Request(task.id, task.question, task.size, task.picture)
+    assert Teacher([task], pattern=pattern).open(request).search.pattern == pattern
+
+
+def test_patterns_look_different():
+    task = tasks("hard")[0]
+    assert len({"".join(text(episode(task, pattern))) for pattern in PATTERNS}) == len(PATTERNS)
+
+
+def test_trial_and_error_makes_no_deliberate_mistake():
+    assert all(turn.learn for _, found in every_episode("trial_and_error") for turn in found.turns)
+
+
+@pytest.mark.parametrize("level", SIZES)
+def test_depth_first_descends_and_comes_back_to_the_original_until_the_target_shows(level):
+    back = 0
+    for task, found in episodes(level, "depth_first"):
+        assert source(found.turns[0]) == 0
+        assert parse(found.turns[0].text).region.xyxy == (0.0, 0.0, 0.6, 0.6)
+        assert source(found.turns[1]) in (0, 1)
+        returns = [turn for turn in found.turns[1:] if turn.rect and source(turn) == 0]
+        in_first = [s.thing for s in sight.look(task.things, found.size, found.turns[0].rect)]
+        assert returns or target(task) in in_first, task.id
+        assert all("back" in turn.thought for turn in returns)
+        back += bool(returns)
+    assert back >= 10
+
+
+def test_self_correction_marks_a_missed_look_and_aims_again():
+    misses = 0
+    for task, found in every_episode("self_correction"):
+        for index, turn in enumerate(found.turns):
+            if turn.learn:
+                continue
+            misses += 1
+            again = found.turns[index + 1]
+            assert again.learn
+            assert "missed; look again at" in again.thought
+            assert source(again) == source(turn)
+            assert central(task, found, again) is not None, (task.id, index)
+    assert misses >= 45
+
+
+def test_a_missed_look_does_not_show_what_it_was_aimed_at():
+    """`missed; look again` is said of a view that lacks the candidate; else the imitator learns to distrust good looks."""
+    wrong = []
+    for task, found in every_episode("self_correction"):
+        for index, turn in enumerate(found.turns):
+            if not turn.learn:
+                again = found.turns[index + 1]
+                if central(task, found, again) in [s.thing for s in sight.look(task.things, found.size, turn.rect)]:
+                    wrong.append((task.id, index + 1, turn.action["zoom"], again.action["zoom"]))
+    assert wrong == []
+
+
+def test_second_look_runs_out_and_looks_at_the_overview_again():
+    for task, found in every_episode("second_look"):
+        again = [index for index, turn in enumerate(found.turns) if "not seen; look again" in turn.thought]
+        assert len(again) == 1, task.id
+        assert source(found.turns[again[0]]) == 0
+        middles = [central(task, found, turn) for turn in found.turns[: again[0]] if turn.rect]
+        assert target(task) not in middles, task.id
+        assert [index for index, turn in enumerate(found.turns) if not turn.learn] == [0], task.id
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_every_thought_that_leaves_a_dead_end_restates_the_goal(pattern):
+    """It leaves a dead end when it turns away from the last view, but for aiming again at what it missed or cut off."""
+    left = 0
+    for task, found in every_episode(pattern):
+        views = 0
+        for turn in found.turns:
+            away = turn.rect is not None and views > 0 and source(turn) != views
+            if away and "missed" not in turn.thought and "cut off" not in turn.thought:
+                left += 1
+                assert f"Find {' '.join(goal_words(task))}" in turn.thought, (task.id, turn.thought)
+            views += turn.rect is not None
+    assert left >= 90
+
+
+def test_it_names_only_what_shows_in_the_last_view():
+    """A thought that begins with a digit or a shape says what the view before it shows legibly."""
+    for pattern in PATTERNS:
+        for task, found in every_episode(pattern):
+            for index, turn in enumerate(found.turns[1:], start=1):
+                said = turn.thought.split(";")[0]
+                seen = sight.look(task.things, found.size, seen_before(found, index))
+                middle = sight.central(seen, task.goal.colour)
+                if turn.thought.startswith("Find"):
+                    continue
+                if middle is None or said.startswith("no "):
+                    assert said.startswith("no "), (task.id, turn.thought)
+                    continue
+                words = said.split(" beside ")[0].split()
+                assert words[0] == middle.thing.colour, (task.id, turn.thought)
+                assert (middle.thing.shape in words) == middle.shape_shows, (task.id, turn.thought)
+                assert (middle.thing.digit in words) == middle.digit_shows, (task.id, turn.thought)
+
+
+def test_the_same_seed_gives_the_same_episode_and_other_seeds_other_ones():
+    chosen = [task for level in SIZES for task in tasks(level)[:10]]
+    once = [text(episode(task)) for task in chosen]
+    episode.cache_clear()
+    assert [text(episode(task)) for task in chosen] == once
+    others = [text(episode(task, seed=1)) for task in chosen]
+    assert sum(a != b for a, b in zip(once, others, strict=True)) > 5
+
+
+def test_seeds_choose_where_self_correction_misses():
+    task = tasks("hard")[0]
+    assert len({"".join(text(episode(task, "self_correction", seed))) for seed in range(4)}) > 1
+
+
+def test_it_does_not_matter_which_other_probes_it_knows():
+    everything = Teacher([task for level in SIZES for task in tasks(level)])
+    for task in tasks("medium")[:5]:
+        found = play(everything, blank(task.size), task, limits=Limits(turns=TURNS))
+        assert text(found) == text(episode(task))
+
+
+def test_a_probe_is_known_by_picture_and_question_when_the_answer_is_not_given():
+    task = tasks("easy")[0]
+    asked = SearchTask(f"/elsewhere/{task.picture}", task.question)
+    assert play(Teacher(tasks("easy")), blank(task.size), asked).answer == task.answer
+
+
+@pytest.mark.parametrize(
+    ("picture", "question"), [("easy_500000000.jpg", "What is this?"), ("other.jpg", tasks("easy")[0].question)]
+)
+def test_a_question_that_no_probe_asks_is_refused(picture, question):
+    with pytest.raises(UserError, match="no probe asks"):
+        Teacher(tasks("easy")).open(Request("id", question, (1344, 1344), picture))
+
+
+def test_a_task_that_is_not_a_probe_is_refused():
+    task = SearchTask("holiday.jpg", "Where is this?", size=(800, 600))
+    with pytest.raises(UserError, match=r"holiday.jpg: not a probe"):
+        Teacher([task]).open(Request(task.id, task.question, (800, 600), task.picture))
+
+
+def test_a_probe_without_the_target_is_given_up_after_looking_everywhere():
+    task = next(task for task in tasks("easy") if task.goal.ask == "digit")
+    rest = tuple(thing for thing in task.things if thing != target(task))
+    lacking = SearchTask(task.picture, task.question, level="easy", size=task.size, goal=task.goal, things=rest)
+    found = play(Teacher([lacking], pattern="trial_and_error"), blank(task.size), lacking, limits=Limits(turns=TURNS))
+    assert (found.stop, found.answer) == (StopReason.POLICY_ERROR, None)
+    assert "looked everywhere" in found.error
+
+
+def test_the_folder_of_a_picture_is_where_its_probes_are_looked_for(tmp_path):
+    with pytest.raises(UserError, match=r"tasks\.jsonl is missing; the teacher only knows probes"):
+        Teacher.for_picture(str(tmp_path / "a.jpg"))
+
+
+def test_a_closed_conversation_says_nothing_more():
+    task = tasks("easy")[0]
+    conversation = Teacher([task]).open(Request(task.id, task.question, task.size, task.picture))
+    conversation.close()
+    with pytest.raises(PolicyError):
+        asyncio.run(conversation.reply([]))

@@ -1,0 +1,201 @@
+"""Training: pure data, exact masks, and a killed run that ends where an unbroken one does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mini_o3.episode import Limits
+from mini_o3.kit.errors import UserError
+from mini_o3.models.render import ChatRenderer
+from mini_o3.models.tokenizer import build_tokenizer
+from mini_o3.probes import make_probe
+from mini_o3.sft.batch import collate, micro_batches
+from mini_o3.sft.config import TrainConfig, read_config
+from mini_o3.sft.episodes import EpisodeData, render_teacher
+from mini_o3.sft.optim import Muon, orthogonalise
+from mini_o3.sft.perception import PerceptionData, Sample
+
+RENDERER = ChatRenderer(build_tokenizer())
+PERCEPTION = PerceptionData(RENDERER, 1)
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*_nano.toml")), ids=lambda path: path.stem)
+def test_shipped_configs_load(path):
+    assert read_config(path).stage in path.stem
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("stage = 'sft'\nseed = 1\nsteps = 1\nscenes = 1\nlr = 3\n", "lr"), ("stage = ", "TOML"), ("", "stage")],
+)
+def test_a_bad_config_is_one_line_that_names_the_field(tmp_path, text, named):
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=named) as caught:
+        read_config(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source", [PERCEPTION, EpisodeData(RENDERER, 1, PERCEPTION, 0.0), PerceptionData(RENDERER, 1, crowds_until=9)]
+)
+def test_data_is_a_pure_function_of_the_index(source):
+    first, again, other = source(3), source(3), source(4)
+    assert [s.ids for s in first] == [s.ids for s in again]
+    assert first[0].views[0].tobytes() == again[0].views[0].tobytes()
+    assert [s.ids for s in first] != [s.ids for s in other]
+
+
+def test_every_image_placeholder_has_its_token_and_nothing_of_a_view_is_learnt():
+    for sample in EpisodeData(RENDERER, 5, PERCEPTION, 0.3)(1):
+        pads = [i for i, token in enumerate(sample.ids) if token == RENDERER.image_pad]
+        assert len(pads) == 36 * len(sample.views)
+        assert not any(sample.learn[i] for i in pads)
+        assert len(sample.learn) == len(sample.ids)
+
+
+def test_only_what_the_teacher_means_is_learnt():
+    probe = make_probe(11, "easy", family="digit", size=(1400, 1400))
+    for seed in range(40):
+        sample = render_teacher(RENDERER, probe.task, probe.picture, Limits(turns=20), seed)
+        text = RENDERER.decode([i for i, learn in zip(sample.ids, sample.learn, strict=True) if learn])
+        assert text.endswith(f"<answer>{probe.task.answer}</answer>")
+        assert "Observation" not in text
+        everything = RENDERER.decode(sample.ids)
+        if "missed; look again" in everything:  # the missed look itself is in the context, but not learnt
+            assert everything.count("<grounding>") > text.count("<grounding>")
+            return
+    raise AssertionError("no episode with a missed look among 40")
+
+
+def test_micro_batches_keep_every_sample_and_the_size():
+    rng = np.random.default_rng(0)
+    samples = [Sample([1] * int(n), [0] * int(n), []) for n in rng.integers(5, 300, 50)]
+    groups = micro_batches(samples, 1000)
+    assert sorted(len(s.ids) for g in groups for s in g) == sorted(len(s.ids) for s in samples)
+    assert all(len(g) == 1 or len(g) * max(len(s.ids) for s in g) <= 1000 for g in groups)
+
+
+def test_collate_pads_on_the_right_and_learns_nothing_there():
+    from mini_o3.models.nano import PROCESSOR
+    from mini_o3.models.patches import Patcher
+
+    samples = PerceptionData(RENDERER, 1, crowds_until=9)(0)[:3]
+    batch = collate(samples, Patcher.of(PROCESSOR), RENDERER.image_pad, 0)
+    for row, sample in enumerate(samples):
+        count = len(sample.ids)
+        assert batch.ids[row, :count].tolist() == sample.ids
+        assert batch.learn[row, :count].tolist() == sample.learn
+        assert not batch.learn[row, count:].any()
+    assert batch.rows.shape == (3 * 144, 588)
+    assert batch.cells.shape == (3, 36, 6)
+
+
+def test_orthogonalised_updates_have_singular_values_near_one():
+    for shape in ((64, 32), (32, 64), (48, 48)):
+        values = torch.linalg.svdvals(orthogonalise(torch.randn(shape, generator=torch.Generator().manual_seed(0))))
+        assert values.min() > 0.3
+        assert values.max() < 1.35
+
+
+def test_muon_agrees_with_the_one_of_torch():
+    """torch's works in bfloat16, hence the tolerance."""
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Parameter(torch.ones(24, 12)) for _ in range(2))
+    a = Muon([ours], lr=0.1, weight_decay=0.01)
+    b = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.01, momentum=0.95, nesterov=True)
+    for _ in range(3):
+        gradient = torch.randn(24, 12)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        a.step()
+        b.step()
+    torch.testing.assert_close(ours, theirs, atol=0.03, rtol=0)
+
+
+def test_the_rate_rises_stays_and_falls_to_zero():
+    config = TrainConfig(stage="sft", seed=0, steps=100, scenes=1, warmup=10, decay=0.5)
+    assert [round(config.rate(step), 2) for step in (0, 9, 49, 75, 99)] == [0.1, 1.0, 1.0, 0.5, 0.02]
+
+
+TINY = """
+stage = "perception"
+seed = 3
+steps = 5
+scenes = 1
+cells_only = 2
+warmup = 1
+photos = false
+threads = 1
+workers = 0
+log_every = 1
+save_minutes = 0.00001
+"""
+
+
+def run(config, out, *more, wait=True):
+    command = [sys.executable, "-m", "mini_o3", "train", "perception", "--config", str(config), "--out", str(out), *more]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    return process.communicate()[0] if wait else process
+
+
+def wait_for(path, seconds=120):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_weights_of_an_unbroken_one(tmp_path):
+    config = tmp_path / "tiny.toml"
+    config.write_text(TINY)
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    run(config, unbroken)
+
+    process = run(config, broken, wait=False)
+    wait_for(broken / "state.pt")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (broken / "model").exists()
+
+    process = run(config, broken, wait=False)  # and once by Ctrl-C, which saves and says how to go on
+    time.sleep(0)
+    wait_for(broken / "state.pt")
+    process.send_signal(signal.SIGINT)
+    text = process.communicate()[0]
+    assert "Traceback" not in text
+
+    text = run(config, broken)
+    assert "Traceback" not in text
+    one, two = (load_file(folder / "model" / "model.safetensors") for folder in (unbroken, broken))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    rows = [
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()] for folder in (unbroken, broken)
+    ]
+    for row in (*rows[0], *rows[1]):
+        del row["seconds"]
+    assert rows[0] == rows[1]
+    assert [row["step"] for row in rows[0]] == [1, 2, 3, 4, 5]
+
+
+def test_another_config_in_the_same_folder_is_refused(tmp_path):
+    config = tmp_path / "tiny.toml"
+    config.write_text(TINY)
+    (tmp_path / "run").mkdir()
+    run(config, tmp_path / "run", "--steps", "1")
+    config.write_text(TINY.replace("seed = 3", "seed = 4"))
+    text = run(config, tmp_path / "run")
+    assert "holds a run with other settings (seed)" in text
+    assert "Traceback" not in text
