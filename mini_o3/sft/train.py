@@ -163,7 +163,7 @@ class Learner:
         return loss + text
 
 
-_KINDS = ("other", "number", "colour", "shape", "digit")
+_KINDS = ("other", "number", "spot", "colour", "shape", "digit")
 
 
 def _token_kinds(tokenizer: Any) -> torch.Tensor:
@@ -173,12 +173,14 @@ def _token_kinds(tokenizer: Any) -> torch.Tensor:
         word = token.strip()
         if len(word) == 4 and word[1] == ".":
             kinds[index] = 1
-        elif word in COLOURS:
+        elif len(word) == 9 and word[4] == "/":
             kinds[index] = 2
-        elif word in SHAPES:
+        elif word in COLOURS:
             kinds[index] = 3
-        elif word in DIGITS:
+        elif word in SHAPES:
             kinds[index] = 4
+        elif word in DIGITS:
+            kinds[index] = 5
     return kinds
 
 
