@@ -221,7 +221,7 @@ class Search:
     def miss(self, candidate: sight.Seen) -> tuple[float, float]:
         """A place that is off by more than half a box in one direction."""
         x, y = candidate.spot
-        off = float(self.rng.choice([-0.15, 0.15]))
+        off = float(self.rng.choice([-1, 1])) * (FIRST_BOX / 2 + 0.1)
         return (
             (sight.snap(min(max(x + off, 0), 1)), y) if self.rng.random() < 0.5 else (x, sight.snap(min(max(y + off, 0), 1)))
         )

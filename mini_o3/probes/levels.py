@@ -10,11 +10,12 @@ TRAINING_SEEDS = 500_000_000  # seeds below may be trained on; anything that is 
 
 # The rule assumes a looker with nano's eye: a view of 168 x 168 pixels.
 VIEW_SIDE = 168
-EYE = PixelBudget(max_pixels=VIEW_SIDE**2, min_pixels=VIEW_SIDE**2, multiple=28, square=True)
+EYE = PixelBudget(max_pixels=VIEW_SIDE**2, min_pixels=VIEW_SIDE**2, multiple=28, square=True, marks=True)
 SEE_SHAPE = 34  # a thing this many view pixels wide shows its shape
 SEE_DIGIT = 58  # and this many its digit
 SEE_DOT = 1.7  # narrower things are not there for it at all
-FIRST_BOX = 0.2  # side of a box around a dot of the overview, share of the frame
+FIRST_BOX = 0.3  # side of a box around a dot of the overview, share of the frame
+LEAST_BOX = 0.2  # and of any closer look
 STEP = 0.05  # centres of boxes lie on this grid, sides on twice this grid
 FILL = 0.45  # a closer look makes the thing about this share of the view
 FILL_BESIDE = 0.26  # or this, if what stands beside it must show too
@@ -47,15 +48,16 @@ class Level:
 
 def closer_box(share: float, fill: float = FILL) -> float:
     """Side of the box for the next look at a thing that is `share` of the current view wide."""
-    return min(max(round(share / fill / (2 * STEP)) * 2 * STEP, FIRST_BOX), 0.8)
+    return min(max(round(share / fill / (2 * STEP)) * 2 * STEP, LEAST_BOX), 0.8)
 
 
 def zooms_needed(share: float, legible: int) -> int:
     """Zooms until a thing that is `share` of the whole picture wide is `legible` view pixels wide."""
-    zooms = 0
+    if share * VIEW_SIDE >= legible:
+        return 0
+    share, zooms = share / FIRST_BOX, 1
     while share * VIEW_SIDE < legible:
-        share /= closer_box(share)
-        zooms += 1
+        share, zooms = share / closer_box(share), zooms + 1
     return zooms
 
 

@@ -87,7 +87,7 @@ class CellHead(torch.nn.Module):
                 total = total + F.cross_entropy(logits[known], labels[known, column].long())
                 count(tally, self.KINDS[column], logits[known].argmax(-1) == labels[known, column])
         if present.any():
-            total = total + 4.0 * F.mse_loss(offset[present], labels[present, 4:])
+            total = total + F.mse_loss(offset[present], labels[present, 4:])
         return total
 
 

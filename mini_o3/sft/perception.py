@@ -18,13 +18,13 @@ from mini_o3.models.nano import NANO_BUDGET
 from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.probes import LEVELS, backgrounds, sight
 from mini_o3.probes.generate import place
-from mini_o3.probes.levels import FIRST_BOX, VIEW_SIDE, closer_box
+from mini_o3.probes.levels import LEAST_BOX, VIEW_SIDE, closer_box
 from mini_o3.probes.scene import FAMILIES, lay_out
 from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES, sprite
 from mini_o3.vision import Rect, Region, show
 
 CELLS = 6  # image tokens along a side of nano's view
-LABELS = 6  # per cell: something here, colour, shape, digit, x and y in the cell
+LABELS = 6  # per cell: something here, colour, shape, digit, x and y
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ def _rects(rng: np.random.Generator, things: tuple[Thing, ...], size: tuple[int,
     for thing in (things[i] for i in rng.permutation(len(things))[:2]):
         share = (thing.region.area) ** 0.5
         x, y = (sight.snap(v) + float(rng.choice([0, 0, 0, 0.05, -0.05])) for v in thing.region.centre)
-        near = Region.around(x, y, FIRST_BOX, FIRST_BOX).to_rect(full)
+        near = Region.around(x, y, LEAST_BOX, LEAST_BOX).to_rect(full)
         rects.append(near)
         seen = [s for s in sight.look(things, size, near) if s.thing is thing]
         while seen and not seen[0].digit_shows:
@@ -135,7 +135,7 @@ def _rects(rng: np.random.Generator, things: tuple[Thing, ...], size: tuple[int,
         x, y = (v + rng.uniform(-0.3, 0.3) * side * (1 - share) for v in thing.region.centre)
         rects.append(Region.around(x, y, side, side).to_rect(full))
     if rng.random() < 0.3:
-        rects.append(_box(rng.uniform(0, 1, 2), FIRST_BOX, full))
+        rects.append(_box(rng.uniform(0, 1, 2), LEAST_BOX, full))
     return rects
 
 
@@ -168,7 +168,10 @@ def _questions(rng: np.random.Generator, seen: list[sight.Seen]) -> list[tuple[s
 
 
 def cell_labels(seen: list[sight.Seen]) -> np.ndarray:
-    """(36, 6) float32 by cell of the view, row by row: here, colour, shape, digit, x, y; -1 where it cannot be told."""
+    """(36, 6) float32 by cell of the view, row by row: here, colour, shape, digit, x, y; -1 where it cannot be told.
+
+    x and y are places in the view, in cells.
+    """
     labels = np.full((CELLS * CELLS, LABELS), -1.0, np.float32)
     labels[:, 0] = 0.0
     for s in sorted(seen, key=lambda s: s.share):
@@ -180,7 +183,7 @@ def cell_labels(seen: list[sight.Seen]) -> np.ndarray:
             list(COLOURS).index(s.thing.colour) if s.pixels >= 2.5 else -1,
             SHAPES.index(s.thing.shape) if s.pixels >= 16 else -1,
             DIGITS.index(s.thing.digit) if s.pixels >= 30 else -1,
-            s.x * CELLS - column,
-            s.y * CELLS - row,
+            s.x * CELLS,
+            s.y * CELLS,
         )
     return labels
