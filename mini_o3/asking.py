@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -74,12 +75,6 @@ def ask_one(
     for line in verdict_lines(episode):
         say(line)
     write_json(out / "episode.json", episode.to_dict())
-    write_text(out / "episodes.jsonl", _line(episode))
+    write_text(out / "episodes.jsonl", json.dumps(episode.to_dict(), ensure_ascii=False) + "\n")
     write_text(out / "episode.html", episode_page(episode, original))
     return Asked(episode, out / "episode.html")
-
-
-def _line(episode: Episode) -> str:
-    import json
-
-    return json.dumps(episode.to_dict(), ensure_ascii=False) + "\n"

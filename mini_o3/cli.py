@@ -39,7 +39,7 @@ def main() -> None:
         _err(f"error: {error}")
         sys.exit(2)
     except KeyboardInterrupt:
-        _err("interrupted")
+        _err("interrupted; what was finished is kept: run the same command again to go on")
         sys.exit(130)
 
 

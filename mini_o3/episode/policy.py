@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from PIL import Image
@@ -53,7 +53,6 @@ class Request:
     size: tuple[int, int]
     picture: str
     seed: int = 0
-    extra: dict[str, object] = field(default_factory=dict)
 
 
 class PolicyError(Exception):

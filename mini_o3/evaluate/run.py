@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -81,8 +82,6 @@ def _rates(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def _same_settings(out: Path, settings: dict[str, Any]) -> None:
-    import json
-
     path = out / "settings.json"
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))

@@ -101,6 +101,7 @@ class Decoder:
         self.length = 0
         self.pending: list[int] = []  # sampled last, not in the cache yet
         self.logits: torch.Tensor | None = None
+        self.stopped = False  # set from outside: stop sampling as if the length limit was hit
         self.generator = torch.Generator().manual_seed(seed)
 
     @torch.inference_mode()
@@ -129,7 +130,7 @@ class Decoder:
         renderer = self.vlm.renderer
         ids: list[int] = []
         log_probs: list[float] = []
-        while len(ids) < sampling.max_tokens:
+        while len(ids) < sampling.max_tokens and not self.stopped:
             if self.pending:
                 row = torch.tensor([self.pending], device=self.vlm.device)
                 place = torch.full((3, 1, 1), self.position, device=self.vlm.device)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+import signal
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -16,6 +18,19 @@ from mini_o3.vision import PixelBudget, Region
 HELP = """zoom X0 Y0 X1 Y1 [SOURCE]   look closer; fractions 0..1 of SOURCE (0: original, i: observation i; else the last)
 answer TEXT                 give the answer
 quit                        leave"""
+
+
+@contextmanager
+def plain_interrupts() -> Iterator[None]:
+    """Within, Ctrl-C raises KeyboardInterrupt at once. asyncio would only mark the task and let `input` wait on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Human:
@@ -54,7 +69,8 @@ class HumanConversation:
             self.begun = True
         for message in messages:
             self._show(message)
-        return Reply(await asyncio.to_thread(self._read))
+        with plain_interrupts():
+            return Reply(self._read())
 
     def close(self) -> None: ...
 

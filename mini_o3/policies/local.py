@@ -44,7 +44,12 @@ class LocalConversation:
         self.sampled: list[int] | None = None
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
-        return await asyncio.to_thread(self._reply, messages)
+        try:
+            return await asyncio.to_thread(self._reply, messages)
+        except asyncio.CancelledError:
+            if self.decoder is not None:
+                self.decoder.stopped = True  # the thread cannot be cancelled; it ends after the current token
+            raise
 
     def close(self) -> None:
         self.decoder = None  # frees the cache

@@ -93,13 +93,19 @@ class PerceptionData:
 
 
 def crowd(rng: np.random.Generator, picture: Image.Image) -> tuple[Image.Image, tuple[Thing, ...]]:
-    """Fill `picture` (changed) with things of about one size, from dots to half its side; few colours at a time."""
+    """Fill `picture` (changed) with things of about one size, from dots to half its side; few colours at a time.
+
+    Often there are only one to three: where a thing is must be learnt from views in which it is the only one that could be
+    meant, before the right one of many can be.
+    """
     extent = picture.width
-    side = float(np.exp(rng.uniform(np.log(3.0), np.log(80.0)))) / VIEW_SIDE * extent
+    few = int(rng.choice([1, 2, 3, 0], p=[0.4, 0.15, 0.15, 0.3]))
+    largest = 14.0 if few and rng.random() < 0.6 else 80.0
+    side = float(np.exp(rng.uniform(np.log(3.0), np.log(largest)))) / VIEW_SIDE * extent
     room = max(int(1.2 * extent**2 / (1.3 * side) ** 2), 1)
     colours = [str(c) for c in rng.permutation(list(COLOURS))[: rng.integers(2, 7)]]
     things: list[Thing] = []
-    for _ in range(int(rng.integers(1, min(room, 20) + 1))):
+    for _ in range(few or int(rng.integers(1, min(room, 20) + 1))):
         pixels = max(round(side * rng.uniform(0.75, 1.3)), 3)
         left, top = (int(v) for v in rng.integers(0, max(extent - pixels, 1), 2))
         region = Region.of_rect(Rect(left, top, left + pixels, top + pixels), picture.size)
