@@ -53,5 +53,5 @@ def environment(**changes: str) -> dict[str, str]:
 def mini_o3(*args: object, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run `mini-o3 ARGS` as its users do, in a process of its own; relative paths are taken from `cwd`."""
     return subprocess.run(
-        command(*args), cwd=cwd, env=environment(), input=stdin, capture_output=True, text=True, encoding="utf-8", timeout=120
+        command(*args), cwd=cwd, env=environment(), input=stdin, capture_output=True, text=True, encoding="utf-8", timeout=600
     )

@@ -382,7 +382,7 @@ def test_an_interrupted_search_keeps_what_was_seen(photo):
         process = start("ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--out", "out", cwd=photo.parent)
         wait_for(lambda: len(endpoint.requests) == 2, process)
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in stderr
     assert "no answer: interrupted after 1 turns" in stdout
@@ -398,7 +398,7 @@ def test_a_person_can_leave_with_one_interrupt(photo):
             shown.append(process.stdout.read(1))
             assert shown[-1], "it ended by itself"
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 130
+        assert process.wait(timeout=30) == 130
     finally:
         process.kill()
         process.communicate()
@@ -453,7 +453,7 @@ def test_probe_make_goes_on_after_a_kill_as_if_there_had_been_none(tmp_path, sig
     process = start(*args, 100_000, cwd=tmp_path)
     wait_for(lambda: list(out.glob("easy_*.jpg")), process)
     process.send_signal(signum)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=120)
     assert process.returncode == (130 if signum == signal.SIGINT else -signal.SIGKILL)
     assert "Traceback" not in stderr
     rows = (out / "tasks.jsonl").read_text().splitlines() if (out / "tasks.jsonl").exists() else []
@@ -470,8 +470,8 @@ def test_an_interrupt_is_acknowledged_in_one_line(tmp_path):
     process = start("probe", "make", "--level", "easy", "--count", 100_000, "--out", "out", cwd=tmp_path)
     wait_for(lambda: list((tmp_path / "out").glob("easy_*.jpg")), process)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert stderr.splitlines()[-1] == "interrupted"
+    _, stderr = process.communicate(timeout=120)
+    assert stderr.splitlines()[-1].startswith("interrupted")
 
 
 def test_probe_make_mends_a_line_that_was_cut_off(probes, tmp_path):

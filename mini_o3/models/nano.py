@@ -8,8 +8,6 @@ from the first step), and matrices are trained with Muon (`sft/optim.py`).
 from __future__ import annotations
 
 import json
-import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -72,26 +70,7 @@ def new_nano(seed: int = 0, rope_theta: float = 4.0) -> tuple[Qwen2_5_VLForCondi
             elif parameter.ndim >= 2:
                 fan_in = parameter[0].numel()
                 parameter.normal_(0.0, 0.05 if "embed_tokens" in name else fan_in**-0.5, generator=generator)
-    _order_numbers(model.get_input_embeddings().weight, tokenizer, generator)
     return model, tokenizer
-
-
-def _order_numbers(embedding: torch.Tensor, tokenizer: PreTrainedTokenizerFast, generator: torch.Generator) -> None:
-    """Give the words for places and numbers embeddings in which near is alike (changes `embedding`, (vocabulary, width)).
-
-    Waves of the coordinate, turned at random: what is learnt about one of 441 places then holds for its neighbours. With
-    unrelated embeddings places were still at chance after 9,000 views.
-    """
-    waves = torch.tensor([1.0, 2.0, 4.0, 8.0]) * math.pi
-    basis = torch.linalg.qr(torch.randn(embedding.shape[1], 3 * 8, generator=generator)).Q
-    for token, index in tokenizer.get_vocab().items():
-        coordinates = [float(part) for part in re.findall(r"\d\.\d\d", token)]
-        if not re.fullmatch(r"\W?\d\.\d\d(/\d\.\d\d)?", token):
-            continue
-        first = 0 if len(coordinates) == 2 else 16  # a place lives in 16 dimensions, a single number in 8 others
-        code = torch.cat([torch.cat([(waves * c).cos(), (waves * c).sin()]) for c in coordinates])
-        with torch.no_grad():
-            embedding[index] = basis[:, first : first + len(code)] @ code / len(code) ** 0.5 * 1.4 * 2**0.5
 
 
 def save_checkpoint(

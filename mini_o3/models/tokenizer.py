@@ -26,8 +26,6 @@ _WORDS = [
 ]
 # fmt: on
 _NUMBERS = tuple(f"{i / 100:.2f}" for i in range(101))
-# A place in a view is one word: naming it in two, the second had to find again what the first had meant.
-_SPOTS = tuple(f" {x / 20:.2f}/{y / 20:.2f}" for x in range(21) for y in range(21))
 _COUNTS = tuple(f" {i}" for i in range(33))
 
 
@@ -38,7 +36,7 @@ def vocabulary() -> list[str]:
     plain = [word for word in words if word in COLOURS or word in SHAPES or word[0].isupper()]
     numbers = [*_NUMBERS, *(f" {number}" for number in _NUMBERS)]
     roles = ["system\n", "user\n", "assistant\n", ", ", ": ", ". "]
-    return list(dict.fromkeys([*_TAGS, *_SOURCES, *roles, *spaced, *plain, *numbers, *_SPOTS, *_COUNTS]))
+    return list(dict.fromkeys([*_TAGS, *_SOURCES, *roles, *spaced, *plain, *numbers, *_COUNTS]))
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:

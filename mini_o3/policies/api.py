@@ -76,7 +76,7 @@ class Api:
         self.settings, self.transport = settings, transport
         self.name = f"api:{settings.model}"
         self.budget, self.profile = budget or PixelBudget(), profile or load_profile("search")
-        self.key = next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), None)
+        self.key = _key()
 
     def open(self, request: Request) -> ApiConversation:
         return ApiConversation(self)
@@ -111,7 +111,10 @@ class ApiConversation:
             for attempt in range(settings.attempts):
                 wait = min(pause * 2**attempt, 30.0)
                 try:
-                    response = await client.post(settings.endpoint, json=body, headers=headers)
+                    async with asyncio.timeout(settings.timeout):  # for the whole reply; httpx counts every read anew
+                        response = await client.post(settings.endpoint, json=body, headers=headers)
+                except TimeoutError:
+                    problem = f"no reply within {settings.timeout:g} s"
                 except httpx.HTTPError as error:
                     problem = f"{type(error).__name__}: {error}".rstrip(": ")
                 except (httpx.InvalidURL, UnicodeError) as error:
@@ -130,6 +133,21 @@ class ApiConversation:
                 if attempt + 1 < settings.attempts:
                     await asyncio.sleep(wait)
         raise PolicyError(f"{settings.endpoint}: {problem}, {settings.attempts} times")
+
+
+def _key() -> str | None:
+    """The key of the environment.
+
+    Raises:
+        UserError: it cannot be sent in a header.
+    """
+    for name in KEY_VARIABLES:
+        key = os.environ.get(name, "").strip()
+        if key and not (key.isascii() and key.isprintable()):
+            raise UserError(f"{name}: the key holds characters that cannot be sent; set it anew")
+        if key:
+            return key
+    return None
 
 
 def _chat(message: Message) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mini_o3.episode import Message, PolicyError, Reply, Request
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.rundir import read_jsonl
 from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.vision import PixelBudget
 
@@ -35,7 +36,7 @@ class Replay:
         scripts: dict[str, list[str]] = {}
         try:
             text = Path(path).read_text(encoding="utf-8")
-            rows = [json.loads(text)] if path.endswith(".json") else [json.loads(line) for line in text.split("\n") if line]
+            rows = [json.loads(text)] if path.endswith(".json") else read_jsonl(Path(path))
             for row in rows:
                 scripts[str(row["task_id"])] = [str(turn["text"]) for turn in row["turns"]]
         except OSError as error:

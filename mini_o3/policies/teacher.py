@@ -120,6 +120,7 @@ class Search:
         self.found = False
         self.verdict = ""  # what the last look showed, said at the start of the next thought
         self.tried: list[Thing] = []
+        self.saw: Thing | None = None  # what the last look was at
         self.last = (0, (0.5, 0.5), 1.0)  # frame, centre and side of the last look
 
     def moves(self) -> Moves:
@@ -144,15 +145,17 @@ class Search:
         for index, candidate in enumerate(listed):
             words = f"{lead}; {'look' if index == 0 else 'next'} at {sight.spot_words(candidate.spot)}"
             learn = not (forget and index == 0)
-            if self.pattern == "self_correction" and self.rng.random() < 0.4:
-                yield self.zoom(frame, self.miss(candidate), FIRST_BOX, words, learn=False)
+            miss = self.miss(frame, candidate) if self.pattern == "self_correction" and self.rng.random() < 0.4 else None
+            if miss is not None:
+                yield self.zoom(frame, miss, FIRST_BOX, words, learn=False)
                 seen = sight.describe(self.see(), self.goal.colour).rstrip(".")
                 words = f"{seen}; missed; look again at {sight.spot_words(candidate.spot)}"
             yield self.zoom(frame, candidate.spot, FIRST_BOX, words, learn=learn)
             yield from self.inspect()
             if self.found:
                 return
-            self.tried.append(candidate.thing)
+            if self.saw is candidate.thing:  # at the edge of a quarter it may have slipped out of the view
+                self.tried.append(candidate.thing)
             back = "" if frame == 0 else f"; back to observation {frame}"
             lead = self.lead(f"not it{back}; Find {self.goal_words}")
         if not listed:
@@ -174,6 +177,7 @@ class Search:
         while True:
             frame, seen = len(self.rects) - 1, self.see()
             thing = sight.central(seen, goal.colour)
+            self.saw = thing.thing if thing else None
             self.verdict = said = sight.describe(seen, goal.colour, beside).rstrip(".")
             if thing is None or self.ruled_out(thing):
                 return
@@ -218,13 +222,16 @@ class Search:
         self.verdict, self.last = "", (frame, spot, side)
         return Move(Zoom(region, thought), learn)
 
-    def miss(self, candidate: sight.Seen) -> tuple[float, float]:
-        """A place that is off by more than half a box in one direction."""
+    def miss(self, frame: int, candidate: sight.Seen) -> tuple[float, float] | None:
+        """A place near a candidate from which it does not show; None if there is none."""
         x, y = candidate.spot
-        off = float(self.rng.choice([-1, 1])) * (FIRST_BOX / 2 + 0.1)
-        return (
-            (sight.snap(min(max(x + off, 0), 1)), y) if self.rng.random() < 0.5 else (x, sight.snap(min(max(y + off, 0), 1)))
-        )
+        off = FIRST_BOX / 2 + 0.1
+        places = []
+        for place in ((x - off, y), (x + off, y), (x, y - off), (x, y + off)):
+            box = Region.around(*place, FIRST_BOX, FIRST_BOX, frame).to_rect(self.rects[frame])
+            if all(s.thing is not candidate.thing for s in sight.look(self.task.things, self.size, box)):
+                places.append(place)
+        return places[self.rng.integers(len(places))] if places else None
 
     def lead(self, words: str) -> str:
         """`words` after what the last look showed."""

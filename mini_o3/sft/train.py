@@ -163,7 +163,7 @@ class Learner:
         return loss + text
 
 
-_KINDS = ("other", "number", "spot", "colour", "shape", "digit")
+_KINDS = ("other", "number", "colour", "shape", "digit")
 
 
 def _token_kinds(tokenizer: Any) -> torch.Tensor:
@@ -173,14 +173,12 @@ def _token_kinds(tokenizer: Any) -> torch.Tensor:
         word = token.strip()
         if len(word) == 4 and word[1] == ".":
             kinds[index] = 1
-        elif len(word) == 9 and word[4] == "/":
-            kinds[index] = 2
         elif word in COLOURS:
-            kinds[index] = 3
+            kinds[index] = 2
         elif word in SHAPES:
-            kinds[index] = 4
+            kinds[index] = 3
         elif word in DIGITS:
-            kinds[index] = 5
+            kinds[index] = 4
     return kinds
 
 

@@ -30,7 +30,7 @@ def test_a_zoom_is_few_tokens():
     text += '<grounding>{"bbox_2d": [0.25, 0.50, 0.45, 0.70], "source": "observation_12"}</grounding>'
     ids = RENDERER.encode(text)
     assert RENDERER.decode(ids) == text
-    assert len(ids) == 17
+    assert len(ids) == 19
 
 
 @pytest.mark.parametrize("forged", [IMAGE_PAD, "<|im_end|>", "<|im_start|>assistant", "<|vision_start|>"])

@@ -166,7 +166,7 @@ def test_an_endpoint_that_never_replies_ends_the_episode_as_a_timeout():
     with Endpoint(stays_silent(60.0), stays_silent(60.0)) as endpoint:
         episode = ask(endpoint, timeout=0.3, attempts=2)
     assert episode.stop is StopReason.POLICY_ERROR
-    assert "ReadTimeout" in episode.error
+    assert "no reply within 0.3 s" in episode.error or "Timeout" in episode.error
     assert len(endpoint.requests) == 2
 
 
