@@ -120,7 +120,7 @@ class Search:
         self.found = False
         self.verdict = ""  # what the last look showed, said at the start of the next thought
         self.tried: list[Thing] = []
-        self.saw: Thing | None = None  # what the last look was at
+        self.dismissed: Thing | None = None  # what the last look has ruled out
         self.last = (0, (0.5, 0.5), 1.0)  # frame, centre and side of the last look
 
     def moves(self) -> Moves:
@@ -154,7 +154,7 @@ class Search:
             yield from self.inspect()
             if self.found:
                 return
-            if self.saw is candidate.thing:  # at the edge of a quarter it may have slipped out of the view
+            if self.dismissed is candidate.thing:  # at the edge of a quarter it may have been cut off or not seen at all
                 self.tried.append(candidate.thing)
             back = "" if frame == 0 else f"; back to observation {frame}"
             lead = self.lead(f"not it{back}; Find {self.goal_words}")
@@ -177,9 +177,9 @@ class Search:
         while True:
             frame, seen = len(self.rects) - 1, self.see()
             thing = sight.central(seen, goal.colour)
-            self.saw = thing.thing if thing else None
+            self.dismissed = thing.thing if thing and self.ruled_out(thing) else None
             self.verdict = said = sight.describe(seen, goal.colour, beside).rstrip(".")
-            if thing is None or self.ruled_out(thing):
+            if thing is None or self.dismissed:
                 return
             if not self.legible(thing):
                 side = closer_box(thing.share, FILL_BESIDE if beside else FILL)
@@ -223,13 +223,13 @@ class Search:
         return Move(Zoom(region, thought), learn)
 
     def miss(self, frame: int, candidate: sight.Seen) -> tuple[float, float] | None:
-        """A place near a candidate from which it does not show; None if there is none."""
+        """A place near a candidate from which nothing of its colour shows; None if there is none."""
         x, y = candidate.spot
         off = FIRST_BOX / 2 + 0.1
         places = []
         for place in ((x - off, y), (x + off, y), (x, y - off), (x, y + off)):
             box = Region.around(*place, FIRST_BOX, FIRST_BOX, frame).to_rect(self.rects[frame])
-            if all(s.thing is not candidate.thing for s in sight.look(self.task.things, self.size, box)):
+            if not sight.of_colour(sight.look(self.task.things, self.size, box), self.goal.colour):
                 places.append(place)
         return places[self.rng.integers(len(places))] if places else None
 

@@ -19,7 +19,7 @@ from mini_o3.vision import PixelBudget, Rect
 
 SIZES = {"easy": (1344, 1344), "medium": (1344, 1344), "hard": (1600, 1600)}
 SEEDS = range(500_000_000, 500_000_030)
-TURNS = 40
+TURNS = 64
 TINY = PixelBudget(max_pixels=784, min_pixels=784, square=True)  # the teacher needs no views; small ones are quick
 
 
