@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from mini_o3.episode import Episode, Limits, Outcome, SearchTask, StopReason, Turn, run_episode
-from mini_o3.kit.rundir import make_folder, write_json, write_text
+from mini_o3.kit.rundir import make_folder, to_json, write_json, write_text
 from mini_o3.policies.choose import CHOICES, choose_policy
 from mini_o3.probes.questions import is_probe_question
 from mini_o3.show.page import episode_page
@@ -50,7 +49,7 @@ def ask_one(
         UserError: the picture or the policy cannot be used.
     """
     original = open_picture(picture)
-    chosen = choose_policy(policy, max_pixels=max_pixels, picture=picture, say=say, folder=out)
+    chosen = choose_policy(policy, max_pixels=max_pixels, picture=picture, question=question, say=note, folder=out)
     task = SearchTask(picture=picture, question=question)
     if policy == "nano" and not is_probe_question(question):
         note(NANO_ONLY_PROBES)
@@ -75,6 +74,6 @@ def ask_one(
     for line in verdict_lines(episode):
         say(line)
     write_json(out / "episode.json", episode.to_dict())
-    write_text(out / "episodes.jsonl", json.dumps(episode.to_dict(), ensure_ascii=False) + "\n")
+    write_text(out / "episodes.jsonl", to_json(episode.to_dict()) + "\n")
     write_text(out / "episode.html", episode_page(episode, original))
     return Asked(episode, out / "episode.html")

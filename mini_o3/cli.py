@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 import sys
 import time
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.rundir import to_json
 
 app = typer.Typer(
     name="mini-o3", no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
@@ -33,14 +34,19 @@ MaxPixelsOption = Annotated[
 
 def main() -> None:
     """Entry point: user errors become one line and status 2, Ctrl-C one line and status 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be text
     try:
         app()
     except UserError as error:
         _err(f"error: {error}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        _err("interrupted; what was finished is kept: run the same command again to go on")
-        sys.exit(130)
+    except SystemExit as stop:
+        # typer turns Ctrl-C into an exit; `ask` says itself what an interruption means for it.
+        if isinstance(getattr(stop.__context__, "__cause__", None), KeyboardInterrupt):
+            _err("interrupted; what was finished is kept: run the same command again to go on")
+        raise
 
 
 @app.command()
@@ -67,7 +73,7 @@ def ask(
     folder = out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S")
     result = ask_one(picture, _question(question), policy, turns=turns, max_pixels=max_pixels, out=folder, say=say, note=_err)
     if as_json:
-        print(json.dumps(result.episode.to_dict(), ensure_ascii=False))
+        print(to_json(result.episode.to_dict()))
     else:
         _say(f"open {result.page}")
     if result.episode.stop.value in ("policy_error", "interrupted"):
@@ -168,6 +174,10 @@ def _train(stage: str, out: Path, config: Path, steps: int | None, start: str | 
 
 
 def _question(question: str) -> str:
+    try:
+        question.encode()
+    except UnicodeEncodeError:
+        raise UserError("QUESTION: is not text in this terminal's encoding; type it anew") from None
     if not question.strip():
         raise UserError("QUESTION: is empty; say what you want to know")
     if len(question) > MAX_QUESTION:

@@ -46,6 +46,14 @@ def wait_for(condition, process):
         time.sleep(0.01)
 
 
+def asleep(pid):
+    """Whether a process waits for something, as `input` does; on systems without /proc it is given a second for that."""
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    if not stats:
+        time.sleep(1)
+    return all(stat.rpartition(")")[2].split()[0] == "S" for stat in stats)
+
+
 def files(folder):
     """Every file by name, but for what a killed process left half-written beside them."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
@@ -397,6 +405,7 @@ def test_a_person_can_leave_with_one_interrupt(photo):
         while "".join(shown[-2:]) != "> ":
             shown.append(process.stdout.read(1))
             assert shown[-1], "it ended by itself"
+        wait_for(lambda: asleep(process.pid), process)  # a signal just before the read would be seen only after it
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
     finally:

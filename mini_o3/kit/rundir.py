@@ -24,22 +24,29 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda part: _discard(part.write_text(text, encoding="utf-8")))
+    write_atomically(path, lambda part: _discard(part.write_text(text, encoding="utf-8", errors="backslashreplace")))
+
+
+def to_json(data: Any, indent: int | None = None) -> str:
+    """JSON as people read it, in UTF-8; all in ASCII if a file name in it is not text."""
+    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(data, indent=indent)
+    return text
 
 
 def write_json(path: Path, data: Any) -> None:
-    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    write_text(path, to_json(data, indent=1) + "\n")
 
 
 def append_jsonl(path: Path, row: dict[str, Any]) -> None:
-    """Add one line; a line that a kill has cut off is ignored by `read_jsonl` and repaired by the next append."""
-    line = json.dumps(row, ensure_ascii=False) + "\n"
-    with path.open("ab+") as file:
-        if file.tell() > 0:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                line = "\n" + line
-        file.write(line.encode())
+    """Add one line; a line that a kill has cut off is ignored by `read_jsonl` and removed by the next append."""
+    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)
+    with path.open("ab") as file:
+        file.write((to_json(row) + "\n").encode())
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ def choose_policy(
     max_pixels: int | None = None,
     temperature: float = 0.0,
     picture: str | None = None,
+    question: str | None = None,
     tasks: Sequence[SearchTask] = (),
     say: Callable[[str], None] = lambda line: None,
     folder: Path | None = None,
@@ -26,8 +27,8 @@ def choose_policy(
 
     Args:
         max_pixels: largest view it is shown; None: what it wants. nano always sees what it was trained with.
-        picture, tasks: where the teacher finds its probes: beside the picture, or given.
-        say, folder: how the human policy talks, and where it leaves views.
+        picture, question, tasks: where the teacher finds its probe: beside the picture, or among those given.
+        say, folder: how the human policy talks (its answers come from standard input), and where it leaves views.
 
     Raises:
         UserError: there is no such policy, or it cannot be built.
@@ -56,12 +57,18 @@ def choose_policy(
     if kind == "human":
         from mini_o3.policies.human import Human
 
-        return Human(budget=budget, say=say, folder=folder)
+        return Human(budget=budget, say=say, folder=folder, ask=lambda prompt: _ask(prompt, say))
     if kind == "teacher":
         from mini_o3.policies.teacher import Teacher
 
-        return Teacher(tasks) if tasks else Teacher.for_picture(picture or "")
+        return Teacher(tasks) if tasks else Teacher.for_picture(picture or "", question or "")
     raise UserError(f"--policy {spec}: no such policy; choose one of {CHOICES}")
+
+
+def _ask(prompt: str, say: Callable[[str], None]) -> str:
+    """A line of standard input. The prompt goes where the rest of the talk goes, not into the output."""
+    say(prompt.strip())
+    return input()
 
 
 def _nano(temperature: float) -> Policy:

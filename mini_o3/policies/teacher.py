@@ -56,31 +56,35 @@ class Teacher:
         self.pattern, self.budget, self.profile = pattern, budget, profile or load_profile("nano")
 
     @classmethod
-    def for_picture(cls, picture: str) -> Teacher:
+    def for_picture(cls, picture: str, question: str) -> Teacher:
         """The teacher of the probes that lie beside `picture`.
 
         Raises:
-            UserError: there are none.
+            UserError: there are none, or none of them asks `question` of the picture.
         """
         folder = Path(picture).parent
         if not (folder / "tasks.jsonl").is_file():
             raise UserError(
                 f"--policy teacher: {folder}/tasks.jsonl is missing; the teacher only knows probes (mini-o3 probe make)"
             )
-        return cls(read_tasks(folder))
+        teacher = cls(read_tasks(folder))
+        teacher.find("", picture, question)
+        return teacher
 
     def open(self, request: Request) -> TeacherConversation:
-        task = self.tasks.get(request.task_id) or self._by_question(request)
+        task = self.find(request.task_id, request.picture, request.question)
         rng = stream("teacher", request.task_id, request.seed)
         pattern = self.pattern or str(rng.choice(PATTERNS, p=_WEIGHTS.get(task.level, _WEIGHTS["easy"])))
         return TeacherConversation(Search(task, request.size, pattern, rng))
 
-    def _by_question(self, request: Request) -> SearchTask:
-        """In `ask` the answer is unknown, so the id differs; picture and question identify the probe."""
+    def find(self, task_id: str, picture: str, question: str) -> SearchTask:
+        """The probe of that id, or else (in `ask` nobody knows the id) the one that asks `question` of `picture`."""
+        if task_id in self.tasks:
+            return self.tasks[task_id]
         for task in self.tasks.values():
-            if Path(task.picture).name == Path(request.picture).name and task.question == request.question:
+            if Path(task.picture).name == Path(picture).name and task.question == question:
                 return task
-        raise UserError(f"--policy teacher: no probe asks {request.question!r} of {request.picture}; see tasks.jsonl")
+        raise UserError(f"--policy teacher: no probe asks {question!r} of {picture}; see tasks.jsonl")
 
 
 class TeacherConversation:
