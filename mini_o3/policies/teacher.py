@@ -5,7 +5,7 @@ answers only when the evidence is legible in the last view. Its search follows o
 
 - `trial_and_error`: list the candidates that show in the overview, look at one after the other;
 - `depth_first`: descend into a quarter, try what shows there, come back to the original, descend into the next;
-- `self_correction`: some looks miss their aim; it notices, says so and aims again;
+- `self_correction`: some looks miss their aim; it notices, says so and looks wider;
 - `second_look`: the first list of candidates lacks the right one; it runs out, and looks at the overview again.
 
 The goal is restated in every thought that leaves a dead end. Deliberate mistakes carry `learn=False`: an imitator learns
@@ -36,6 +36,7 @@ _WEIGHTS = {
     "hard": (0.4, 0.35, 0.15, 0.1),
 }
 _QUARTER = 0.6  # quarters overlap, so that nothing lies on a seam
+_WIDER = 0.6  # side of the second look after a miss, around the same place
 
 
 class Teacher:
@@ -149,12 +150,14 @@ class Search:
         for index, candidate in enumerate(listed):
             words = f"{lead}; {'look' if index == 0 else 'next'} at {sight.spot_words(candidate.spot)}"
             learn = not (forget and index == 0)
-            miss = self.miss(frame, candidate) if self.pattern == "self_correction" and self.rng.random() < 0.4 else None
+            miss = self.miss(frame, candidate) if self.pattern == "self_correction" and self.rng.random() < 0.5 else None
             if miss is not None:
-                yield self.zoom(frame, miss, FIRST_BOX, words, learn=False)
-                seen = sight.describe(self.see(), self.goal.colour).rstrip(".")
-                words = f"{seen}; missed; look again at {sight.spot_words(candidate.spot)}"
-            yield self.zoom(frame, candidate.spot, FIRST_BOX, words, learn=learn)
+                missed = words.replace(sight.spot_words(candidate.spot), sight.spot_words(miss))
+                yield self.zoom(frame, miss, FIRST_BOX, missed, learn=False)
+                words = f"{sight.describe(self.see(), self.goal.colour).rstrip('.')}; missed; wider"
+                yield self.zoom(frame, miss, _WIDER, words)
+            else:
+                yield self.zoom(frame, candidate.spot, FIRST_BOX, words, learn=learn)
             yield from self.inspect()
             if self.found:
                 return
@@ -229,9 +232,12 @@ class Search:
     def miss(self, frame: int, candidate: sight.Seen) -> tuple[float, float] | None:
         """A place near a candidate from which nothing of its colour shows; None if there is none."""
         x, y = candidate.spot
-        off = FIRST_BOX / 2 + 0.1
+        off = FIRST_BOX / 2 + 0.05
         places = []
         for place in ((x - off, y), (x + off, y), (x, y - off), (x, y + off)):
+            place = sight.snap(place[0]), sight.snap(place[1])
+            if min(place) < 0 or max(place) > 1:
+                continue
             box = Region.around(*place, FIRST_BOX, FIRST_BOX, frame).to_rect(self.rects[frame])
             if not sight.of_colour(sight.look(self.task.things, self.size, box), self.goal.colour):
                 places.append(place)

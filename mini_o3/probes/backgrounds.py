@@ -44,7 +44,7 @@ def _photograph(path: str) -> Image.Image:
     return open_picture(path)
 
 
-def _muted(rng: np.random.Generator, spread: float = 26.0) -> np.ndarray:
+def _muted(rng: np.random.Generator, spread: float = 11.0) -> np.ndarray:
     """One muted colour (3,): grey of any brightness with a weak cast."""
     return np.clip(rng.uniform(40, 215) + rng.normal(0, spread, 3), 0, 255)
 
@@ -100,7 +100,7 @@ def _shelves(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
         while x < size[0]:
             width, height = size[0] * rng.uniform(0.01, 0.05), size[1] / rows * rng.uniform(0.4, 0.85)
             if rng.random() < 0.8:
-                fill = tuple(int(v) for v in _muted(rng, 14.0))
+                fill = tuple(int(v) for v in _muted(rng))
                 draw.rectangle((x, bottom - height, x + width, bottom), fill=fill)
             x += width * 1.15
         draw.rectangle((0, bottom - size[1] * 0.012, size[0], bottom), fill=tuple(int(v * 0.45) for v in wall))
@@ -113,7 +113,7 @@ def _blocks(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     draw, x = ImageDraw.Draw(image), 0.0
     while x < size[0]:
         width, top = size[0] * rng.uniform(0.08, 0.2), size[1] * rng.uniform(0.05, 0.5)
-        wall = _muted(rng, 12.0)
+        wall = _muted(rng)
         draw.rectangle((x, top, x + width, size[1]), fill=tuple(int(v) for v in wall))
         step = max(size[0] * rng.uniform(0.018, 0.035), 3)
         for wx in np.arange(x + step * 0.5, x + width - step * 0.6, step):

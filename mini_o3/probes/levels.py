@@ -11,9 +11,9 @@ TRAINING_SEEDS = 500_000_000  # seeds below may be trained on; anything that is 
 # The rule assumes a looker with nano's eye: a view of 168 x 168 pixels.
 VIEW_SIDE = 168
 EYE = PixelBudget(max_pixels=VIEW_SIDE**2, min_pixels=VIEW_SIDE**2, multiple=28, square=True, marks=True)
-SEE_SHAPE = 34  # a thing this many view pixels wide shows its shape
-SEE_DIGIT = 58  # and this many its digit
-SEE_DOT = 1.7  # narrower things are not there for it at all
+SEE_SHAPE = 30  # a thing this many view pixels wide shows its shape
+SEE_DIGIT = 54  # and this many its digit
+SEE_DOT = 4.5  # narrower things are not there for it at all
 FIRST_BOX = 0.3  # side of a box around a dot of the overview, share of the frame
 LEAST_BOX = 0.2  # and of any closer look
 STEP = 0.05  # centres of boxes lie on this grid, sides on twice this grid
@@ -64,8 +64,8 @@ def zooms_needed(share: float, legible: int) -> int:
 LEVELS: dict[str, Level] = {
     level.name: level
     for level in (
-        Level("easy", (0.040, 0.052), (2, 4), (2, 5), 0.20, (1.8, 16.0)),
-        Level("medium", (0.021, 0.030), (4, 7), (5, 9), 0.18, (3.0, 16.0)),
-        Level("hard", (0.0105, 0.015), (7, 12), (8, 16), 0.15, (6.0, 16.0)),
+        Level("easy", (0.055, 0.070), (2, 4), (2, 5), 0.23, (1.8, 16.0)),
+        Level("medium", (0.030, 0.040), (4, 7), (5, 9), 0.18, (3.0, 16.0)),
+        Level("hard", (0.014, 0.020), (7, 12), (8, 16), 0.15, (6.0, 16.0)),
     )
 }

@@ -21,8 +21,8 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 SHAPES = ("circle", "square", "triangle", "star", "diamond", "cross", "heart", "arrow")
 DIGITS = tuple("0123456789")
 
-_RIM = 0.06  # width of the white rim, share of the side
-_DIGIT = 0.58  # height of the digit, share of the side
+_RIM = 0.05  # width of the white rim, share of the side
+_DIGIT = 0.52  # height of the digit, share of the side
 
 
 def sprite(colour: str, shape: str, digit: str, side: int, tint: tuple[int, int, int] = (0, 0, 0)) -> Image.Image:
@@ -52,12 +52,12 @@ def outline(shape: str) -> tuple[tuple[float, float], ...]:
     if shape == "triangle":
         return ((0.0, -1.0), (1.0, 0.85), (-1.0, 0.85))
     if shape == "star":
-        spikes = [(1.0 if i % 2 == 0 else 0.46, -math.pi / 2 + i * math.pi / 5) for i in range(10)]
+        spikes = [(1.0 if i % 2 == 0 else 0.55, -math.pi / 2 + i * math.pi / 5) for i in range(10)]
         return tuple((r * math.cos(t), r * math.sin(t)) for r, t in spikes)
     if shape == "diamond":
         return ((0.0, -1.0), (0.8, 0.0), (0.0, 1.0), (-0.8, 0.0))
     if shape == "cross":
-        a = 0.36
+        a = 0.44
         return ((-a, -1), (a, -1), (a, -a), (1, -a), (1, a), (a, a), (a, 1), (-a, 1), (-a, a), (-1, a), (-1, -a), (-a, -a))
     if shape == "heart":
         return _round(

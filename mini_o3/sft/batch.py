@@ -10,6 +10,8 @@ import torch.nn.functional as F
 
 from mini_o3.models.patches import Patcher
 from mini_o3.models.render import positions
+from mini_o3.probes.levels import STEP
+from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES
 from mini_o3.sft.perception import Sample
 
 
@@ -64,11 +66,12 @@ def collate(samples: list[Sample], patcher: Patcher, image_pad: int, pad: int) -
 class CellHead(torch.nn.Module):
     """Reads off every image token what stands in its cell; trained along, never shipped."""
 
-    KINDS = ("cell_here", "cell_colour", "cell_shape", "cell_digit")
+    KINDS = ("cell_here", "cell_colour", "cell_shape", "cell_digit", "cell_x", "cell_y")
 
-    def __init__(self, width: int, colours: int, shapes: int, digits: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.sizes = [1, colours, shapes, digits, 2]
+        lines = round(1 / STEP) + 1
+        self.sizes = [1, len(COLOURS), len(SHAPES), len(DIGITS), lines, lines]
         self.head = torch.nn.Linear(width, sum(self.sizes))
 
     def loss(self, tokens: torch.Tensor, labels: torch.Tensor, tally: dict[str, float]) -> torch.Tensor:
@@ -77,17 +80,15 @@ class CellHead(torch.nn.Module):
         Adds how many cells of each kind were told right to `tally` (of `cell_here`: those that hold something).
         """
         labels = labels.reshape(-1, labels.shape[-1])
-        here, colour, shape, digit, offset = self.head(tokens).split(self.sizes, dim=-1)
+        here, *others = self.head(tokens).split(self.sizes, dim=-1)
         present = labels[:, 0] > 0
         total = F.binary_cross_entropy_with_logits(here[:, 0], labels[:, 0], pos_weight=torch.tensor(5.0))
         count(tally, "cell_here", here[present, 0] > 0)
-        for logits, column in ((colour, 1), (shape, 2), (digit, 3)):
+        for column, logits in enumerate(others, start=1):
             known = labels[:, column] >= 0
             if known.any():
                 total = total + F.cross_entropy(logits[known], labels[known, column].long())
                 count(tally, self.KINDS[column], logits[known].argmax(-1) == labels[known, column])
-        if present.any():
-            total = total + F.mse_loss(offset[present], labels[present, 4:])
         return total
 
 

@@ -26,22 +26,19 @@ _LAYOUTS = 3  # probes on one background
 class EpisodeData:
     """Index -> samples: teacher episodes on one background, or perception samples.
 
-    Indices before `perception_until` are perception only; of the later ones a share of `perception_share` is, with ten
-    samples each. Pure: the same index and settings give the same samples.
+    A share of `perception_share` of the indices is perception, with ten samples each. Pure: the same index and settings
+    give the same samples.
     """
 
     renderer: ChatRenderer
     seed: int
     perception: PerceptionData
     perception_share: float
-    perception_until: int = 0
     photos: tuple[Path, ...] = ()
-    levels: tuple[tuple[str, float], ...] = (("easy", 0.7), ("medium", 0.2), ("hard", 0.1))
+    levels: tuple[tuple[str, float], ...] = (("easy", 0.8), ("medium", 0.15), ("hard", 0.05))
     turns: int = 12
 
     def __call__(self, index: int) -> list[Sample]:
-        if index < self.perception_until:
-            return self.perception(index)
         rng = stream("sft", self.seed, index)
         if rng.random() < self.perception_share:
             samples = self.perception(index)

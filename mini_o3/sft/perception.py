@@ -18,7 +18,7 @@ from mini_o3.models.nano import NANO_BUDGET
 from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.probes import LEVELS, backgrounds, sight
 from mini_o3.probes.generate import place
-from mini_o3.probes.levels import LEAST_BOX, VIEW_SIDE, closer_box
+from mini_o3.probes.levels import FIRST_BOX, LEAST_BOX, STEP, VIEW_SIDE, closer_box
 from mini_o3.probes.scene import FAMILIES, lay_out
 from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES, sprite
 from mini_o3.vision import Rect, Region, show
@@ -52,29 +52,29 @@ class PerceptionData:
     crowds_until: int = 0
     crowds: int = 4
     layouts: int = 2
-    levels: tuple[tuple[str, float], ...] = (("easy", 0.45), ("medium", 0.3), ("hard", 0.25))
+    levels: tuple[tuple[str, float], ...] = (("easy", 0.7), ("medium", 0.2), ("hard", 0.1))
 
     def __call__(self, index: int) -> list[Sample]:
         rng = stream("perception", self.seed, index)
         if index < self.crowds_until:
-            return [self._crowd(rng) for _ in range(20)]
+            return [self._crowd(rng, sparse=0.0) for _ in range(20)]
         names, weights = zip(*self.levels, strict=True)
         level = LEVELS[names[rng.choice(len(names), p=weights)]]
         side = int(rng.integers(1344, 1700))
         aspect = float(np.exp(rng.uniform(-0.5, 0.5)))
         size = (int(side * aspect**0.5), int(side / aspect**0.5))
         empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
-        samples = [self._crowd(rng) for _ in range(self.crowds)]
+        samples = [self._crowd(rng, sparse=0.7) for _ in range(self.crowds)]
         for _ in range(self.layouts):  # painting a background costs as much as all views of a scene
             scene = lay_out(rng, level, str(rng.choice(FAMILIES)), size)
             picture = place(rng, scene, empty.copy())
             samples += [self._sample(rng, picture, scene.things, rect) for rect in _rects(rng, scene.things, size)]
         return samples
 
-    def _crowd(self, rng: np.random.Generator) -> Sample:
+    def _crowd(self, rng: np.random.Generator, sparse: float) -> Sample:
         size = (2 * VIEW_SIDE, 2 * VIEW_SIDE)
         empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
-        picture, things = crowd(rng, empty)
+        picture, things = crowd(rng, empty, int(rng.integers(1, 4)) if rng.random() < sparse else 0)
         return self._sample(rng, picture, things, Rect(0, 0, *size))
 
     def _sample(self, rng: np.random.Generator, picture: Image.Image, things: tuple[Thing, ...], rect: Rect) -> Sample:
@@ -92,16 +92,15 @@ class PerceptionData:
         return Sample(whole.ids, whole.mask, whole.views, cell_labels(seen)[None])
 
 
-def crowd(rng: np.random.Generator, picture: Image.Image) -> tuple[Image.Image, tuple[Thing, ...]]:
+def crowd(rng: np.random.Generator, picture: Image.Image, few: int = 0) -> tuple[Image.Image, tuple[Thing, ...]]:
     """Fill `picture` (changed) with things of about one size, from dots to half its side; few colours at a time.
 
-    Often there are only one to three: where a thing is must be learnt from views in which it is the only one that could be
-    meant, before the right one of many can be.
+    `few` says how many; 0: up to twenty. Where a thing is must be learnt from views in which it is the only one that could
+    be meant, before the right one of many can be.
     """
     extent = picture.width
-    few = int(rng.choice([1, 2, 3, 0], p=[0.4, 0.15, 0.15, 0.3]))
-    largest = 14.0 if few and rng.random() < 0.6 else 80.0
-    side = float(np.exp(rng.uniform(np.log(3.0), np.log(largest)))) / VIEW_SIDE * extent
+    largest = 15.0 if rng.random() < 0.5 else 90.0
+    side = float(np.exp(rng.uniform(np.log(6.0), np.log(largest)))) / VIEW_SIDE * extent
     room = max(int(1.2 * extent**2 / (1.3 * side) ** 2), 1)
     colours = [str(c) for c in rng.permutation(list(COLOURS))[: rng.integers(2, 7)]]
     things: list[Thing] = []
@@ -128,7 +127,7 @@ def _rects(rng: np.random.Generator, things: tuple[Thing, ...], size: tuple[int,
     for thing in (things[i] for i in rng.permutation(len(things))[:2]):
         share = (thing.region.area) ** 0.5
         x, y = (sight.snap(v) + float(rng.choice([0, 0, 0, 0.05, -0.05])) for v in thing.region.centre)
-        near = Region.around(x, y, LEAST_BOX, LEAST_BOX).to_rect(full)
+        near = Region.around(x, y, FIRST_BOX, FIRST_BOX).to_rect(full)
         rects.append(near)
         seen = [s for s in sight.look(things, size, near) if s.thing is thing]
         while seen and not seen[0].digit_shows:
@@ -176,7 +175,7 @@ def _questions(rng: np.random.Generator, seen: list[sight.Seen]) -> list[tuple[s
 def cell_labels(seen: list[sight.Seen]) -> np.ndarray:
     """(36, 6) float32 by cell of the view, row by row: here, colour, shape, digit, x, y; -1 where it cannot be told.
 
-    x and y are places in the view, in cells.
+    x and y are the numbers of the grid lines (`levels.STEP`) that its words name.
     """
     labels = np.full((CELLS * CELLS, LABELS), -1.0, np.float32)
     labels[:, 0] = 0.0
@@ -189,7 +188,7 @@ def cell_labels(seen: list[sight.Seen]) -> np.ndarray:
             list(COLOURS).index(s.thing.colour) if s.pixels >= 2.5 else -1,
             SHAPES.index(s.thing.shape) if s.pixels >= 16 else -1,
             DIGITS.index(s.thing.digit) if s.pixels >= 30 else -1,
-            s.x * CELLS,
-            s.y * CELLS,
+            round(s.spot[0] / STEP),
+            round(s.spot[1] / STEP),
         )
     return labels

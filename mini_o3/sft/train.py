@@ -106,11 +106,11 @@ class Learner:
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
-        self.model, self.tokenizer = new_nano(config.seed, config.rope_theta)
+        self.model, self.tokenizer = new_nano(config.seed)
         if config.start:
-            _load_weights(self.model, Path(config.start), config.start_vision_only)
+            _load_weights(self.model, Path(config.start))
         width = self.model.config.text_config.hidden_size
-        self.head = CellHead(width, len(COLOURS), len(SHAPES), len(DIGITS))
+        self.head = CellHead(width)
         self.modules = torch.nn.ModuleDict({"model": self.model, "cell_head": self.head})
         self.optimisers = config.optimisers(self.modules)
         self.renderer, self.patcher = ChatRenderer(self.tokenizer), Patcher.of(PROCESSOR)
@@ -120,7 +120,6 @@ class Learner:
     def update(self, samples: list[Sample], step: int) -> dict[str, float]:
         """One optimiser step on `samples`; returns sums for the log."""
         rate = self.config.rate(step)
-        self.model.model.visual.requires_grad_(step >= self.config.freeze_vision)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * rate
@@ -231,17 +230,11 @@ def _resume(config: TrainConfig, out: Path, learner: Learner) -> int:
     return int(state["step"])
 
 
-def _load_weights(model: Qwen2_5_VLForConditionalGeneration, folder: Path, vision_only: bool) -> None:
+def _load_weights(model: Qwen2_5_VLForConditionalGeneration, folder: Path) -> None:
     """Start from the weights of `folder`; its saved names are transformers' business, so transformers reads them."""
     if not (folder / "model.safetensors").is_file():
         raise UserError(f"{folder}: no model.safetensors there; `start` must name the model directory of an earlier stage")
-    saved = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).state_dict()
-    if vision_only:
-        prefix = "model.visual."
-        saved = {name.removeprefix(prefix): value for name, value in saved.items() if name.startswith(prefix)}
-        model.model.visual.load_state_dict(saved)
-    else:
-        model.load_state_dict(saved)
+    model.load_state_dict(Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).state_dict())
 
 
 def _leave_signals_to_the_parent(_: int) -> None:
