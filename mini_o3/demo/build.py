@@ -20,7 +20,7 @@ from mini_o3.vision import open_picture
 
 HERE = Path(__file__).parent
 PHOTOS = (("forest-brook", "easy", "digit", 500_000_900), ("rocky-mountain-path", "easy", "shape", 500_000_901))
-PROCEDURAL = ("shelves-17-megapixels", "easy", 500_000_902, (4128, 4128))
+PROCEDURAL = ("planks-17-megapixels", "easy", 500_000_902, (4128, 4128))
 
 
 def main(folder: Path) -> None:
