@@ -25,7 +25,7 @@ from mini_o3.episode.task import Thing, read_tasks
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.seed import stream
 from mini_o3.probes import sight
-from mini_o3.probes.levels import EYE, FILL, FILL_BESIDE, FIRST_BOX, closer_box
+from mini_o3.probes.levels import EYE, FILL, FILL_BESIDE, FIRST_BOX, QUARTER, closer_box
 from mini_o3.protocol import Answer, PromptProfile, Zoom, format_action, load_profile
 from mini_o3.vision import PixelBudget, Rect, Region
 
@@ -35,7 +35,6 @@ _WEIGHTS = {
     "medium": (0.5, 0.2, 0.18, 0.12),
     "hard": (0.4, 0.35, 0.15, 0.1),
 }
-_QUARTER = 0.6  # quarters overlap, so that nothing lies on a seam
 _WIDER = 0.6  # side of the second look after a miss, around the same place
 
 
@@ -172,7 +171,7 @@ class Search:
         """Quarter by quarter: go in, try what shows there, come back."""
         for x, y in ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7)):
             words = self.lead(f"Find {self.goal_words}; {'look at a' if len(self.rects) == 1 else 'back; next'} quarter")
-            yield self.zoom(0, (x, y), _QUARTER, words)
+            yield self.zoom(0, (x, y), QUARTER, words)
             yield from self.try_candidates(len(self.rects) - 1)
             if self.found:
                 return
@@ -230,7 +229,7 @@ class Search:
         return Move(Zoom(region, thought), learn)
 
     def miss(self, frame: int, candidate: sight.Seen) -> tuple[float, float] | None:
-        """A place near a candidate from which nothing of its colour shows; None if there is none."""
+        """A place near a candidate where nothing of its colour shows until one looks wider; None if there is none."""
         x, y = candidate.spot
         off = FIRST_BOX / 2 + 0.05
         places = []
@@ -239,7 +238,10 @@ class Search:
             if min(place) < 0 or max(place) > 1:
                 continue
             box = Region.around(*place, FIRST_BOX, FIRST_BOX, frame).to_rect(self.rects[frame])
-            if not sight.of_colour(sight.look(self.task.things, self.size, box), self.goal.colour):
+            wider = Region.around(*place, _WIDER, _WIDER, frame).to_rect(self.rects[frame])
+            nothing = not sight.of_colour(sight.look(self.task.things, self.size, box), self.goal.colour)
+            then = sight.central(sight.look(self.task.things, self.size, wider), self.goal.colour)
+            if nothing and then and then.thing is candidate.thing:
                 places.append(place)
         return places[self.rng.integers(len(places))] if places else None
 

@@ -14,11 +14,12 @@ EYE = PixelBudget(max_pixels=VIEW_SIDE**2, min_pixels=VIEW_SIDE**2, multiple=28,
 SEE_SHAPE = 30  # a thing this many view pixels wide shows its shape
 SEE_DIGIT = 54  # and this many its digit
 SEE_DOT = 4.5  # narrower things are not there for it at all
+QUARTER = 0.6  # side of a quarter of the frame: quarters overlap, so that nothing lies on a seam
 FIRST_BOX = 0.3  # side of a box around a dot of the overview, share of the frame
 LEAST_BOX = 0.2  # and of any closer look
 STEP = 0.05  # centres of boxes lie on this grid, sides on twice this grid
 FILL = 0.45  # a closer look makes the thing about this share of the view
-FILL_BESIDE = 0.26  # or this, if what stands beside it must show too
+FILL_BESIDE = 0.21  # or this, if what stands beside it must show too
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,16 @@ def closer_box(share: float, fill: float = FILL) -> float:
 
 
 def zooms_needed(share: float, legible: int) -> int:
-    """Zooms until a thing that is `share` of the whole picture wide is `legible` view pixels wide."""
+    """Zooms until a thing that is `share` of the whole picture wide is `legible` view pixels wide.
+
+    What is not even a dot in the overview takes a look at a quarter first.
+    """
     if share * VIEW_SIDE >= legible:
         return 0
-    share, zooms = share / FIRST_BOX, 1
+    zooms = 1
+    if share * VIEW_SIDE < SEE_DOT:
+        share, zooms = share / QUARTER, 2
+    share /= FIRST_BOX
     while share * VIEW_SIDE < legible:
         share, zooms = share / closer_box(share), zooms + 1
     return zooms
@@ -65,7 +72,7 @@ LEVELS: dict[str, Level] = {
     level.name: level
     for level in (
         Level("easy", (0.055, 0.070), (2, 4), (2, 5), 0.23, (1.8, 16.0)),
-        Level("medium", (0.030, 0.040), (4, 7), (5, 9), 0.18, (3.0, 16.0)),
-        Level("hard", (0.014, 0.020), (7, 12), (8, 16), 0.15, (6.0, 16.0)),
+        Level("medium", (0.032, 0.042), (4, 7), (5, 9), 0.18, (3.0, 16.0)),
+        Level("hard", (0.020, 0.028), (7, 12), (8, 16), 0.15, (6.0, 16.0)),
     )
 }

@@ -160,7 +160,7 @@ def test_depth_first_descends_and_comes_back_to_the_original_until_the_target_sh
     assert back >= 10
 
 
-def test_self_correction_marks_a_missed_look_and_aims_again():
+def test_self_correction_marks_a_missed_look_and_looks_wider():
     misses = 0
     for task, found in every_episode("self_correction"):
         for index, turn in enumerate(found.turns):
@@ -169,14 +169,16 @@ def test_self_correction_marks_a_missed_look_and_aims_again():
             misses += 1
             again = found.turns[index + 1]
             assert again.learn
-            assert "missed; look again at" in again.thought
+            assert again.thought.endswith("missed; wider")
             assert source(again) == source(turn)
+            wider, looked = (parse(t.text).region for t in (again, turn))
+            assert wider.x0 <= looked.x0 and wider.y0 <= looked.y0 and wider.x1 >= looked.x1 and wider.y1 >= looked.y1
             assert central(task, found, again) is not None, (task.id, index)
     assert misses >= 45
 
 
 def test_a_missed_look_does_not_show_what_it_was_aimed_at():
-    """`missed; look again` is said of a view that lacks the candidate; else the imitator learns to distrust good looks."""
+    """`missed; wider` is said of a view that lacks the candidate; else the imitator learns to distrust good looks."""
     wrong = []
     for task, found in every_episode("self_correction"):
         for index, turn in enumerate(found.turns):

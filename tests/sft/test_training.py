@@ -73,7 +73,7 @@ def test_only_what_the_teacher_means_is_learnt():
         assert text.endswith(f"<answer>{probe.task.answer}</answer>")
         assert "Observation" not in text
         everything = RENDERER.decode(sample.ids)
-        if "missed; look again" in everything:  # the missed look itself is in the context, but not learnt
+        if "missed; wider" in everything:  # the missed look itself is in the context, but not learnt
             assert everything.count("<grounding>") > text.count("<grounding>")
             return
     raise AssertionError("no episode with a missed look among 40")
