@@ -99,8 +99,8 @@ def crowd(rng: np.random.Generator, picture: Image.Image, few: int = 0) -> tuple
     be meant, before the right one of many can be.
     """
     extent = picture.width
-    largest = 15.0 if rng.random() < 0.5 else 90.0
-    side = float(np.exp(rng.uniform(np.log(6.0), np.log(largest)))) / VIEW_SIDE * extent
+    least, largest = (6.0, 16.0) if rng.random() < 0.35 else (20.0, 90.0)  # dots to be found, or things to be read
+    side = float(np.exp(rng.uniform(np.log(least), np.log(largest)))) / VIEW_SIDE * extent
     room = max(int(1.2 * extent**2 / (1.3 * side) ** 2), 1)
     colours = [str(c) for c in rng.permutation(list(COLOURS))[: rng.integers(2, 7)]]
     things: list[Thing] = []

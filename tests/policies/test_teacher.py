@@ -47,6 +47,11 @@ def every_episode(pattern):
     return [pair for level in SIZES for pair in episodes(level, pattern)]
 
 
+def seen_from_afar(pattern):
+    """Of hard probes the overview shows nothing."""
+    return [pair for level in ("easy", "medium") for pair in episodes(level, pattern)]
+
+
 def frames(found):
     """What each source covers of the original: the whole picture, observation 1, ..."""
     return [Rect(0, 0, *found.size), *(turn.rect for turn in found.turns if turn.rect)]
@@ -105,9 +110,9 @@ def test_it_answers_only_when_the_last_view_shows_the_target_legibly(level, patt
 
 
 def test_it_looks_at_candidates_from_left_to_right_and_not_at_the_target_first():
-    """With the target first in one episode of the number of candidates, 90 probes cannot all be lucky."""
+    """With the target first in one episode of the number of candidates, 60 probes cannot all be lucky."""
     first = 0
-    for task, found in every_episode("trial_and_error"):
+    for task, found in seen_from_afar("trial_and_error"):
         listed = [s.spot for s in sight.of_colour(sight.look(task.things, found.size, frames(found)[0]), task.goal.colour)]
         aimed = [parse(turn.text).region for turn in found.turns if turn.rect and source(turn) == 0]
         missing = iter(listed)
@@ -115,7 +120,7 @@ def test_it_looks_at_candidates_from_left_to_right_and_not_at_the_target_first()
             assert any(region.x0 <= x <= region.x1 and region.y0 <= y <= region.y1 for x, y in missing), task.id
         shown = sight.look(task.things, found.size, found.turns[0].rect)
         first += any(s.thing == target(task) for s in shown)
-    assert 0 < first < 60
+    assert 0 < first < 40
 
 
 @pytest.mark.parametrize("level", SIZES)
@@ -126,7 +131,7 @@ def test_every_pattern_is_drawn(level):
         for task in tasks(level)
         for seed in range(10)
     ]
-    assert set(drawn) == set(PATTERNS)
+    assert set(drawn) == (set(PATTERNS) if level != "hard" else {"depth_first", "self_correction"})
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -137,7 +142,7 @@ def test_a_forced_pattern_is_taken(pattern):
 
 
 def test_patterns_look_different():
-    task = tasks("hard")[0]
+    task = tasks("medium")[0]
     assert len({"".join(text(episode(task, pattern))) for pattern in PATTERNS}) == len(PATTERNS)
 
 
@@ -172,7 +177,10 @@ def test_self_correction_marks_a_missed_look_and_looks_wider():
             assert again.thought.endswith("missed; wider")
             assert source(again) == source(turn)
             wider, looked = (parse(t.text).region for t in (again, turn))
-            assert wider.x0 <= looked.x0 and wider.y0 <= looked.y0 and wider.x1 >= looked.x1 and wider.y1 >= looked.y1
+            assert wider.x0 <= looked.x0
+            assert wider.y0 <= looked.y0
+            assert wider.x1 >= looked.x1
+            assert wider.y1 >= looked.y1
             assert central(task, found, again) is not None, (task.id, index)
     assert misses >= 45
 
@@ -190,7 +198,7 @@ def test_a_missed_look_does_not_show_what_it_was_aimed_at():
 
 
 def test_second_look_runs_out_and_looks_at_the_overview_again():
-    for task, found in every_episode("second_look"):
+    for task, found in seen_from_afar("second_look"):
         again = [index for index, turn in enumerate(found.turns) if "not seen; look again" in turn.thought]
         assert len(again) == 1, task.id
         assert source(found.turns[again[0]]) == 0
@@ -243,7 +251,7 @@ def test_the_same_seed_gives_the_same_episode_and_other_seeds_other_ones():
 
 
 def test_seeds_choose_where_self_correction_misses():
-    task = tasks("hard")[0]
+    task = tasks("medium")[0]
     assert len({"".join(text(episode(task, "self_correction", seed))) for seed in range(4)}) > 1
 
 
@@ -285,7 +293,7 @@ def test_a_probe_without_the_target_is_given_up_after_looking_everywhere():
 
 def test_the_folder_of_a_picture_is_where_its_probes_are_looked_for(tmp_path):
     with pytest.raises(UserError, match=r"tasks\.jsonl is missing; the teacher only knows probes"):
-        Teacher.for_picture(str(tmp_path / "a.jpg"))
+        Teacher.for_picture(str(tmp_path / "a.jpg"), "What?")
 
 
 def test_a_closed_conversation_says_nothing_more():
