@@ -43,10 +43,23 @@ def write_json(path: Path, data: Any) -> None:
 
 def append_jsonl(path: Path, row: dict[str, Any]) -> None:
     """Add one line; a line that a kill has cut off is ignored by `read_jsonl` and removed by the next append."""
-    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
-        os.truncate(path, content.rfind(b"\n") + 1)
-    with path.open("ab") as file:
+    with path.open("ab+") as file:
+        if file.tell() > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                _mend_last_line(path)
         file.write((to_json(row) + "\n").encode())
+
+
+def _mend_last_line(path: Path) -> None:
+    content = path.read_bytes()
+    start = content.rfind(b"\n") + 1
+    try:
+        json.loads(content[start:])
+    except ValueError:
+        os.truncate(path, start)
+    else:  # only its end is missing
+        path.write_bytes(content + b"\n")
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,40 @@
+"""The map of the README holds: a room imports only from the rooms above it, and from kit."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "mini_o3"
+ROOMS = ("kit", "vision", "protocol", "episode", "probes", "models", "policies", "judge", "sft", "evaluate", "show")
+TOP = ("asking", "cli", "demo", "__main__")
+
+
+def imported(path):
+    """Names of the rooms that a module imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mini_o3"):
+            parts = node.module.split(".")
+            names |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_from_above(room):
+    allowed = set(ROOMS[: ROOMS.index(room) + 1])
+    for path in (PACKAGE / room).rglob("*.py"):
+        assert imported(path) <= allowed, path
+
+
+def test_every_room_is_on_the_map():
+    found = {
+        path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert found - {"__init__"} <= {*ROOMS, *TOP}
+
+
+@pytest.mark.parametrize("room", ["vision", "protocol", "episode", "probes", "judge", "show"])
+def test_what_needs_no_model_does_not_import_torch(room):
+    for path in (PACKAGE / room).rglob("*.py"):
+        assert "import torch" not in path.read_text(), path
