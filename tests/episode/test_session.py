@@ -48,7 +48,7 @@ limits = st.builds(
 sizes = st.tuples(st.integers(28, 8000), st.integers(28, 8000))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(sizes, limits, st.lists(st.tuples(actions, st.integers(0, 4000)), min_size=12, max_size=14))
 def test_any_sequence_of_actions_keeps_the_books(size, limits, sequence):
     session = Session(size, limits, lambda rect: rect.width * rect.height // 784)

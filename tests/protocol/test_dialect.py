@@ -8,7 +8,7 @@ from mini_o3.protocol import Answer, Fault, Malformed, Zoom, format_action, pars
 from mini_o3.vision import Region
 
 TAGS = ("<think>", "</think>", "<grounding>", "</grounding>", "<answer>", "</answer>")
-quiet = settings(deadline=None, max_examples=120)
+quiet = settings(max_examples=120)
 
 texts = st.text().map(str.strip).filter(lambda text: not any(tag in text for tag in TAGS))
 pairs = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted).filter(lambda pair: pair[0] < pair[1])

@@ -8,7 +8,7 @@ from PIL import Image, ImageChops
 
 from mini_o3.vision import PixelBudget, Rect, show
 
-quiet = settings(deadline=None, max_examples=120)
+quiet = settings(max_examples=120)
 
 
 def noise(width, height):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mini_o3.vision import Rect, Region
 
 WHOLE = Rect(0, 0, 4000, 3000)
-quiet = settings(deadline=None, max_examples=120)
+quiet = settings(max_examples=120)
 
 
 @st.composite
