@@ -22,7 +22,7 @@ class TrainConfig(BaseModel):
     seed: int = Field(ge=0, description="of the weights and of the data stream")
     steps: int = Field(gt=0)
     scenes: int = Field(gt=0, description="data indices per step: scenes (perception) or episodes (sft)")
-    start: str = Field("", description="model directory to start from; empty: random weights")
+    start: str = Field("", description="run folder of an earlier stage to start from; empty: random weights")
     muon_lr: float = Field(0.015, gt=0)
     adam_lr: float = Field(0.002, gt=0)
     warmup: int = Field(50, ge=0, description="steps of rising rate")

@@ -26,7 +26,7 @@ _LAYOUTS = 3  # probes on one background
 class EpisodeData:
     """Index -> samples: teacher episodes on one background, or perception samples.
 
-    A share of `perception_share` of the indices is perception, with ten samples each. Pure: the same index and settings
+    A share of `perception_share` of the indices is perception, with sixteen samples each. Pure: the same index and settings
     give the same samples.
     """
 
@@ -42,7 +42,7 @@ class EpisodeData:
         rng = stream("sft", self.seed, index)
         if rng.random() < self.perception_share:
             samples = self.perception(index)
-            return [samples[i] for i in rng.permutation(len(samples))[:10]]
+            return [samples[i] for i in rng.permutation(len(samples))[:16]]
         side, aspect = int(rng.integers(1344, 1600)), float(np.exp(rng.uniform(-0.5, 0.5)))
         size = (int(side * aspect**0.5), int(side / aspect**0.5))
         empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader, Dataset
 from transformers import Qwen2_5_VLForConditionalGeneration
 
@@ -31,6 +32,7 @@ from mini_o3.sft.batch import Batch, CellHead, collate, count, micro_batches
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.perception import Sample
 
+HEAD_FILE = "cell_head.safetensors"  # beside the model: the next stage trains it further, nobody ships it
 Source = Callable[[int], list[Sample]]
 
 
@@ -96,6 +98,7 @@ def train(
                 break
     settings = {"budget": NANO_BUDGET.to_dict(), "profile": "nano", "step": step}
     save_checkpoint(learner.model, learner.tokenizer, out / "model", settings)
+    write_atomically(out / HEAD_FILE, lambda path: save_file(learner.head.state_dict(), path))
     if step < config.steps:
         report(f"stopped at step {step} of {config.steps}, saved; run the same command again to go on")
     return out / "model"
@@ -108,9 +111,10 @@ class Learner:
         self.config = config
         self.model, self.tokenizer = new_nano(config.seed)
         if config.start:
-            _load_weights(self.model, Path(config.start))
-        width = self.model.config.text_config.hidden_size
-        self.head = CellHead(width)
+            _load_weights(self.model, Path(config.start) / "model")
+        self.head = CellHead(self.model.config.text_config.hidden_size)
+        if config.start:
+            self.head.load_state_dict(load_file(Path(config.start) / HEAD_FILE))
         self.modules = torch.nn.ModuleDict({"model": self.model, "cell_head": self.head})
         self.optimisers = config.optimisers(self.modules)
         self.renderer, self.patcher = ChatRenderer(self.tokenizer), Patcher.of(PROCESSOR)
@@ -233,7 +237,7 @@ def _resume(config: TrainConfig, out: Path, learner: Learner) -> int:
 def _load_weights(model: Qwen2_5_VLForConditionalGeneration, folder: Path) -> None:
     """Start from the weights of `folder`; its saved names are transformers' business, so transformers reads them."""
     if not (folder / "model.safetensors").is_file():
-        raise UserError(f"{folder}: no model.safetensors there; `start` must name the model directory of an earlier stage")
+        raise UserError(f"{folder}: no model.safetensors there; `start` must name the run folder of an earlier stage")
     model.load_state_dict(Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).state_dict())
 
 
