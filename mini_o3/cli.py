@@ -119,9 +119,7 @@ def train_perception(
 def train_sft(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/sft"),
     config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/sft_nano.toml"),
-    start: Annotated[
-        str | None, typer.Option(help="Run folder to start from. [default: the config's]")
-    ] = None,
+    start: Annotated[str | None, typer.Option(help="Run folder to start from. [default: the config's]")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")] = None,
 ) -> None:
     """Teach nano to search, by imitating teacher episodes.

@@ -8,8 +8,9 @@ answers only when the evidence is legible in the last view. Its search follows o
 - `self_correction`: some looks miss their aim; it notices, says so and looks wider;
 - `second_look`: the first list of candidates lacks the right one; it runs out, and looks at the overview again.
 
-The goal is restated in every thought that leaves a dead end. Deliberate mistakes carry `learn=False`: an imitator learns
-the repair, not the mistake.
+Every thought restates the goal, says what the last look showed and then what to do next: with the goal's words right
+before what is to be compared with them, a small model learns to compare. Deliberate mistakes carry `learn=False`: an
+imitator learns the repair, not the mistake.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Search:
         self.task, self.goal, self.size, self.pattern, self.rng = task, task.goal, size, pattern, rng
         self.rects = [Rect(0, 0, *size)]
         self.found = False
-        self.verdict = ""  # what the last look showed, said at the start of the next thought
+        self.verdict = ""  # what the last look showed
         self.tried: list[Thing] = []
         self.dismissed: Thing | None = None  # what the last look has ruled out
         self.last = (0, (0.5, 0.5), 1.0)  # frame, centre and side of the last look
@@ -145,73 +146,88 @@ class Search:
         if forget:
             listed = [s for s in listed if not self.goal.fits(s.thing)]
         spots = sight.point(listed, self.goal.colour).rstrip(".")
-        lead = self.lead(f"Find {self.goal_words}; {spots}")
         for index, candidate in enumerate(listed):
-            words = f"{lead}; {'look' if index == 0 else 'next'} at {sight.spot_words(candidate.spot)}"
-            learn = not (forget and index == 0)
+            spot = candidate.spot
+            plan = [spots, "look at"] if index == 0 else [f"back to observation {frame}" if frame else "", "next at"]
             miss = self.miss(frame, candidate) if self.pattern == "self_correction" and self.rng.random() < 0.5 else None
             if miss is not None:
-                missed = words.replace(sight.spot_words(candidate.spot), sight.spot_words(miss))
-                yield self.zoom(frame, miss, FIRST_BOX, missed, learn=False)
-                words = f"{sight.describe(self.see(), self.goal.colour).rstrip('.')}; missed; wider"
-                yield self.zoom(frame, miss, _WIDER, words)
+                yield self.zoom(frame, miss, FIRST_BOX, *plan[:-1], f"{plan[-1]} {sight.spot_words(miss)}", learn=False)
+                self.verdict = self.reading(self.see())
+                yield self.zoom(frame, miss, _WIDER, "missed", "wider")
             else:
-                yield self.zoom(frame, candidate.spot, FIRST_BOX, words, learn=learn)
+                learn = not (forget and index == 0)
+                yield self.zoom(frame, spot, FIRST_BOX, *plan[:-1], f"{plan[-1]} {sight.spot_words(spot)}", learn=learn)
             yield from self.inspect()
             if self.found:
                 return
             if self.dismissed is candidate.thing:  # at the edge of a quarter it may have been cut off or not seen at all
                 self.tried.append(candidate.thing)
-            back = "" if frame == 0 else f"; back to observation {frame}"
-            lead = self.lead(f"not it{back}; Find {self.goal_words}")
         if not listed:
             self.verdict = spots
 
     def descend(self) -> Moves:
         """Quarter by quarter: go in, try what shows there, come back."""
         for x, y in ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7)):
-            words = self.lead(f"Find {self.goal_words}; {'look at a' if len(self.rects) == 1 else 'back; next'} quarter")
-            yield self.zoom(0, (x, y), QUARTER, words)
+            plan = ("look at a quarter",) if len(self.rects) == 1 else ("back", "next quarter")
+            yield self.zoom(0, (x, y), QUARTER, *plan)
             yield from self.try_candidates(len(self.rects) - 1)
             if self.found:
                 return
 
     def inspect(self) -> Moves:
         """Look ever closer at what is in the middle until it is told or ruled out; answer if it is the target."""
-        goal, beside = self.goal, self.goal.ask == "beside"
+        beside = self.goal.ask == "beside"
         widened = False
         while True:
             frame, seen = len(self.rects) - 1, self.see()
-            thing = sight.central(seen, goal.colour)
+            thing = sight.central(seen, self.goal.colour)
             self.dismissed = thing.thing if thing and self.ruled_out(thing) else None
-            self.verdict = said = sight.describe(seen, goal.colour, beside).rstrip(".")
+            self.verdict = self.reading(seen)
             if thing is None or self.dismissed:
                 return
             if not self.legible(thing):
                 side = closer_box(thing.share, FILL_BESIDE if beside else FILL)
-                yield self.zoom(frame, thing.spot, side, f"{said}; closer")
+                yield self.zoom(frame, thing.spot, side, "closer")
                 continue
-            answer = self.read(seen, thing)
+            answer = self.answer(seen, thing)
             if answer is not None:
                 self.found = True
-                yield Move(Answer(answer, f"{said}; answer {answer}"))
+                yield Move(Answer(answer, self.thought(f"answer {answer}")))
                 return
             if widened:
                 return
             widened = True  # what stands beside it is cut off: the same place again, in a larger box
             source, spot, side = self.last
-            yield self.zoom(source, spot, side + 0.2, f"{said}; cut off; back")
+            yield self.zoom(source, spot, side + 0.2, "cut off", "back")
+
+    def reading(self, seen: list[sight.Seen]) -> str:
+        """What the view shows of the candidate in its middle, as far as the goal needs it, and whether it is ruled out."""
+        goal, thing = self.goal, sight.central(seen, self.goal.colour)
+        if thing is None or not thing.shape_shows:
+            return sight.describe(seen, goal.colour).rstrip(".")
+        words = f"{thing.thing.colour} {thing.thing.shape}"
+        if self.needs_digit and thing.digit_shows and not (self.ruled_out(thing) and goal.digit is None):
+            words += f" {thing.thing.digit}"
+        if self.ruled_out(thing):
+            return f"{words} not it"
+        if not self.legible(thing):
+            return f"{words} at {sight.spot_words(thing.spot)}"
+        other = sight.neighbour(seen, thing) if goal.ask == "beside" else None
+        return f"{words} beside {other.thing.colour} {other.thing.shape}" if other else words
 
     def ruled_out(self, seen: sight.Seen) -> bool:
         goal, thing = self.goal, seen.thing
         wrong_shape = seen.shape_shows and goal.shape not in (None, thing.shape)
         return wrong_shape or (seen.digit_shows and goal.digit not in (None, thing.digit))
 
-    def legible(self, seen: sight.Seen) -> bool:
-        needs_digit = self.goal.digit is not None or self.goal.ask == "digit"
-        return seen.digit_shows if needs_digit else seen.shape_shows
+    @property
+    def needs_digit(self) -> bool:
+        return self.goal.digit is not None or self.goal.ask == "digit"
 
-    def read(self, seen: list[sight.Seen], thing: sight.Seen) -> str | None:
+    def legible(self, seen: sight.Seen) -> bool:
+        return seen.digit_shows if self.needs_digit else seen.shape_shows
+
+    def answer(self, seen: list[sight.Seen], thing: sight.Seen) -> str | None:
         if self.goal.ask != "beside":
             return str(getattr(thing.thing, self.goal.ask))
         other = sight.neighbour(seen, thing)
@@ -220,7 +236,9 @@ class Search:
     def see(self, frame: int = -1) -> list[sight.Seen]:
         return sight.look(self.task.things, self.size, self.rects[frame])
 
-    def zoom(self, frame: int, spot: tuple[float, float], side: float, thought: str, learn: bool = True) -> Move:
+    def zoom(self, frame: int, spot: tuple[float, float], side: float, *plan: str, learn: bool = True) -> Move:
+        """The move of zooming into a square around `spot` of `frame`, as `plan` says."""
+        thought = self.thought(*plan)
         box = Region.around(*spot, side, side, frame)
         x0, y0, x1, y1 = (round(value, 2) for value in box.xyxy)
         region = Region(x0, y0, x1, y1, frame)
@@ -245,9 +263,9 @@ class Search:
                 places.append(place)
         return places[self.rng.integers(len(places))] if places else None
 
-    def lead(self, words: str) -> str:
-        """`words` after what the last look showed."""
-        return f"{self.verdict}; {words}" if self.verdict else words
+    def thought(self, *plan: str) -> str:
+        """The goal, what the last look showed, what to do next: always in this order."""
+        return "; ".join(part for part in (f"Find {self.goal_words}", self.verdict, *plan) if part)
 
     @property
     def goal_words(self) -> str:
