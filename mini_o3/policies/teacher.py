@@ -5,7 +5,8 @@ answers only when the evidence is legible in the last view. Its search follows o
 
 - `trial_and_error`: list the candidates that show in the overview, look at one after the other;
 - `depth_first`: descend into a quarter, try what shows there, come back to the original, descend into the next;
-- `self_correction`: some looks miss their aim; it notices, says so and looks wider;
+- `self_correction`: some looks miss their aim, or go to a thing of another colour; it notices, says so and looks wider or
+  goes on;
 - `second_look`: the first list of candidates lacks the right one; it runs out, and looks at the overview again.
 
 Every thought restates the goal, says what the last look showed and then what to do next: with the goal's words right
@@ -27,13 +28,14 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.seed import stream
 from mini_o3.probes import sight
 from mini_o3.probes.levels import EYE, FILL, FILL_BESIDE, FIRST_BOX, QUARTER, closer_box
+from mini_o3.probes.questions import restate
 from mini_o3.protocol import Answer, PromptProfile, Zoom, format_action, load_profile
 from mini_o3.vision import PixelBudget, Rect, Region
 
 PATTERNS = ("trial_and_error", "depth_first", "self_correction", "second_look")
 _WEIGHTS = {
-    "easy": (0.62, 0.1, 0.16, 0.12),
-    "medium": (0.5, 0.2, 0.18, 0.12),
+    "easy": (0.4, 0.08, 0.3, 0.22),
+    "medium": (0.35, 0.2, 0.25, 0.2),
     "hard": (0.0, 0.7, 0.3, 0.0),  # nothing shows in the overview, so there is nothing to list there
 }
 _WIDER = 0.6  # side of the second look after a miss, around the same place
@@ -121,6 +123,7 @@ class Search:
         if task.goal is None or not task.things:
             raise UserError(f"{task.picture}: not a probe; the teacher only knows probes (mini-o3 probe make)")
         self.task, self.goal, self.size, self.pattern, self.rng = task, task.goal, size, pattern, rng
+        self.goal_words = restate(task.goal)
         self.rects = [Rect(0, 0, *size)]
         self.found = False
         self.verdict = ""  # what the last look showed
@@ -145,17 +148,21 @@ class Search:
         listed = [s for s in sight.of_colour(self.see(frame), self.goal.colour) if s.thing not in self.tried]
         if forget:
             listed = [s for s in listed if not self.goal.fits(s.thing)]
+        decoy = self.decoy(frame) if self.pattern == "self_correction" and listed else None
+        if decoy is not None:
+            listed = sorted([*listed, decoy], key=lambda s: (s.spot, s.x))
         spots = sight.point(listed, self.goal.colour).rstrip(".")
         for index, candidate in enumerate(listed):
             spot = candidate.spot
             plan = [spots, "look at"] if index == 0 else [f"back to observation {frame}" if frame else "", "next at"]
-            miss = self.miss(frame, candidate) if self.pattern == "self_correction" and self.rng.random() < 0.5 else None
+            erring = self.pattern == "self_correction" and candidate is not decoy
+            miss = self.miss(frame, candidate) if erring and self.rng.random() < 0.35 else None
             if miss is not None:
                 yield self.zoom(frame, miss, FIRST_BOX, *plan[:-1], f"{plan[-1]} {sight.spot_words(miss)}", learn=False)
                 self.verdict = self.reading(self.see())
                 yield self.zoom(frame, miss, _WIDER, "missed", "wider")
             else:
-                learn = not (forget and index == 0)
+                learn = not ((forget or decoy is not None) and index == 0)  # the list is wrong
                 yield self.zoom(frame, spot, FIRST_BOX, *plan[:-1], f"{plan[-1]} {sight.spot_words(spot)}", learn=learn)
             yield from self.inspect()
             if self.found:
@@ -263,11 +270,11 @@ class Search:
                 places.append(place)
         return places[self.rng.integers(len(places))] if places else None
 
+    def decoy(self, frame: int) -> sight.Seen | None:
+        """A thing of another colour, taken for a candidate by mistake; None if there is none, and some of the time."""
+        others = [s for s in self.see(frame) if self.goal.colour not in (None, s.thing.colour)]
+        return others[self.rng.integers(len(others))] if others and self.rng.random() < 0.7 else None
+
     def thought(self, *plan: str) -> str:
         """The goal, what the last look showed, what to do next: always in this order."""
         return "; ".join(part for part in (f"Find {self.goal_words}", self.verdict, *plan) if part)
-
-    @property
-    def goal_words(self) -> str:
-        goal = self.goal
-        return " ".join(word for word in (goal.colour, goal.shape, goal.digit, goal.ask) if word)

@@ -32,6 +32,11 @@ def ask(rng: np.random.Generator, goal: Goal) -> str:
     return wording.format(colour=goal.colour, shape=goal.shape, digit=goal.digit)
 
 
+def restate(goal: Goal) -> str:
+    """A goal in the fewest words, as thoughts restate it: `red star digit`."""
+    return " ".join(word for word in (goal.colour, goal.shape, goal.digit, goal.ask) if word)
+
+
 def is_probe_question(question: str) -> bool:
     """Whether nano was trained to understand this question: one of the wordings with known words in the gaps."""
     from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES

@@ -20,7 +20,7 @@ class Batch:
     """One micro-batch.
 
     Attributes:
-        ids, learn: (B, T); ids are padded on the right, where learn is 0.
+        ids, learn: (B, T); ids are padded on the right, where the weight `learn` is 0.
         places: (3, B, T) rotary positions.
         rows, grids: patches of all views and their grids, in the order of the image placeholders in `ids`.
         cells: (views, cells, 6) labels of the perception stage, or None.
@@ -35,14 +35,22 @@ class Batch:
 
 
 def micro_batches(samples: list[Sample], tokens: int) -> list[list[Sample]]:
-    """Split into groups of similar length whose padded size stays below `tokens` (a longer sample stands alone)."""
+    """Split into groups of one kind and similar length whose padded size stays below `tokens`.
+
+    A longer sample stands alone. Samples with and without views or cell labels are of different kinds.
+    """
     groups: list[list[Sample]] = []
-    for sample in sorted(samples, key=lambda s: len(s.ids)):
-        if groups and (len(groups[-1]) + 1) * len(sample.ids) <= tokens:
+    for sample in sorted(samples, key=lambda s: (*_kind(s), len(s.ids))):
+        fits = groups and _kind(groups[-1][0]) == _kind(sample) and (len(groups[-1]) + 1) * len(sample.ids) <= tokens
+        if fits:
             groups[-1].append(sample)
         else:
             groups.append([sample])
     return groups
+
+
+def _kind(sample: Sample) -> tuple[bool, bool]:
+    return bool(sample.views), sample.cells is not None
 
 
 def collate(samples: list[Sample], patcher: Patcher, image_pad: int, pad: int) -> Batch:
@@ -57,7 +65,8 @@ def collate(samples: list[Sample], patcher: Patcher, image_pad: int, pad: int) -
         ids[index, :count] = torch.tensor(sample.ids)
         learn[index, :count] = torch.tensor(sample.learn, dtype=torch.float32)
         places[:, index, :count] = torch.from_numpy(positions(sample.ids, image_pad, grids)[0])
-    rows, all_grids = patcher([view for sample in samples for view in sample.views])
+    views = [view for sample in samples for view in sample.views]
+    rows, all_grids = patcher(views) if views else (torch.empty(0), torch.empty((0, 3), dtype=torch.int64))
     labels = [sample.cells for sample in samples if sample.cells is not None]
     cells = torch.from_numpy(np.concatenate(labels)) if len(labels) == len(samples) else None
     return Batch(ids, learn, places, rows, all_grids, cells)

@@ -30,6 +30,7 @@ class TrainConfig(BaseModel):
     cells_only: int = Field(0, ge=0, description="first steps, in which only the vision tower learns, from the cells")
     cell_weight: float = Field(0.5, ge=0, description="of the per-cell loss")
     perception_share: float = Field(0.3, ge=0, le=1, description="share of sft indices that are perception scenes")
+    drills: int = Field(0, ge=0, description="drills in comparing words per sft index")
     crowds: int = Field(10, ge=0, description="crowds per perception index")
     layouts: int = Field(1, gt=0, description="probes per perception index")
     photos: bool = Field(True, description="hide things in the bundled photographs too")

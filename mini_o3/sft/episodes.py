@@ -16,6 +16,7 @@ from mini_o3.policies.teacher import Teacher
 from mini_o3.probes import LEVELS, backgrounds, questions
 from mini_o3.probes.generate import place
 from mini_o3.probes.scene import FAMILIES, lay_out
+from mini_o3.sft.drill import drill
 from mini_o3.sft.perception import PerceptionData, Sample
 from mini_o3.vision import Rect, show
 
@@ -24,7 +25,7 @@ _LAYOUTS = 3  # probes on one background
 
 @dataclass(frozen=True, slots=True)
 class EpisodeData:
-    """Index -> samples: teacher episodes on one background, or perception samples.
+    """Index -> samples: teacher episodes on one background, or perception samples; and some drills.
 
     A share of `perception_share` of the indices is perception, with sixteen samples each. Pure: the same index and settings
     give the same samples.
@@ -34,19 +35,21 @@ class EpisodeData:
     seed: int
     perception: PerceptionData
     perception_share: float
+    drills: int = 0
     photos: tuple[Path, ...] = ()
     levels: tuple[tuple[str, float], ...] = (("easy", 0.8), ("medium", 0.15), ("hard", 0.05))
     turns: int = 12
 
     def __call__(self, index: int) -> list[Sample]:
         rng = stream("sft", self.seed, index)
+        drills = [drill(self.renderer, rng) for _ in range(self.drills)]
         if rng.random() < self.perception_share:
             samples = self.perception(index)
-            return [samples[i] for i in rng.permutation(len(samples))[:16]]
+            return [*(samples[i] for i in rng.permutation(len(samples))[:16]), *drills]
         side, aspect = int(rng.integers(1344, 1600)), float(np.exp(rng.uniform(-0.5, 0.5)))
         size = (int(side * aspect**0.5), int(side / aspect**0.5))
         empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
-        return [self._episode(rng, index, empty) for _ in range(_LAYOUTS)]
+        return [*(self._episode(rng, index, empty) for _ in range(_LAYOUTS)), *drills]
 
     def _episode(self, rng: np.random.Generator, index: int, empty: Image.Image) -> Sample:
         names, weights = zip(*self.levels, strict=True)
@@ -80,4 +83,4 @@ def render_teacher(renderer: ChatRenderer, task: SearchTask, picture: Image.Imag
             whole.add(renderer.message(message.role, message.parts))
 
     asyncio.run(run_episode(task, teacher, limits, picture=picture, seed=seed, on_turn=on_turn))
-    return Sample(whole.ids, whole.mask, whole.views)
+    return Sample(whole.ids, list(map(float, whole.mask)), whole.views)

@@ -29,10 +29,10 @@ LABELS = 6  # per cell: something here, colour, shape, digit, x and y
 
 @dataclass(slots=True)
 class Sample:
-    """One training sequence: ids with their views; `learn` is 1 where the loss counts; `cells` (views, 36, 6) or None."""
+    """One training sequence: ids with their views; `learn` weighs the loss of each; `cells` (views, 36, 6) or None."""
 
     ids: list[int]
-    learn: list[int]
+    learn: list[float]
     views: list[Image.Image]
     cells: np.ndarray | None = None
 
@@ -89,7 +89,7 @@ class PerceptionData:
             whole.add(spoken)
             whole.add(self.renderer.closing(spoken.ids))
             first = []
-        return Sample(whole.ids, whole.mask, whole.views, cell_labels(seen)[None])
+        return Sample(whole.ids, list(map(float, whole.mask)), whole.views, cell_labels(seen)[None])
 
 
 def crowd(rng: np.random.Generator, picture: Image.Image, few: int = 0) -> tuple[Image.Image, tuple[Thing, ...]]:

@@ -24,6 +24,6 @@ def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], 
         )
         if config.stage == "perception":
             return perception
-        return EpisodeData(renderer, config.seed, perception, config.perception_share, photos)
+        return EpisodeData(renderer, config.seed, perception, config.perception_share, config.drills, photos)
 
     return train(config, source, out, report=report, stop_after=stop_after)

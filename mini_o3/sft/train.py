@@ -97,7 +97,7 @@ def train(
             if done:
                 break
     settings = {"budget": NANO_BUDGET.to_dict(), "profile": "nano", "step": step}
-    save_checkpoint(learner.model, learner.tokenizer, out / "model", settings)
+    save_checkpoint(learner.model, learner.tokenizer, out / "model", settings, dtype=torch.float16)  # half the size
     write_atomically(out / HEAD_FILE, lambda path: save_file(learner.head.state_dict(), path))
     if step < config.steps:
         report(f"stopped at step {step} of {config.steps}, saved; run the same command again to go on")
@@ -128,7 +128,7 @@ class Learner:
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * rate
             optimiser.zero_grad(set_to_none=True)
-        tally = {"samples": float(len(samples)), "learn": float(sum(sum(sample.learn) for sample in samples))}
+        tally = {"samples": float(len(samples)), "learn": sum(sum(sample.learn) for sample in samples)}
         for group_samples in micro_batches(samples, self.config.micro_tokens):
             batch = collate(group_samples, self.patcher, self.renderer.image_pad, 0)
             loss = self.loss(batch, tally, cells_only=step < self.config.cells_only)
@@ -143,26 +143,30 @@ class Learner:
     def loss(self, batch: Batch, tally: dict[str, float], *, cells_only: bool) -> torch.Tensor:
         """Loss of a micro-batch as its part of the step's mean, over learnt tokens and over cells; adds to `tally`."""
         core, image_pad = self.model.model, self.renderer.image_pad
-        views = encode_views(core.visual, batch.rows, batch.grids)
-        loss = views.new_zeros(())
-        if self.config.cell_weight and batch.cells is not None:
-            share = len(batch.cells) / tally["samples"]
-            cells = self.head.loss(views.reshape(-1, views.shape[-1]), batch.cells, tally)
-            tally["cells"] = tally.get("cells", 0.0) + float(cells.detach()) * share
-            loss = self.config.cell_weight * share * cells
+        loss = torch.zeros(())
+        embedded = core.language_model.embed_tokens(batch.ids)
+        if len(batch.grids):
+            views = encode_views(core.visual, batch.rows, batch.grids)
+            views = views.reshape(-1, views.shape[-1])
+            embedded = embedded.masked_scatter((batch.ids == image_pad)[..., None], views)
+            if self.config.cell_weight and batch.cells is not None:
+                share = len(batch.cells) / tally["samples"]
+                cells = self.head.loss(views, batch.cells, tally)
+                tally["cells"] = tally.get("cells", 0.0) + float(cells.detach()) * share
+                loss = self.config.cell_weight * share * cells
         if cells_only:
             return loss
-        embedded = core.language_model.embed_tokens(batch.ids)
-        embedded = embedded.masked_scatter((batch.ids == image_pad)[..., None], views.reshape(-1, views.shape[-1]))
         # Padding is on the right and attention is causal, so no mask is needed.
         hidden = core.language_model(inputs_embeds=embedded, position_ids=batch.places, use_cache=False).last_hidden_state
         wanted = batch.learn[:, 1:] > 0
         logits, truth = self.model.lm_head(hidden[:, :-1][wanted]), batch.ids[:, 1:][wanted]
-        text = F.cross_entropy(logits, truth, reduction="sum") / tally["learn"]
+        text = (F.cross_entropy(logits, truth, reduction="none") * batch.learn[:, 1:][wanted]).sum() / tally["learn"]
         tally["loss"] = tally.get("loss", 0.0) + float(text.detach())
         right, kinds = logits.argmax(-1) == truth, self.kinds[truth]
         for index, kind in enumerate(_KINDS):
             count(tally, kind, right[kinds == index])
+        if not len(batch.grids):
+            count(tally, "drill", right)
         return loss + text
 
 
@@ -189,7 +193,7 @@ def _summary(step: int, rate: float, tallies: list[dict[str, float]], seconds: f
     total = {key: sum(t.get(key, 0.0) for t in tallies) for key in {k for t in tallies for k in t}}
     row: dict[str, Any] = {"step": step, "rate": round(rate, 4), "seconds": round(seconds, 1)}
     row.update({key: round(total[key] / len(tallies), 4) for key in ("loss", "cells") if key in total})
-    for kind in (*_KINDS, *CellHead.KINDS):
+    for kind in (*_KINDS, "drill", *CellHead.KINDS):
         if total.get(f"{kind}_n"):
             row[kind] = round(total[f"{kind}_right"] / total[f"{kind}_n"], 4)
     row["samples"] = int(total["samples"])
@@ -198,7 +202,7 @@ def _summary(step: int, rate: float, tallies: list[dict[str, float]], seconds: f
 
 def _progress(config: TrainConfig, row: dict[str, Any], step: int, seconds_per_step: float) -> str:
     left = (config.steps - step) * seconds_per_step / 60
-    figures = " ".join(f"{key} {row[key]}" for key in ("loss", "cells", *_KINDS, *CellHead.KINDS) if key in row)
+    figures = " ".join(f"{key} {row[key]}" for key in ("loss", "cells", *_KINDS, "drill", *CellHead.KINDS) if key in row)
     return f"step {step}/{config.steps} {figures} | {seconds_per_step:.2f} s/step, {left:.0f} min left"
 
 
