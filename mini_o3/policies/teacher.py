@@ -210,6 +210,9 @@ class Search:
     def reading(self, seen: list[sight.Seen]) -> str:
         """What the view shows of the candidate in its middle, as far as the goal needs it, and whether it is ruled out."""
         goal, thing = self.goal, sight.central(seen, self.goal.colour)
+        other = self.aimed_at(seen)
+        if thing is None and other is not None:
+            return f"{other.thing.colour}{f' {other.thing.shape}' if other.shape_shows else ''} not it"
         if thing is None or not thing.shape_shows:
             return sight.describe(seen, goal.colour).rstrip(".")
         words = f"{thing.thing.colour} {thing.thing.shape}"
@@ -221,6 +224,11 @@ class Search:
             return f"{words} at {sight.spot_words(thing.spot)}"
         other = sight.neighbour(seen, thing) if goal.ask == "beside" else None
         return f"{words} beside {other.thing.colour} {other.thing.shape}" if other else words
+
+    def aimed_at(self, seen: list[sight.Seen]) -> sight.Seen | None:
+        """What stands right in the middle, whatever its colour."""
+        thing = sight.central(seen, None)
+        return thing if thing and max(abs(thing.x - 0.5), abs(thing.y - 0.5)) < 0.2 else None
 
     def ruled_out(self, seen: sight.Seen) -> bool:
         goal, thing = self.goal, seen.thing
@@ -264,7 +272,8 @@ class Search:
                 continue
             box = Region.around(*place, FIRST_BOX, FIRST_BOX, frame).to_rect(self.rects[frame])
             wider = Region.around(*place, _WIDER, _WIDER, frame).to_rect(self.rects[frame])
-            nothing = not sight.of_colour(sight.look(self.task.things, self.size, box), self.goal.colour)
+            shown = sight.look(self.task.things, self.size, box)
+            nothing = not sight.of_colour(shown, self.goal.colour) and self.aimed_at(shown) is None
             then = sight.central(sight.look(self.task.things, self.size, wider), self.goal.colour)
             if nothing and then and then.thing is candidate.thing:
                 places.append(place)

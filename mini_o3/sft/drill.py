@@ -47,6 +47,8 @@ def _goal(rng: np.random.Generator) -> Goal:
 def _decision(rng: np.random.Generator, goal: Goal) -> tuple[str, str]:
     """What is seen of one thing, and how a thought must go on after it."""
     fits = rng.random() < 0.5
+    if not fits and goal.colour and rng.random() < 0.4:
+        return f"{_pick(rng, list(COLOURS), goal.colour)} {_pick(rng, SHAPES)}", " not it"
     colour = goal.colour or _pick(rng, list(COLOURS))
     shape = _pick(rng, SHAPES) if goal.shape is None else goal.shape if fits else _pick(rng, SHAPES, goal.shape)
     seen = f"{colour} {shape}"
