@@ -145,13 +145,13 @@ class Search:
 
     def try_candidates(self, frame: int, forget: bool = False) -> Moves:
         """Look at everything in `frame` that could be it, in reading order."""
-        listed = [s for s in sight.of_colour(self.see(frame), self.goal.colour) if s.thing not in self.tried]
-        if forget:
-            listed = [s for s in listed if not self.goal.fits(s.thing)]
+        shown = [s for s in self.see(frame) if s.thing not in self.tried and not (forget and self.goal.fits(s.thing))]
+        listed = sight.of_colour(shown, self.goal.colour)
         decoy = self.decoy(frame) if self.pattern == "self_correction" and listed else None
         if decoy is not None:
-            listed = sorted([*listed, decoy], key=lambda s: (s.spot, s.x))
-        spots = sight.point(listed, self.goal.colour).rstrip(".")
+            decoy = next(s for s in shown if s.thing is decoy.thing)
+            listed = [s for s in shown if s in listed or s is decoy]
+        spots = sight.survey(shown, self.goal.colour, decoy)
         for index, candidate in enumerate(listed):
             spot = candidate.spot
             plan = [spots, "look at"] if index == 0 else [f"back to observation {frame}" if frame else "", "next at"]
@@ -170,7 +170,7 @@ class Search:
             if self.dismissed is candidate.thing:  # at the edge of a quarter it may have been cut off or not seen at all
                 self.tried.append(candidate.thing)
         if not listed:
-            self.verdict = spots
+            self.verdict = sight.point([], self.goal.colour).rstrip(".")
 
     def descend(self) -> Moves:
         """Quarter by quarter: go in, try what shows there, come back."""

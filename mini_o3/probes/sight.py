@@ -89,6 +89,18 @@ def point(found: Sequence[Seen], colour: str | None) -> str:
     return f"{name} at {' '.join(spot_words(s.spot) for s in found)}."
 
 
+def survey(found: Sequence[Seen], goal_colour: str | None, mistaken: Seen | None = None) -> str:
+    """Where everything is and of which colour, then where all that look right are; `mistaken` is taken to look right.
+
+    `things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45`; without a colour to look for, the places alone.
+    """
+    if goal_colour is None or not found:
+        return point(found, goal_colour).rstrip(".")
+    likely = [s for s in found if s is mistaken or s.thing.colour == goal_colour]
+    named = (f"{spot_words(s.spot)} {goal_colour if s is mistaken else s.thing.colour}" for s in found)
+    return f"things at {' '.join(named)}; {point(likely, goal_colour).rstrip('.')}"
+
+
 def spot_words(spot: tuple[float, float]) -> str:
     return f"{spot[0]:.2f}/{spot[1]:.2f}"
 

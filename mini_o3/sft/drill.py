@@ -1,8 +1,9 @@
-"""A drill in what imitation teaches slowest: whether what was just read is what is being looked for.
+"""Drills in what imitation teaches slowest: telling whether words are the same.
 
 Departs from the paper, whose model can compare words before it is trained. An episode holds two or three such decisions
 among hundreds of tokens, and where a candidate stands in the list predicts them well enough to hide what they are about. A
-drill has no picture, eight decisions, each as likely yes as no, and loss on nothing else.
+drill has no picture, several decisions and loss on nothing else: whether what was read is what is looked for (as likely yes
+as no), or which of all things have the colour that is looked for.
 """
 
 from __future__ import annotations
@@ -11,27 +12,42 @@ import numpy as np
 
 from mini_o3.episode.task import Goal
 from mini_o3.models.render import ChatRenderer, Rendered
+from mini_o3.probes import sight
 from mini_o3.probes.questions import ask, restate
 from mini_o3.probes.scene import FAMILIES
 from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES
 from mini_o3.sft.perception import Sample
 
 DECISIONS = 8
+LISTS = 4
 WEIGHT = 3.0  # of a decision's loss, in tokens of an episode
 
 
 def drill(renderer: ChatRenderer, rng: np.random.Generator) -> Sample:
-    """A question, then thoughts of `policies.teacher` up to the decision, each as if one more thing had been seen."""
+    """A question, then thoughts of `policies.teacher` up to a decision, each as if something else had been seen."""
     goal = _goal(rng)
     whole = renderer.message("user", [ask(rng, goal)])
-    for _ in range(DECISIONS):
-        seen, decision = _decision(rng, goal)
+    listing = goal.colour is not None and rng.random() < 0.6
+    for _ in range(LISTS if listing else DECISIONS):
+        seen, decision = _listing(rng, goal) if listing else _decision(rng, goal)
         whole.add(renderer.invitation())
         given = renderer.encode(f"<think>Find {restate(goal)}; {seen}")
         decided = renderer.encode(decision)
         whole.add(Rendered(given + decided, [0] * len(given) + [1] * len(decided)))
         whole.add(renderer.closing([]))
     return Sample(whole.ids, [WEIGHT * wrote for wrote in whole.mask], [])
+
+
+def _listing(rng: np.random.Generator, goal: Goal) -> tuple[str, str]:
+    """Everything with its colour, and how a thought must go on: those of the colour that is looked for."""
+    places = sorted((sight.snap(x), sight.snap(y)) for x, y in rng.uniform(0, 1, (int(rng.integers(4, 11)), 2)))
+    others = [str(c) for c in rng.permutation([c for c in COLOURS if c != goal.colour])[: rng.integers(1, 6)]]
+    likely = [rng.random() < 0.4 for _ in places]
+    likely[rng.integers(len(likely))] = True
+    words = [sight.spot_words(place) for place in places]
+    named = (f"{w} {goal.colour if fits else _pick(rng, others)}" for w, fits in zip(words, likely, strict=True))
+    right = [w for w, fits in zip(words, likely, strict=True) if fits]
+    return f"things at {' '.join(named)};", f" {goal.colour} at {' '.join(right)}; look at {right[0]}"
 
 
 def _goal(rng: np.random.Generator) -> Goal:

@@ -169,6 +169,8 @@ def _questions(rng: np.random.Generator, seen: list[sight.Seen]) -> list[tuple[s
         for wanted in colours:
             found = sight.of_colour(seen, wanted)
             pairs.append((f"point {wanted or 'things'}", sight.point(found, wanted)))
+        if present and rng.random() < 0.5:
+            pairs[-1] = (f"find {present[0]}", f"{sight.survey(seen, present[0])}.")
     return pairs or [("describe thing", sight.describe(seen, None))]
 
 
