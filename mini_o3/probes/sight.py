@@ -97,8 +97,13 @@ def survey(found: Sequence[Seen], goal_colour: str | None, mistaken: Seen | None
     if goal_colour is None or not found:
         return point(found, goal_colour).rstrip(".")
     likely = [s for s in found if s is mistaken or s.thing.colour == goal_colour]
-    named = (f"{spot_words(s.spot)} {goal_colour if s is mistaken else s.thing.colour}" for s in found)
-    return f"things at {' '.join(named)}; {point(likely, goal_colour).rstrip('.')}"
+    return f"{listing(found, goal_colour, mistaken)}; {point(likely, goal_colour).rstrip('.')}"
+
+
+def listing(found: Sequence[Seen], taken_for: str | None = None, mistaken: Seen | None = None) -> str:
+    """Where everything is and of which colour: `things at 0.30/0.45 red`; `mistaken` is `taken_for` another."""
+    named = (f"{spot_words(s.spot)} {taken_for if s is mistaken else s.thing.colour}" for s in found)
+    return f"things at {' '.join(named)}"
 
 
 def spot_words(spot: tuple[float, float]) -> str:

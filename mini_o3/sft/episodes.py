@@ -16,11 +16,13 @@ from mini_o3.policies.teacher import Teacher
 from mini_o3.probes import LEVELS, backgrounds, questions
 from mini_o3.probes.generate import place
 from mini_o3.probes.scene import FAMILIES, lay_out
+from mini_o3.probes.sprites import COLOURS
 from mini_o3.sft.drill import drill
 from mini_o3.sft.perception import PerceptionData, Sample
 from mini_o3.vision import Rect, show
 
 _LAYOUTS = 3  # probes on one background
+_OTHER_COLOUR = 4.0  # weight of a listed colour that is not the one looked for, see `weigh`
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +85,19 @@ def render_teacher(renderer: ChatRenderer, task: SearchTask, picture: Image.Imag
             whole.add(renderer.message(message.role, message.parts))
 
     asyncio.run(run_episode(task, teacher, limits, picture=picture, seed=seed, on_turn=on_turn))
-    return Sample(whole.ids, list(map(float, whole.mask)), whole.views)
+    return Sample(whole.ids, weigh(renderer, whole, task.goal.colour if task.goal else None), whole.views)
+
+
+def weigh(renderer: ChatRenderer, whole: Rendered, sought: str | None) -> list[float]:
+    """Loss weights of an episode: 1 for what the policy wrote, more for the colours of what it lists but does not seek.
+
+    Four in ten of the things in a list have the colour that is sought. A model that writes this colour for every one of them
+    has too little to lose to ever look; measured: it did so for 95 of 100 things of another colour.
+    """
+    colours = {renderer.encode(f" {colour}")[0] for colour in COLOURS if colour != sought}
+    opens, closes = renderer.encode(" things")[0], renderer.encode(";")[0]
+    weights, listing = [], False
+    for token, wrote in zip(whole.ids, whole.mask, strict=True):
+        listing = token == opens or (listing and token != closes)
+        weights.append(wrote * (_OTHER_COLOUR if sought and listing and token in colours else 1.0))
+    return weights

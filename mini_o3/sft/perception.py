@@ -169,8 +169,10 @@ def _questions(rng: np.random.Generator, seen: list[sight.Seen]) -> list[tuple[s
         for wanted in colours:
             found = sight.of_colour(seen, wanted)
             pairs.append((f"point {wanted or 'things'}", sight.point(found, wanted)))
-        if present and rng.random() < 0.5:
+        if present and rng.random() < 0.3:
             pairs[-1] = (f"find {present[0]}", f"{sight.survey(seen, present[0])}.")
+        if present and rng.random() < 0.7:  # with no colour in the question that could be copied
+            pairs[0] = ("find things", f"{sight.listing(seen)}.")
     return pairs or [("describe thing", sight.describe(seen, None))]
 
 

@@ -199,12 +199,24 @@ def test_self_correction_takes_things_of_another_colour_for_candidates_and_says_
     decoys = 0
     for task, found in seen_from_afar("self_correction"):
         seen = sight.of_colour(sight.look(task.things, found.size, frames(found)[0]), task.goal.colour)
-        listed = found.turns[0].thought.split("; ")[1].split(" at ")[1].split()
+        listed = found.turns[0].thought.split("; ")[-2].split(" at ")[1].split()
         assert len(listed) - len(seen) in (0, 1), task.id
         if len(listed) > len(seen):
             decoys += 1
             assert not found.turns[0].learn, task.id
     assert decoys >= 10
+
+
+def test_a_list_names_the_colour_of_everything_that_shows_and_then_the_places_of_one():
+    for task, found in seen_from_afar("trial_and_error"):
+        if task.goal.colour is None:
+            continue
+        _, everything, likely, _ = found.turns[0].thought.split("; ")
+        seen = sight.look(task.things, found.size, frames(found)[0])
+        words = everything.removeprefix("things at ").split()
+        assert words == [word for s in seen for word in (sight.spot_words(s.spot), s.thing.colour)], task.id
+        places = [place for place, colour in zip(words[::2], words[1::2], strict=True) if colour == task.goal.colour]
+        assert likely == f"{task.goal.colour} at {' '.join(places)}", task.id
 
 
 def test_second_look_runs_out_and_looks_at_the_overview_again():
