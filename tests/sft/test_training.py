@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 
 from mini_o3.episode import Limits
 from mini_o3.kit.errors import UserError
-from mini_o3.models.render import ChatRenderer
+from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.models.tokenizer import build_tokenizer
 from mini_o3.probes import make_probe
 from mini_o3.sft.batch import collate, micro_batches
 from mini_o3.sft.config import TrainConfig, read_config
-from mini_o3.sft.episodes import EpisodeData, render_teacher
+from mini_o3.sft.episodes import EpisodeData, render_teacher, weigh
 from mini_o3.sft.optim import Muon, orthogonalise
 from mini_o3.sft.perception import PerceptionData, Sample
 
@@ -29,7 +29,7 @@ PERCEPTION = PerceptionData(RENDERER, 1)
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*_nano.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*_nano*.toml")), ids=lambda path: path.stem)
 def test_shipped_configs_load(path):
     assert read_config(path).stage in path.stem
 
@@ -77,6 +77,21 @@ def test_only_what_the_teacher_means_is_learnt():
             assert everything.count("<grounding>") > text.count("<grounding>")
             return
     raise AssertionError("no episode with a missed look among 40")
+
+
+def test_listed_colours_other_than_the_one_sought_weigh_more_and_nothing_else_does():
+    whole = Rendered()
+    for text, wrote in (
+        ("What shape is the red 3? things at 0.05/0.10 blue", 0),
+        ("<think>Find red 3 shape; things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45; look at 0.30/0.45", 1),
+        ("<think>Find red 3 shape; blue circle not it", 1),
+    ):
+        ids = RENDERER.encode(text)
+        whole.add(Rendered(ids, [wrote] * len(ids)))
+    weights = weigh(RENDERER, whole, "red")
+    assert [(RENDERER.decode([i]), w) for i, w in zip(whole.ids, weights, strict=True) if w not in (0, 1)] == [(" blue", 4.0)]
+    assert [w > 0 for w in weights] == [bool(wrote) for wrote in whole.mask]
+    assert set(weigh(RENDERER, whole, None)) == {0.0, 1.0}  # no colour is sought: every colour is to be read anyway
 
 
 def test_micro_batches_keep_every_sample_and_the_size():
