@@ -4,23 +4,24 @@ With `--turns 1` nano is never right, because it always zooms first. Here its fi
 on from `<think>Find GOAL; answer`, so it gives the best guess it has. Usage: python bench/no_zoom.py runs/easy
 """
 
+import asyncio
 import sys
 
-import torch
-
 from mini_o3.episode import opening, read_tasks
+from mini_o3.models.engine import Engine
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.render import Rendered
-from mini_o3.models.vlm import Decoder, load_vlm
+from mini_o3.models.sampling import Sampling
+from mini_o3.models.vlm import load_vlm
 from mini_o3.probes.questions import restate
 from mini_o3.protocol import load_profile
 from mini_o3.vision import Rect, open_picture, show
 
 
-def main(folder: str) -> None:
+async def main(folder: str) -> None:
     vlm, profile = load_vlm(NANO_DIR), load_profile("nano")
     assert vlm.budget is not None
-    tasks = read_tasks(folder)
+    tasks, engine = read_tasks(folder), Engine(vlm, slots=1)
     right = 0
     for task in tasks:
         picture = open_picture(task.picture)
@@ -31,14 +32,14 @@ def main(folder: str) -> None:
         assert task.goal is not None
         ids = vlm.renderer.encode(f"<think>Find {restate(task.goal)}; answer")
         whole.add(Rendered(ids, [1] * len(ids)))
-        decoder = Decoder(vlm)
-        decoder.extend(whole)
-        assert decoder.logits is not None
-        right += vlm.renderer.decode([int(torch.argmax(decoder.logits))]).strip() == task.answer
+        stream = await engine.open()
+        sampled = await engine.reply(stream, whole, Sampling(max_tokens=1))
+        engine.close(stream)
+        right += vlm.renderer.decode(sampled.ids).strip() == task.answer
     share = right / len(tasks)
     error = (share * (1 - share) / max(len(tasks) - 1, 1)) ** 0.5
     print(f"{share:.4f} +- {error:.4f} on {len(tasks)} tasks, answered from the overview alone")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    asyncio.run(main(sys.argv[1]))

@@ -137,6 +137,7 @@ def evaluate_command(
     turns: TurnsOption = 32,
     max_pixels: MaxPixelsOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N tasks.")] = None,
+    concurrent: Annotated[int, typer.Option(min=1, help="Episodes at the same time; a person always plays one.")] = 16,
 ) -> None:
     """Measure a policy on tasks: greedy, one episode per task, exact match.
 
@@ -147,14 +148,15 @@ def evaluate_command(
     from mini_o3.policies.choose import choose_policy
 
     found = read_tasks(tasks)[:limit]
-    chosen = choose_policy(policy, max_pixels=max_pixels, tasks=found, say=_say)
+    concurrent = 1 if policy == "human" else concurrent
+    chosen = choose_policy(policy, max_pixels=max_pixels, concurrent=concurrent, tasks=found, say=_say)
     settings: dict[str, Any] = {
         "tasks": str(tasks), "policy": policy, "turns": turns, "max_pixels": max_pixels, "limit": limit,
         "profile": f"{chosen.profile.name}@{chosen.profile.hash}",
     }  # fmt: skip
     progress = _Progress("tasks")
     report = evaluate(
-        found, chosen, Limits(turns=turns), out, settings=settings,
+        found, chosen, Limits(turns=turns), out, settings=settings, concurrent=concurrent,
         report=lambda done, total, accuracy: progress(done, total, f"accuracy {accuracy:.3f}"),
     )  # fmt: skip
     error = "" if report["stderr"] is None else f" +- {report['stderr']}"

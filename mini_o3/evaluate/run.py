@@ -25,12 +25,14 @@ def evaluate(
     out: Path,
     *,
     settings: dict[str, Any],
+    concurrent: int = 1,
     report: Callable[[int, int, float], None] = lambda done, total, accuracy: None,
 ) -> dict[str, Any]:
     """Ask every task once and write `out/episodes.jsonl` and `out/report.json`; tasks already in the file are kept.
 
-    `settings` is what was asked for (policy, tasks, turns); it is saved, and a folder with other settings is refused.
-    `report` is called after every task with how many are done, how many there are and the accuracy so far.
+    `concurrent` episodes go on at the same time; records are in the order in which episodes ended. `settings` is what was
+    asked for (policy, tasks, turns); it is saved, and a folder with other settings is refused. `report` is called after
+    every task with how many are done, how many there are and the accuracy so far.
 
     Raises:
         UserError: `out` holds another evaluation.
@@ -38,19 +40,35 @@ def evaluate(
     make_folder(out)
     _same_settings(out, settings)
     episodes = {row["task_id"]: Episode.from_dict(row) for row in read_jsonl(out / EPISODES_FILE)}
-    verdicts: list[Verdict] = []
-    for index, task in enumerate(tasks, start=1):
-        episode = episodes.get(task.id)
-        if episode is None:
-            episode = asyncio.run(run_episode(task, policy, limits))
-            append_jsonl(out / EPISODES_FILE, _without_tokens(episode))
-            episodes[task.id] = episode
-        verdicts.append(judge_exact(episode, task.answer))
-        report(index, len(tasks), verdicts.count(Verdict.CORRECT) / index)
-    summary = summarise(tasks, [episodes[task.id] for task in tasks], verdicts)
+    verdicts = {task.id: judge_exact(episodes[task.id], task.answer) for task in tasks if task.id in episodes}
+
+    def ended(task: SearchTask, episode: Episode) -> None:
+        append_jsonl(out / EPISODES_FILE, _without_tokens(episode))
+        episodes[task.id] = episode
+        verdicts[task.id] = judge_exact(episode, task.answer)
+        report(len(verdicts), len(tasks), list(verdicts.values()).count(Verdict.CORRECT) / len(verdicts))
+
+    asyncio.run(_ask_all([task for task in tasks if task.id not in episodes], policy, limits, concurrent, ended))
+    summary = summarise(tasks, [episodes[task.id] for task in tasks], [verdicts[task.id] for task in tasks])
     summary.update(settings=settings, revision=revision())
     write_json(out / "report.json", summary)
     return summary
+
+
+async def _ask_all(
+    tasks: Sequence[SearchTask],
+    policy: Policy,
+    limits: Limits,
+    concurrent: int,
+    ended: Callable[[SearchTask, Episode], None],
+) -> None:
+    left = iter(tasks)
+
+    async def go_on() -> None:
+        for task in left:
+            ended(task, await run_episode(task, policy, limits))
+
+    await asyncio.gather(*(go_on() for _ in range(concurrent)))
 
 
 def summarise(tasks: Sequence[SearchTask], episodes: Sequence[Episode], verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The KV cache kept over turns changes nothing, and the mask says exactly what the policy wrote."""
 
 import asyncio
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -8,10 +9,12 @@ import torch
 from PIL import Image
 
 from mini_o3.episode import Limits, SearchTask, StopReason, run_episode
+from mini_o3.models.engine import Engine
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.render import ChatRenderer
+from mini_o3.models.sampling import Sampled, Sampling, draw
 from mini_o3.models.tokenizer import build_tokenizer
-from mini_o3.models.vlm import Decoder, Sampled, Sampling, load_vlm
+from mini_o3.models.vlm import load_vlm
 from mini_o3.policies import local
 from mini_o3.policies.local import Local
 from mini_o3.probes import make_probe
@@ -39,30 +42,52 @@ def full_logits(vlm, episode, picture):
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_logits_with_the_cache_kept_equal_a_full_reencode(nano, monkeypatch, temperature):
-    seen = []
-    plain = Decoder._forward
+def test_logits_of_many_conversations_with_the_cache_kept_equal_a_full_reencode_of_each(nano, monkeypatch, temperature):
+    """Three pictures, the first of them twice, four at a time, prompts read in small pieces, a fifth that has to wait."""
+    seen = {}
+    plain = Engine._say
 
-    def recording(self, embedded, places, count):
-        plain(self, embedded, places, count)
-        seen.append((self.length, self.logits.clone()))
+    def recording(self, turns, logits):
+        for turn, row in zip(turns, logits.clone(), strict=True):
+            seen.setdefault(turn.stream, []).append((self.cache.lengths[turn.stream.slot], row))
+        plain(self, turns, logits)
 
-    monkeypatch.setattr(Decoder, "_forward", recording)
-    probe = make_probe(500_000_123, "easy", family="shape", size=(1400, 1400))
-    policy = Local(nano, "nano", sampling=Sampling(temperature=temperature, max_tokens=96))
-    episode = asyncio.run(run_episode(probe.task, policy, Limits(turns=6), picture=probe.picture, seed=5))
-    assert episode.num_zooms >= 2
-    logits = full_logits(nano, episode, probe.picture)
-    worst = max(float((logits[length - 1] - cached).abs().max()) for length, cached in seen)
-    assert worst < 1e-4
-    scores = logits.clone()
-    scores[:, list(nano.renderer.forbidden)] = -torch.inf
-    spread = torch.log_softmax(scores / (temperature or 1.0), -1)
-    for index, (token, wrote, log_prob) in enumerate(
-        zip(episode.token_ids, episode.token_mask, episode.token_log_probs, strict=True)
-    ):
-        if wrote:
-            assert float(spread[index - 1, token]) == pytest.approx(log_prob, abs=1e-4)
+    monkeypatch.setattr(Engine, "_say", recording)
+    probes = [make_probe(500_000_123 + n, "easy", size=(1400, 1400)) for n in (0, 0, 1, 2, 3)]
+    policy = Local(nano, "nano", slots=4, sampling=Sampling(temperature=temperature, max_tokens=96))
+    policy.engine.prefill_tokens = 70
+    streams = []
+    opened = policy.engine.open
+
+    async def open_(seed):
+        streams.append((seed, await opened(seed)))
+        return streams[-1][1]
+
+    policy.engine.open = open_
+
+    async def together():
+        runs = (
+            run_episode(probe.task, policy, Limits(turns=6), picture=probe.picture, seed=n) for n, probe in enumerate(probes)
+        )
+        return await asyncio.gather(*runs)
+
+    episodes = asyncio.run(together())
+    assert sum(episode.num_zooms >= 2 for episode in episodes) >= 3
+    assert sorted(policy.engine.free) == [0, 1, 2, 3]
+    for seed, stream in streams:
+        episode, probe = episodes[seed], probes[seed]
+        logits = full_logits(nano, episode, probe.picture)
+        assert len(seen[stream]) == sum(episode.token_mask)
+        worst = max(float((logits[length - 1] - row).abs().max()) for length, row in seen[stream])
+        assert worst < 1e-4
+        scores = logits.clone()
+        scores[:, list(nano.renderer.forbidden)] = -torch.inf
+        spread = torch.log_softmax(scores / (temperature or 1.0), -1)
+        for index, (token, wrote, log_prob) in enumerate(
+            zip(episode.token_ids, episode.token_mask, episode.token_log_probs, strict=True)
+        ):
+            if wrote:
+                assert float(spread[index - 1, token]) == pytest.approx(log_prob, abs=1e-4)
 
 
 def test_equal_seeds_sample_equal_episodes(nano):
@@ -75,29 +100,65 @@ def test_equal_seeds_sample_equal_episodes(nano):
     assert runs[0].token_ids != runs[2].token_ids
 
 
-def test_image_tokens_are_never_sampled(nano):
-    decoder = Decoder(nano)
-    decoder.extend(nano.renderer.invitation())
-    decoder.logits = torch.zeros_like(decoder.logits)
-    decoder.logits[list(nano.renderer.forbidden)] = 50.0
-    sampled = decoder.sample(Sampling(max_tokens=1))
-    assert sampled.ids[0] not in nano.renderer.forbidden
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_image_tokens_are_never_drawn(nano, temperature):
+    logits = torch.zeros(64, nano.model.config.text_config.vocab_size)
+    logits[:, list(nano.renderer.forbidden)] = 50.0
+    tokens, log_probs = draw(logits, [temperature] * 64, [n / 64 for n in range(64)], nano.renderer.forbidden)
+    assert not set(tokens) & set(nano.renderer.forbidden)
+    assert all(log_prob == pytest.approx(-math.log(logits.shape[1] - 4)) for log_prob in log_probs)
+
+
+def test_tokens_are_drawn_as_often_as_their_probability_says():
+    spread = torch.tensor([0.5, 0.0, 0.2, 0.3])
+    tokens, log_probs = draw(spread.log().expand(1000, -1).clone(), [1.0] * 1000, [(n + 0.5) / 1000 for n in range(1000)], [])
+    assert [tokens.count(n) for n in range(4)] == [500, 0, 200, 300]
+    assert log_probs[0] == pytest.approx(math.log(0.5))
+
+
+def test_a_conversation_that_is_given_up_frees_its_slot_and_hurts_nobody(nano):
+    probe = make_probe(500_000_125, "easy", size=(1400, 1400))
+    policy = Local(nano, "nano", slots=1, sampling=Sampling(max_tokens=96))
+
+    def run():
+        return run_episode(probe.task, policy, Limits(turns=3), picture=probe.picture)
+
+    async def give_up_one():
+        given_up = asyncio.create_task(run())
+        await asyncio.sleep(0.05)
+        waiting = asyncio.create_task(run())
+        await asyncio.sleep(0.05)
+        given_up.cancel()
+        return await waiting
+
+    undisturbed = asyncio.run(run())
+    assert asyncio.run(give_up_one()).token_ids == undisturbed.token_ids
+    assert policy.engine.free == [0]
+
+
+def test_an_error_in_the_engine_reaches_whoever_waits(nano, monkeypatch):
+    probe = make_probe(500_000_126, "easy", size=(1400, 1400))
+    policy = Local(nano, "nano")
+    monkeypatch.setattr(policy.engine, "_logits", lambda hidden: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(run_episode(probe.task, policy, Limits(turns=3), picture=probe.picture))
 
 
 class Dictated:
-    """A decoder that says what it is told, in place of a model."""
+    """An engine that says what it is told, in place of a model."""
 
     def __init__(self, renderer, texts):
-        self.renderer, self.texts, self.length, self.pending = renderer, iter(texts), 0, []
+        self.renderer, self.texts = renderer, iter(texts)
 
-    def extend(self, rendered):
-        self.length += len(self.pending) + len(rendered.ids)
+    async def open(self, seed):
+        return SimpleNamespace(tokens=0)
 
-    def sample(self, sampling):
+    async def reply(self, stream, prompt, sampling):
         ids = self.renderer.encode(next(self.texts))
-        self.length += len(ids) - 1
-        self.pending = ids[-1:]
+        stream.tokens += len(prompt.ids) + len(ids)
         return Sampled(ids, [-0.5] * len(ids), True)
+
+    def close(self, stream): ...
 
 
 def test_the_mask_of_an_episode_with_zooms_a_malformed_turn_and_an_over_turn_stop(monkeypatch):
@@ -116,7 +177,7 @@ def test_the_mask_of_an_episode_with_zooms_a_malformed_turn_and_an_over_turn_sto
     vlm = SimpleNamespace(
         renderer=renderer, budget=PixelBudget(784, 784, 28, True), profile="nano", context_tokens=4096
     )  # fmt: skip
-    monkeypatch.setattr(local, "Decoder", lambda vlm, seed: Dictated(renderer, texts))
+    monkeypatch.setattr(local, "Engine", lambda vlm, slots: Dictated(renderer, texts))
     task = SearchTask(picture="x.png", question="What digit is on the red star?")
     picture = Image.new("RGB", (200, 200))
     episode = asyncio.run(run_episode(task, Local(vlm, "dictated"), Limits(turns=4), picture=picture))

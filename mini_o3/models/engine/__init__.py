@@ -1,0 +1,5 @@
+"""The rollout engine: many conversations decoded together."""
+
+from mini_o3.models.engine.engine import Engine, Stream
+
+__all__ = ["Engine", "Stream"]
