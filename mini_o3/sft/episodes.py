@@ -19,6 +19,7 @@ from mini_o3.probes.scene import FAMILIES, lay_out
 from mini_o3.probes.sprites import COLOURS
 from mini_o3.sft.drill import drill
 from mini_o3.sft.perception import PerceptionData, Sample
+from mini_o3.sft.stutter import stutter
 from mini_o3.vision import Rect, show
 
 _LAYOUTS = 3  # probes on one background
@@ -62,11 +63,21 @@ class EpisodeData:
             f"sft_{index}", questions.ask(rng, scene.goal), scene.answer, level=level.name, size=empty.size,
             goal=scene.goal, things=scene.things,
         )  # fmt: skip
-        return render_teacher(self.renderer, task, picture, Limits(turns=self.turns), int(rng.integers(2**31)))
+        return render_teacher(self.renderer, task, picture, Limits(turns=self.turns), int(rng.integers(2**31)), rng)
 
 
-def render_teacher(renderer: ChatRenderer, task: SearchTask, picture: Image.Image, limits: Limits, seed: int) -> Sample:
-    """Run the teacher on a task and render the conversation; deliberate mistakes and the environment are not learnt."""
+def render_teacher(
+    renderer: ChatRenderer,
+    task: SearchTask,
+    picture: Image.Image,
+    limits: Limits,
+    seed: int,
+    stuttering: np.random.Generator | None = None,
+) -> Sample:
+    """Run the teacher on a task and render the conversation; deliberate mistakes and the environment are not learnt.
+
+    With `stuttering`, lists repeat themselves now and then, see `sft.stutter`.
+    """
     teacher = Teacher([task])
     whole = Rendered()
     first = show(picture, Rect(0, 0, *picture.size), teacher.budget)
@@ -78,6 +89,8 @@ def render_teacher(renderer: ChatRenderer, task: SearchTask, picture: Image.Imag
         spoken = renderer.spoken(turn.text)
         if not turn.learn:
             spoken.mask = [0] * len(spoken.ids)
+        if stuttering is not None:
+            spoken = stutter(renderer, spoken, stuttering)
         whole.add(spoken)
         if isinstance(outcome, Observed | Corrected):
             whole.add(renderer.closing(spoken.ids))

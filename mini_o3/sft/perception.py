@@ -21,6 +21,7 @@ from mini_o3.probes.generate import place
 from mini_o3.probes.levels import FIRST_BOX, LEAST_BOX, STEP, VIEW_SIDE, closer_box
 from mini_o3.probes.scene import FAMILIES, lay_out
 from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES, sprite
+from mini_o3.sft.stutter import stutter
 from mini_o3.vision import Rect, Region, show
 
 CELLS = 6  # image tokens along a side of nano's view
@@ -85,7 +86,7 @@ class PerceptionData:
         for question, answer in _questions(rng, seen):
             whole.add(self.renderer.message("user", [*first, question]))
             whole.add(self.renderer.invitation())
-            spoken = self.renderer.spoken(answer)
+            spoken = stutter(self.renderer, self.renderer.spoken(answer), rng)
             whole.add(spoken)
             whole.add(self.renderer.closing(spoken.ids))
             first = []

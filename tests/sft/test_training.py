@@ -23,6 +23,7 @@ from mini_o3.sft.config import TrainConfig, read_config
 from mini_o3.sft.episodes import EpisodeData, render_teacher, weigh
 from mini_o3.sft.optim import Muon, orthogonalise
 from mini_o3.sft.perception import PerceptionData, Sample
+from mini_o3.sft.stutter import stutter
 
 RENDERER = ChatRenderer(build_tokenizer())
 PERCEPTION = PerceptionData(RENDERER, 1)
@@ -92,6 +93,23 @@ def test_listed_colours_other_than_the_one_sought_weigh_more_and_nothing_else_do
     assert [(RENDERER.decode([i]), w) for i, w in zip(whole.ids, weights, strict=True) if w not in (0, 1)] == [(" blue", 4.0)]
     assert [w > 0 for w in weights] == [bool(wrote) for wrote in whole.mask]
     assert set(weigh(RENDERER, whole, None)) == {0.0, 1.0}  # no colour is sought: every colour is to be read anyway
+
+
+def test_a_stuttering_list_is_learnt_as_if_it_did_not():
+    text = "Find red 3 shape; things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45 0.60/0.55; look at 0.30/0.45"
+    heard = set()
+    for seed in range(300):
+        spoken = stutter(RENDERER, RENDERER.spoken(text), np.random.default_rng(seed))
+        assert RENDERER.decode([i for i, wrote in zip(spoken.ids, spoken.mask, strict=True) if wrote]) == text
+        heard.add(
+            RENDERER.decode(spoken.ids).removeprefix("Find red 3 shape; things at ").removesuffix("; look at 0.30/0.45")
+        )
+    assert "0.30/0.45 red 0.60/0.10 blue 0.60/0.10 blue; red at 0.30/0.45 0.60/0.55" in heard  # the last item again
+    assert "0.30/0.45 red 0.60/0.10 blue 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45 0.60/0.55" in heard  # the last two
+    assert len(heard) > 6
+    single = "Find red 3 shape; red circle at 0.45/0.50; closer"
+    for seed in range(100):
+        assert RENDERER.decode(stutter(RENDERER, RENDERER.spoken(single), np.random.default_rng(seed)).ids) == single
 
 
 def test_micro_batches_keep_every_sample_and_the_size():
