@@ -7,7 +7,7 @@ answers only when the evidence is legible in the last view. Its search follows o
 - `depth_first`: descend into a quarter, try what shows there, come back to the original, descend into the next;
 - `self_correction`: some looks miss their aim, or go to a thing of another colour; it notices, says so and looks wider or
   goes on;
-- `second_look`: the first list of candidates lacks the right one; it runs out, and looks at the overview again.
+- `second_look`: the first list of candidates lacks the right one; it runs out, and goes through the quarters.
 
 Every thought restates the goal, says what the last look showed and then what to do next: with the goal's words right
 before what is to be compared with them, a small model learns to compare. Deliberate mistakes carry `learn=False`: an
@@ -137,21 +137,19 @@ class Search:
             yield from self.descend()
         else:
             yield from self.try_candidates(0, forget=self.pattern == "second_look")
-        if not self.found and self.pattern == "second_look":
-            self.verdict = f"{self.verdict}; not seen; look again"
-            yield from self.try_candidates(0)
-        if not self.found and self.pattern != "depth_first":
-            yield from self.descend()
+            if not self.found:
+                self.verdict = f"{self.verdict}; not seen"
+                yield from self.descend()
 
     def try_candidates(self, frame: int, forget: bool = False) -> Moves:
         """Look at everything in `frame` that could be it, in reading order."""
-        shown = [s for s in self.see(frame) if s.thing not in self.tried and not (forget and self.goal.fits(s.thing))]
-        listed = sight.of_colour(shown, self.goal.colour)
+        shown = [s for s in self.see(frame) if not (forget and self.goal.fits(s.thing))]
+        listed = [s for s in sight.of_colour(shown, self.goal.colour) if s.thing not in self.tried]
         decoy = self.decoy(frame) if self.pattern == "self_correction" and listed else None
         if decoy is not None:
             decoy = next(s for s in shown if s.thing is decoy.thing)
             listed = [s for s in shown if s in listed or s is decoy]
-        spots = sight.survey(shown, self.goal.colour, decoy)
+        spots = sight.survey(shown, self.goal.colour, decoy, but=self.tried)
         for index, candidate in enumerate(listed):
             spot = candidate.spot
             plan = [spots, "look at"] if index == 0 else [f"back to observation {frame}" if frame else "", "next at"]
@@ -170,12 +168,13 @@ class Search:
             if self.dismissed is candidate.thing:  # at the edge of a quarter it may have been cut off or not seen at all
                 self.tried.append(candidate.thing)
         if not listed:
-            self.verdict = sight.point([], self.goal.colour).rstrip(".")
+            known = sight.of_colour(shown, self.goal.colour)
+            self.verdict = f"{sight.point(known, self.goal.colour).rstrip('.')}{'; all seen' if known else ''}"
 
     def descend(self) -> Moves:
         """Quarter by quarter: go in, try what shows there, come back."""
-        for x, y in ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7)):
-            plan = ("look at a quarter",) if len(self.rects) == 1 else ("back", "next quarter")
+        for index, (x, y) in enumerate(((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7))):
+            plan = ("back", "next quarter") if index else ("look at a quarter",)
             yield self.zoom(0, (x, y), QUARTER, *plan)
             yield from self.try_candidates(len(self.rects) - 1)
             if self.found:

@@ -89,14 +89,15 @@ def point(found: Sequence[Seen], colour: str | None) -> str:
     return f"{name} at {' '.join(spot_words(s.spot) for s in found)}."
 
 
-def survey(found: Sequence[Seen], goal_colour: str | None, mistaken: Seen | None = None) -> str:
-    """Where everything is and of which colour, then where all that look right are; `mistaken` is taken to look right.
+def survey(found: Sequence[Seen], goal_colour: str | None, mistaken: Seen | None = None, but: Sequence[Thing] = ()) -> str:
+    """Where everything is and of which colour, then where all that look right are, `but` for some.
 
-    `things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45`; without a colour to look for, the places alone.
+    `things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45`; without a colour to look for, the places alone. `mistaken` is
+    taken to look right.
     """
+    likely = [s for s in found if (s is mistaken or goal_colour in (None, s.thing.colour)) and s.thing not in but]
     if goal_colour is None or not found:
-        return point(found, goal_colour).rstrip(".")
-    likely = [s for s in found if s is mistaken or s.thing.colour == goal_colour]
+        return point(likely, goal_colour).rstrip(".")
     return f"{listing(found, goal_colour, mistaken)}; {point(likely, goal_colour).rstrip('.')}"
 
 

@@ -219,9 +219,9 @@ def test_a_list_names_the_colour_of_everything_that_shows_and_then_the_places_of
         assert likely == f"{task.goal.colour} at {' '.join(places)}", task.id
 
 
-def test_second_look_runs_out_and_looks_at_the_overview_again():
+def test_second_look_runs_out_and_goes_through_the_quarters():
     for task, found in seen_from_afar("second_look"):
-        again = [index for index, turn in enumerate(found.turns) if "not seen; look again" in turn.thought]
+        again = [index for index, turn in enumerate(found.turns) if "not seen; look at a quarter" in turn.thought]
         assert len(again) == 1, task.id
         assert source(found.turns[again[0]]) == 0
         middles = [central(task, found, turn) for turn in found.turns[: again[0]] if turn.rect]
