@@ -116,24 +116,25 @@ def test_tokens_are_drawn_as_often_as_their_probability_says():
     assert log_probs[0] == pytest.approx(math.log(0.5))
 
 
-def test_a_conversation_that_is_given_up_frees_its_slot_and_hurts_nobody(nano):
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_conversation_that_is_given_up_frees_its_slot_and_hurts_nobody(nano, slots):
+    """Also not those who wait for its slot (1), or for it to read how they all begin (2)."""
     probe = make_probe(500_000_125, "easy", size=(1400, 1400))
-    policy = Local(nano, "nano", slots=1, sampling=Sampling(max_tokens=96))
+    policy = Local(nano, "nano", slots=slots, sampling=Sampling(max_tokens=96))
+    policy.engine.prefill_tokens = 5
 
     def run():
         return run_episode(probe.task, policy, Limits(turns=3), picture=probe.picture)
 
     async def give_up_one():
-        given_up = asyncio.create_task(run())
-        await asyncio.sleep(0.05)
-        waiting = asyncio.create_task(run())
+        given_up, waiting, third = (asyncio.create_task(run()) for _ in range(3))
         await asyncio.sleep(0.05)
         given_up.cancel()
-        return await waiting
+        return [await waiting, await third]
 
     undisturbed = asyncio.run(run())
-    assert asyncio.run(give_up_one()).token_ids == undisturbed.token_ids
-    assert policy.engine.free == [0]
+    assert [episode.token_ids for episode in asyncio.run(give_up_one())] == [undisturbed.token_ids] * 2
+    assert sorted(policy.engine.free) == list(range(slots))
 
 
 def test_an_error_in_the_engine_reaches_whoever_waits(nano, monkeypatch):
@@ -142,6 +143,8 @@ def test_an_error_in_the_engine_reaches_whoever_waits(nano, monkeypatch):
     monkeypatch.setattr(policy.engine, "_logits", lambda hidden: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         asyncio.run(run_episode(probe.task, policy, Limits(turns=3), picture=probe.picture))
+    monkeypatch.undo()
+    assert asyncio.run(run_episode(probe.task, policy, Limits(turns=3), picture=probe.picture)).num_turns > 0
 
 
 class Dictated:

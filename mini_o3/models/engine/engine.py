@@ -15,69 +15,21 @@ import asyncio
 import queue
 import random
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cache
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from mini_o3.models.engine.slots import SlotCache
+from mini_o3.models.engine.turns import Beginning, Stream, Turn, settle
+from mini_o3.models.engine.views import ViewEncoder, digest, view_key
 from mini_o3.models.render import Rendered, positions
 from mini_o3.models.sampling import Sampled, Sampling, draw
-from mini_o3.models.tower import encode_views
 from mini_o3.models.vlm import Vlm
 
-_VIEWS_KEPT = 1024  # encoded views that may be asked for again
-_PATCHES_AT_ONCE = 16_384  # in one pass of the vision tower, unless one view has more
 _IDLE_SECONDS = 0.05  # after which the thread ends; the next turn starts another, and the program need not stop one
-
-
-@dataclass(slots=True, eq=False)
-class Stream:
-    """One conversation: its slot, where its positions go on, and the token drawn last, which is not in the cache yet."""
-
-    slot: int
-    random: random.Random
-    position: int = 0
-    pending: list[int] = field(default_factory=list)
-    tokens: int = 0  # length of the context, the pending token included
-
-
-@dataclass(slots=True, eq=False)
-class _Turn:
-    """One turn: what is still to be read, what was drawn so far, and who waits for it."""
-
-    stream: Stream
-    prompt: Rendered
-    sampling: Sampling
-    future: asyncio.Future[Sampled]
-    ids: list[int] = field(default_factory=list)
-    embedded: torch.Tensor | None = None  # (tokens to be read, width)
-    places: torch.Tensor | None = None  # (3, tokens to be read)
-    read: int = 0
-    begins: bytes = b""  # at the beginning of a conversation: what it begins with
-    like: list[_Turn] = field(default_factory=list)  # turns that begin just so, and wait for this one
-    drawn: list[int] = field(default_factory=list)
-    log_probs: list[float] = field(default_factory=list)
-    cancelled: bool = False
-
-    @property
-    def unread(self) -> int:
-        return len(self.ids) - self.read
-
-
-@dataclass(frozen=True, slots=True)
-class _Beginning:
-    """A slot that holds a whole opening, and the logits of what comes next."""
-
-    slot: int
-    length: int
-    logits: torch.Tensor
 
 
 class Engine:
@@ -94,11 +46,12 @@ class Engine:
         self.cache = SlotCache(vlm.model.config.text_config, slots, self.dtype, vlm.device)
         self.free = list(range(slots))
         self.queue: list[asyncio.Future[None]] = []  # those who wait for a slot
-        self.inbox: queue.SimpleQueue[_Turn | Stream] = queue.SimpleQueue()  # a stream: it is closed
-        self.reading: list[_Turn] = []
-        self.speaking: dict[int, _Turn] = {}  # by slot
-        self.beginnings: dict[bytes, _Beginning] = {}
-        self.views: OrderedDict[bytes, torch.Tensor] = OrderedDict()
+        self.inbox: queue.SimpleQueue[Turn | Stream] = queue.SimpleQueue()  # a stream: it is closed
+        self.arrived: list[Turn] = []
+        self.reading: list[Turn] = []
+        self.speaking: dict[int, Turn] = {}  # by slot
+        self.beginnings: dict[bytes, Beginning] = {}
+        self.views = ViewEncoder(vlm)
         self.thread: threading.Thread | None = None
         self.lock = threading.Lock()
 
@@ -114,7 +67,7 @@ class Engine:
 
     async def reply(self, stream: Stream, prompt: Rendered, sampling: Sampling) -> Sampled:
         """Read `prompt` into the conversation, then speak one turn."""
-        turn = _Turn(stream, prompt, sampling, asyncio.get_running_loop().create_future())
+        turn = Turn(stream, prompt, sampling, asyncio.get_running_loop().create_future())
         self._send(turn)
         try:
             return await turn.future
@@ -132,7 +85,7 @@ class Engine:
                 future.set_result(None)
                 break
 
-    def _send(self, item: _Turn | Stream) -> None:
+    def _send(self, item: Turn | Stream) -> None:
         self.inbox.put(item)
         with self.lock:
             if self.thread is None:
@@ -141,43 +94,44 @@ class Engine:
 
     # --- in the thread ---
 
+    @torch.inference_mode()
     def _run(self) -> None:
-        try:
-            while self._take_in():
-                with torch.inference_mode():
-                    self._read()
-                    self._speak()
-        except BaseException as error:
-            with self.lock:
-                self.thread = None
-            for turn in [*self.reading, *(t for r in self.reading for t in r.like), *self.speaking.values()]:
-                _settle(turn.future, error)
-            self.reading, self.speaking = [], {}
-            if not isinstance(error, Exception):
-                raise
+        while True:
+            try:
+                if not self._take_in():
+                    return
+                self._prepare()
+                self._read()
+                self._speak()
+            except Exception as error:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Whoever is at a turn is told, and nothing goes on; later turns are tried again."""
+        waiting = (turn for reader in self.reading for turn in reader.like)
+        for turn in [*self.arrived, *self.reading, *waiting, *self.speaking.values()]:
+            settle(turn.future, error)
+        self.arrived, self.reading, self.speaking = [], [], {}
 
     def _take_in(self) -> bool:
         """Everything that was sent; waits if there is nothing to do. False: the thread ends."""
         idle = not (self.reading or self.speaking)
-        turns: list[_Turn] = []
         while True:
             try:
                 item = self.inbox.get(timeout=_IDLE_SECONDS) if idle else self.inbox.get_nowait()
             except queue.Empty:
+                if not idle:
+                    return True
                 with self.lock:
-                    if idle and self.inbox.empty():
+                    if self.inbox.empty():
                         self.thread = None
                         return False
-                break
+                continue
             idle = False
             if isinstance(item, Stream):
-                turns = [turn for turn in turns if turn.stream is not item]
                 self._drop(item)
             else:
-                turns.append(item)
-        with torch.inference_mode():
-            self._prepare(turns)
-        return True
+                self.arrived.append(item)
 
     def _drop(self, stream: Stream) -> None:
         self.cache.clear(stream.slot)
@@ -193,19 +147,20 @@ class Engine:
                 self.reading.append(heir)
         for turn in self.reading:
             turn.like = [t for t in turn.like if t.stream is not stream]
+        self.arrived = [turn for turn in self.arrived if turn.stream is not stream]
 
-    def _prepare(self, turns: list[_Turn]) -> None:
+    def _prepare(self) -> None:
         """Lay out what has to be read; turns of conversations that begin like another one wait for it."""
         factor = self.vlm.renderer.factor
-        fresh: list[_Turn] = []
-        for turn in turns:
+        fresh: list[Turn] = []
+        for turn in self.arrived:
             stream = turn.stream
             turn.ids, stream.pending = [*stream.pending, *turn.prompt.ids], []
             grids = [(view.height // factor, view.width // factor) for view in turn.prompt.views]
             places, stream.position = positions(turn.ids, self.vlm.renderer.image_pad, grids, stream.position)
             turn.places = torch.from_numpy(places).to(self.vlm.device)
             if self.cache.lengths[stream.slot] == 0:
-                turn.begins = _digest(np.asarray(turn.ids).tobytes(), *map(_of_view, turn.prompt.views))
+                turn.begins = digest(np.asarray(turn.ids).tobytes(), *map(view_key, turn.prompt.views))
                 leader = next((t for t in (*self.reading, *fresh) if t.begins == turn.begins), None)
                 if leader is not None:
                     leader.like.append(turn)
@@ -216,9 +171,10 @@ class Engine:
             self._begin_like(known, [self.beginnings[turn.begins] for turn in known])
         self._embed([turn for turn in fresh if turn not in known])
         self.reading += [turn for turn in fresh if turn not in known]
+        self.arrived = []
 
-    def _embed(self, turns: list[_Turn]) -> None:
-        tokens = self._encode([view for turn in turns for view in turn.prompt.views])
+    def _embed(self, turns: list[Turn]) -> None:
+        tokens = self.views.encode([view for turn in turns for view in turn.prompt.views])
         for turn in turns:
             row = torch.tensor(turn.ids, device=self.vlm.device)
             turn.embedded = self.language.embed_tokens(row)
@@ -227,37 +183,13 @@ class Engine:
                 seen, tokens = torch.cat(tokens[:count]), tokens[count:]
                 turn.embedded = turn.embedded.masked_scatter((row == self.vlm.renderer.image_pad)[:, None], seen)
 
-    def _encode(self, views: Sequence[Image.Image]) -> list[torch.Tensor]:
-        """Image tokens (tokens, width) of every view; equal views are encoded once, and kept for a while."""
-        keys = [_of_view(view) for view in views]
-        missing = {key: view for key, view in zip(keys, views, strict=True) if key not in self.views}
-        todo = list(missing.items())
-        while todo:
-            side = self.vlm.patcher.patch
-            patches = [(v.width // side) * (v.height // side) for _, v in todo]
-            count = max(int(np.searchsorted(np.cumsum(patches), _PATCHES_AT_ONCE, side="right")), 1)
-            part, todo = todo[:count], todo[count:]
-            rows, grids = self.vlm.patcher([view for _, view in part])
-            visual = self.vlm.model.model.visual
-            out = encode_views(visual, rows.to(self.vlm.device, self.dtype), grids.to(self.vlm.device))
-            flat = out.reshape(-1, out.shape[-1])
-            sizes = [int(grid.prod()) // visual.spatial_merge_size**2 for grid in grids]
-            self.views.update(zip((key for key, _ in part), flat.split(sizes), strict=True))
-        found = []
-        for key in keys:
-            self.views.move_to_end(key)
-            found.append(self.views[key])
-        while len(self.views) > _VIEWS_KEPT:
-            self.views.popitem(last=False)
-        return found
-
     def _read(self) -> None:
         """One pass over prompts, `prefill_tokens` at most; who has read all speaks."""
         self.reading = [turn for turn in self.reading if not turn.cancelled or turn.like]
         if not self.reading:
             return
         count = 0
-        rows: list[_Turn] = []
+        rows: list[Turn] = []
         for turn in self.reading:
             longest = min(max(count, turn.unread), self.prefill_tokens)
             if rows and longest * (len(rows) + 1) > self.prefill_tokens:
@@ -285,12 +217,12 @@ class Engine:
             turn = rows[row]
             if turn.begins:
                 slot = turn.stream.slot
-                found = self.beginnings[turn.begins] = _Beginning(slot, self.cache.lengths[slot], scores)
+                found = self.beginnings[turn.begins] = Beginning(slot, self.cache.lengths[slot], scores)
                 self._begin_like(turn.like, [found] * len(turn.like))
                 turn.like = []
         self._say([rows[row] for row in done], logits)
 
-    def _begin_like(self, turns: Sequence[_Turn], beginnings: Sequence[_Beginning]) -> None:
+    def _begin_like(self, turns: Sequence[Turn], beginnings: Sequence[Beginning]) -> None:
         """These turns begin just like what a slot holds already."""
         for turn, found in zip(turns, beginnings, strict=True):
             self.cache.copy(found.slot, turn.stream.slot, found.length)
@@ -328,7 +260,7 @@ class Engine:
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.vlm.model.lm_head(hidden)  # type: ignore[no-any-return]
 
-    def _say(self, turns: list[_Turn], logits: torch.Tensor) -> None:
+    def _say(self, turns: list[Turn], logits: torch.Tensor) -> None:
         """Draw the next token of every turn; who has come to an end is told so."""
         temperatures = [turn.sampling.temperature for turn in turns]
         uniforms = [turn.stream.random.random() for turn in turns]
@@ -342,7 +274,7 @@ class Engine:
             finished = self._ended(turn.drawn, sampling.stops)
             if finished or len(turn.drawn) >= sampling.max_tokens:
                 self.speaking.pop(stream.slot, None)
-                _settle(turn.future, Sampled(turn.drawn, turn.log_probs, finished))
+                settle(turn.future, Sampled(turn.drawn, turn.log_probs, finished))
             else:
                 self.speaking[stream.slot] = turn
 
@@ -359,27 +291,3 @@ class Engine:
 def _ending_ids(tokenizer: Any, characters: frozenset[str]) -> frozenset[int]:
     """Tokens that hold one of these (ASCII) characters; decoding after every token would cost more than the model."""
     return frozenset(index for text, index in tokenizer.get_vocab().items() if characters & set(text))
-
-
-def _settle(future: asyncio.Future[Sampled], result: Sampled | BaseException) -> None:
-    """Hand a result to the event loop that waits for it."""
-
-    def settle() -> None:
-        if not future.done():
-            if isinstance(result, Sampled):
-                future.set_result(result)
-            else:
-                future.set_exception(result)
-
-    future.get_loop().call_soon_threadsafe(settle)
-
-
-def _of_view(view: Image.Image) -> bytes:
-    return _digest(repr(view.size).encode(), view.tobytes())
-
-
-def _digest(*parts: bytes) -> bytes:
-    found = blake2b(digest_size=16)
-    for part in parts:
-        found.update(part)
-    return found.digest()

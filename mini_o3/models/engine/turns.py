@@ -1,0 +1,70 @@
+"""What the engine keeps of a conversation and of the turn it is at."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import torch
+
+from mini_o3.models.render import Rendered
+from mini_o3.models.sampling import Sampled, Sampling
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    """One conversation: its slot, where its positions go on, and the token drawn last, which is not in the cache yet."""
+
+    slot: int
+    random: random.Random
+    position: int = 0
+    pending: list[int] = field(default_factory=list)
+    tokens: int = 0  # length of the context, the pending token included
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One turn: what is still to be read, what was drawn so far, and who waits for it."""
+
+    stream: Stream
+    prompt: Rendered
+    sampling: Sampling
+    future: asyncio.Future[Sampled]
+    ids: list[int] = field(default_factory=list)
+    embedded: torch.Tensor | None = None  # (tokens to be read, width)
+    places: torch.Tensor | None = None  # (3, tokens to be read)
+    read: int = 0
+    begins: bytes = b""  # at the beginning of a conversation: what it begins with
+    like: list[Turn] = field(default_factory=list)  # turns that begin just so, and wait for this one
+    drawn: list[int] = field(default_factory=list)
+    log_probs: list[float] = field(default_factory=list)
+    cancelled: bool = False
+
+    @property
+    def unread(self) -> int:
+        return len(self.ids) - self.read
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A slot that holds a whole opening, and the logits of what comes next."""
+
+    slot: int
+    length: int
+    logits: torch.Tensor
+
+
+def settle(future: asyncio.Future[Sampled], result: Sampled | BaseException) -> None:
+    """Hand a result to the event loop that waits for it, if it still does."""
+
+    def now() -> None:
+        if not future.done():
+            if isinstance(result, Sampled):
+                future.set_result(result)
+            else:
+                future.set_exception(result)
+
+    with suppress(RuntimeError):  # the loop is closed
+        future.get_loop().call_soon_threadsafe(now)
