@@ -1,0 +1,76 @@
+"""Group advantages and over-turn masking: which rollout learns, and how much.
+
+Departs from the paper in nothing by default: the reward is normalised over the whole group (`statistics="all"`), a rollout
+that ran out of turns, pictures or context is masked, and the loss is divided by the number of rollouts that are not
+(`normaliser="completed"`). The paper's words leave both open, and the released code divides by all; both readings are options
+(arXiv 2509.07969, section on over-turn masking).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Over = Literal["all", "completed"]
+_SAME = 1e-6  # a group whose rewards spread less than this teaches nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Masking:
+    """How rollouts without an answer are treated.
+
+    Attributes:
+        over_turn: mask rollouts that a limit stopped; False trains on them with their reward (0), as plain GRPO does.
+        void: mask rollouts that ended because the policy kept writing neither a zoom nor an answer.
+        statistics: whose rewards the mean and the spread of a group are taken over.
+        normaliser: how many rollouts a group's loss is divided by.
+    """
+
+    over_turn: bool = True
+    void: bool = False
+    statistics: Over = "all"
+    normaliser: Over = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """All that counts of a rollout here; `reward` is None if the judge failed."""
+
+    reward: float | None
+    over_turn: bool = False
+    void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAdvantages:
+    """Advantages (G,), 0 where masked; `completed` (G,) is the mask M; the group's loss is divided by `normaliser`."""
+
+    advantages: np.ndarray
+    completed: np.ndarray
+    normaliser: int
+
+
+def group_advantages(rollouts: Sequence[Ended], masking: Masking) -> GroupAdvantages | None:
+    """Advantages of the rollouts on one question, or None if the group has to be dropped.
+
+    A group is dropped if a rollout could not be judged (it is not scored 0), if nobody completed, or if all that completed
+    have the same reward: dynamic sampling asks for another question then. Rewards that differ only because somebody ran
+    out of turns are no reason to keep it.
+
+    A_i = M_i (r_i - mean) / std, with the unbiased standard deviation.
+    """
+    if any(rollout.reward is None for rollout in rollouts):
+        return None
+    rewards = np.array([rollout.reward for rollout in rollouts], np.float64)
+    masked = [(r.over_turn and masking.over_turn) or (r.void and masking.void) for r in rollouts]
+    completed = ~np.array(masked, bool)
+    if not completed.any() or np.ptp(rewards[completed]) < _SAME:
+        return None
+    counted = rewards[completed] if masking.statistics == "completed" else rewards
+    advantages = np.where(completed, (rewards - counted.mean()) / counted.std(ddof=1), 0.0)
+    return GroupAdvantages(
+        advantages, completed, int(completed.sum() if masking.normaliser == "completed" else len(rollouts))
+    )

@@ -1,0 +1,78 @@
+"""Over-turn masking, against figures worked out by hand and against a slow reference in plain Python."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mini_o3.grpo.advantages import Ended, Masking, group_advantages
+
+RIGHT, WRONG, OVER, VOID = Ended(1.0), Ended(0.0), Ended(0.0, over_turn=True), Ended(0.0, void=True)
+
+
+def test_a_group_of_16_with_8_over_turn_4_right_and_4_wrong():
+    group = [OVER] * 8 + [RIGHT] * 4 + [WRONG] * 4
+    found = group_advantages(group, Masking())
+    assert found.advantages == pytest.approx([0.0] * 8 + [1.6771] * 4 + [-0.5590] * 4, abs=1e-4)
+    assert found.completed.tolist() == [False] * 8 + [True] * 8
+    assert found.normaliser == 8
+    found = group_advantages(group, Masking(statistics="completed", normaliser="all"))
+    assert found.advantages == pytest.approx([0.0] * 8 + [0.9354] * 4 + [-0.9354] * 4, abs=1e-4)
+    assert found.normaliser == 16
+
+
+def test_without_masking_running_out_of_turns_is_punished():
+    found = group_advantages([RIGHT, OVER, OVER, OVER], Masking(over_turn=False))
+    assert found.advantages == pytest.approx([1.5, -0.5, -0.5, -0.5])
+    assert found.normaliser == 4
+
+
+def test_void_rollouts_are_learnt_from_unless_asked_otherwise():
+    group = [RIGHT, WRONG, VOID]
+    assert group_advantages(group, Masking()).advantages[2] < 0
+    masked = group_advantages(group, Masking(void=True))
+    assert masked.advantages[2] == 0
+    assert masked.normaliser == 2
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        [RIGHT, RIGHT, RIGHT],
+        [WRONG, WRONG],
+        [RIGHT, RIGHT, OVER],  # they differ only because one ran out of turns
+        [OVER, OVER],
+        [RIGHT, WRONG, Ended(None)],
+    ],
+)
+def test_groups_that_teach_nothing_or_are_not_judged_are_dropped(group):
+    assert group_advantages(group, Masking()) is None
+
+
+ENDED = st.builds(Ended, st.sampled_from([0.0, 0.25, 1.0]), st.booleans(), st.booleans())
+MASKING = st.builds(
+    Masking, st.booleans(), st.booleans(), st.sampled_from(["all", "completed"]), st.sampled_from(["all", "completed"])
+)
+
+
+@given(st.lists(ENDED, min_size=1, max_size=12), MASKING)
+def test_equal_to_a_plain_reference(group, masking):
+    kept = [r for r in group if not (r.over_turn and masking.over_turn) and not (r.void and masking.void)]
+    found = group_advantages(group, masking)
+    if len({r.reward for r in kept}) < 2:
+        assert found is None
+        return
+    counted = [r.reward for r in (kept if masking.statistics == "completed" else group)]
+    mean, spread = sum(counted) / len(counted), statistics.stdev(counted)
+    for rollout, advantage, completed in zip(group, found.advantages, found.completed, strict=True):
+        expected = (rollout.reward - mean) / spread if any(rollout is r for r in kept) else 0.0
+        if (rollout.over_turn and masking.over_turn) or (rollout.void and masking.void):
+            assert (advantage, completed) == (0.0, False)
+        else:
+            assert completed
+            assert math.isclose(advantage, expected, abs_tol=1e-9)
+    assert found.normaliser == (len(kept) if masking.normaliser == "completed" else len(group))
+    assert np.isfinite(found.advantages).all()
