@@ -191,10 +191,12 @@ class _Progress:
     """Progress with the time left: one line rewritten on a terminal, now and then a line elsewhere."""
 
     def __init__(self, what: str) -> None:
-        self.what, self.began, self.first, self.shown = what, time.monotonic(), 0, -1e9
+        self.what, self.began, self.first, self.shown = what, time.monotonic(), -1, -1e9
 
     def __call__(self, done: int, total: int, more: str = "") -> None:
         now = time.monotonic()
+        if self.first < 0:
+            self.first = done - 1  # what was done before this run says nothing about its speed
         live = sys.stderr.isatty()
         if done < total and now - self.shown < (0.2 if live else 15.0):
             return

@@ -533,6 +533,15 @@ def test_eval_counts_a_wrong_answer_as_wrong_and_a_failed_policy_as_unjudged(pro
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert (report["accuracy"], report["tasks"], report["unjudged"], report["over_turn"]) == (0.3333, 4, 1, 1)
     assert report["stops"] == {"answered": 2, "policy_error": 1, "turn_limit": 1}
+    lines[2]["turns"].append({"text": answer(rows[2].answer)})  # the policy can answer now; nobody else is asked again
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    before = (tmp_path / "out" / "episodes.jsonl").read_text().splitlines()
+    assert measure(probes, tmp_path / "out", "--turns", 2, policy=f"replay:{path}").returncode == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert (report["accuracy"], report["unjudged"]) == (0.5, 0)
+    after = (tmp_path / "out" / "episodes.jsonl").read_text().splitlines()
+    assert after[:4] == before
+    assert [json.loads(line)["task_id"] for line in after[4:]] == [rows[2].id]
 
 
 def test_eval_with_a_limit_asks_only_the_first_tasks(probes, tmp_path):

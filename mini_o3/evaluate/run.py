@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mini_o3.episode import Episode, Limits, Policy, SearchTask, run_episode
+from mini_o3.episode import Episode, Limits, Policy, SearchTask, StopReason, run_episode
 from mini_o3.judge import Verdict, judge_exact
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, revision, write_json
@@ -28,18 +28,20 @@ def evaluate(
     concurrent: int = 1,
     report: Callable[[int, int, float], None] = lambda done, total, accuracy: None,
 ) -> dict[str, Any]:
-    """Ask every task once and write `out/episodes.jsonl` and `out/report.json`; tasks already in the file are kept.
+    """Ask every task once and write `out/episodes.jsonl` and `out/report.json`.
 
-    `concurrent` episodes go on at the same time; records are in the order in which episodes ended. `settings` is what was
-    asked for (policy, tasks, turns); it is saved, and a folder with other settings is refused. `report` is called after
-    every task with how many are done, how many there are and the accuracy so far.
+    Tasks already in the file are kept, but for those on which the policy failed: they are asked again. `concurrent`
+    episodes go on at the same time; records are in the order in which episodes ended. `settings` is what was asked for
+    (policy, tasks, turns); it is saved, and a folder with other settings is refused. `report` is called after every task
+    with how many are done, how many there are and the accuracy so far.
 
     Raises:
         UserError: `out` holds another evaluation.
     """
     make_folder(out)
     _same_settings(out, settings)
-    episodes = {row["task_id"]: Episode.from_dict(row) for row in read_jsonl(out / EPISODES_FILE)}
+    rows = read_jsonl(out / EPISODES_FILE)
+    episodes = {row["task_id"]: Episode.from_dict(row) for row in rows if row["stop"] != StopReason.POLICY_ERROR}
     verdicts = {task.id: judge_exact(episodes[task.id], task.answer) for task in tasks if task.id in episodes}
 
     def ended(task: SearchTask, episode: Episode) -> None:
@@ -67,6 +69,7 @@ async def _ask_all(
     async def go_on() -> None:
         for task in left:
             ended(task, await run_episode(task, policy, limits))
+            await asyncio.sleep(0)  # a policy that never waits would not let an interrupt through
 
     await asyncio.gather(*(go_on() for _ in range(concurrent)))
 

@@ -37,6 +37,7 @@ class ChatRenderer:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, factor: int = 28) -> None:
         self.tokenizer, self.factor = tokenizer, factor
+        tokenizer.backend_tokenizer.encode_special_tokens = True
         token = tokenizer.convert_tokens_to_ids
         self.im_start, self.im_end, self.image_pad = token(IM_START), token(IM_END), token(IMAGE_PAD)
         self.vision_start, self.vision_end = token(VISION_START), token(VISION_END)
@@ -46,9 +47,7 @@ class ChatRenderer:
 
     def encode(self, text: str) -> list[int]:
         """Plain text to ids; `<|im_end|>` and its like in the text stay text and cannot forge the layout."""
-        backend = self.tokenizer.backend_tokenizer
-        backend.encode_special_tokens = True
-        return list(backend.encode(text, add_special_tokens=False).ids)
+        return list(self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))

@@ -137,14 +137,53 @@ def test_a_conversation_that_is_given_up_frees_its_slot_and_hurts_nobody(nano, s
     assert sorted(policy.engine.free) == list(range(slots))
 
 
-def test_an_error_in_the_engine_reaches_whoever_waits(nano, monkeypatch):
+def test_those_who_come_together_after_their_beginning_was_read_all_speak(nano):
+    """The first has read it and goes on; three more come at once, and one of them waits for its slot."""
+    probe = make_probe(500_000_127, "easy", size=(1400, 1400))
+    policy = Local(nano, "nano", slots=3, sampling=Sampling(max_tokens=96))
+
+    def run():
+        return run_episode(probe.task, policy, Limits(turns=3), picture=probe.picture)
+
+    async def late():
+        first = asyncio.create_task(run())
+        while not policy.engine.beginnings:
+            await asyncio.sleep(0.001)
+        return await asyncio.wait_for(asyncio.gather(first, run(), run(), run()), 60)
+
+    episodes = asyncio.run(late())
+    assert len({episode.token_ids for episode in episodes}) == 1
+
+
+def test_somebody_who_is_given_up_just_when_a_slot_is_free_passes_it_on(nano):
+    engine = Engine(nano, slots=1)
+
+    async def pass_on():
+        stream = await engine.open()
+        second, third = (asyncio.create_task(engine.open()) for _ in range(2))
+        await asyncio.sleep(0)
+        engine.close(stream)
+        second.cancel()
+        return await asyncio.wait_for(third, 10)
+
+    assert asyncio.run(pass_on()).slot == 0
+
+
+@pytest.mark.parametrize("part", ["_lay_out", "_embed", "_forward", "_logits", "_say"])
+def test_an_error_anywhere_in_the_engine_reaches_whoever_waits(nano, monkeypatch, part):
     probe = make_probe(500_000_126, "easy", size=(1400, 1400))
-    policy = Local(nano, "nano")
-    monkeypatch.setattr(policy.engine, "_logits", lambda hidden: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(run_episode(probe.task, policy, Limits(turns=3), picture=probe.picture))
+    policy = Local(nano, "nano", slots=2, sampling=Sampling(max_tokens=96))
+
+    def run():
+        return run_episode(probe.task, policy, Limits(turns=2), picture=probe.picture)
+
+    async def together():
+        return await asyncio.wait_for(asyncio.gather(run(), run(), return_exceptions=True), 60)
+
+    monkeypatch.setattr(policy.engine, part, lambda *_: 1 / 0)
+    assert [type(outcome) for outcome in asyncio.run(together())] == [ZeroDivisionError] * 2
     monkeypatch.undo()
-    assert asyncio.run(run_episode(probe.task, policy, Limits(turns=3), picture=probe.picture)).num_turns > 0
+    assert all(episode.num_turns > 0 for episode in asyncio.run(together()))
 
 
 class Dictated:

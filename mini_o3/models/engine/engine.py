@@ -47,7 +47,8 @@ class Engine:
         self.free = list(range(slots))
         self.queue: list[asyncio.Future[None]] = []  # those who wait for a slot
         self.inbox: queue.SimpleQueue[Turn | Stream] = queue.SimpleQueue()  # a stream: it is closed
-        self.arrived: list[Turn] = []
+        self.live: set[Turn] = set()  # everyone who waits for an answer
+        self.fresh: list[Turn] = []  # to be laid out, or waiting for somebody who begins just so
         self.reading: list[Turn] = []
         self.speaking: dict[int, Turn] = {}  # by slot
         self.beginnings: dict[bytes, Beginning] = {}
@@ -62,7 +63,12 @@ class Engine:
         while not self.free:
             future = asyncio.get_running_loop().create_future()
             self.queue.append(future)
-            await future
+            try:
+                await future
+            except asyncio.CancelledError:
+                if not future.cancelled():  # it was this one's turn, and now it is the next one's
+                    self._call_next()
+                raise
         return Stream(self.free.pop(0), random.Random(seed))
 
     async def reply(self, stream: Stream, prompt: Rendered, sampling: Sampling) -> Sampled:
@@ -79,6 +85,9 @@ class Engine:
         """Give the slot to whoever waits. What is sent later is worked on later, so it may be used again at once."""
         self._send(stream)
         self.free.append(stream.slot)
+        self._call_next()
+
+    def _call_next(self) -> None:
         while self.queue:
             future = self.queue.pop(0)
             if not future.done():
@@ -89,8 +98,9 @@ class Engine:
         self.inbox.put(item)
         with self.lock:
             if self.thread is None:
-                self.thread = threading.Thread(target=self._run, name="mini-o3-engine")
-                self.thread.start()
+                thread = threading.Thread(target=self._run, name="mini-o3-engine")
+                thread.start()
+                self.thread = thread
 
     # --- in the thread ---
 
@@ -108,14 +118,13 @@ class Engine:
 
     def _fail(self, error: Exception) -> None:
         """Whoever is at a turn is told, and nothing goes on; later turns are tried again."""
-        waiting = (turn for reader in self.reading for turn in reader.like)
-        for turn in [*self.arrived, *self.reading, *waiting, *self.speaking.values()]:
+        for turn in self.live:
             settle(turn.future, error)
-        self.arrived, self.reading, self.speaking = [], [], {}
+        self.live, self.fresh, self.reading, self.speaking = set(), [], [], {}
 
     def _take_in(self) -> bool:
         """Everything that was sent; waits if there is nothing to do. False: the thread ends."""
-        idle = not (self.reading or self.speaking)
+        idle = not (self.fresh or self.reading or self.speaking)
         while True:
             try:
                 item = self.inbox.get(timeout=_IDLE_SECONDS) if idle else self.inbox.get_nowait()
@@ -131,47 +140,53 @@ class Engine:
             if isinstance(item, Stream):
                 self._drop(item)
             else:
-                self.arrived.append(item)
+                self.fresh.append(item)
+                self.live.add(item)
 
     def _drop(self, stream: Stream) -> None:
         self.cache.clear(stream.slot)
         self.beginnings = {key: b for key, b in self.beginnings.items() if b.slot != stream.slot}
-        if stream.slot in self.speaking and self.speaking[stream.slot].stream is stream:
-            del self.speaking[stream.slot]
-        for turn in [turn for turn in self.reading if turn.stream is stream]:
-            self.reading.remove(turn)
-            if turn.like:  # the next of those that begin alike reads in its place
-                heir, *heir_like = turn.like
-                heir.like = heir_like
-                self._embed([heir])
-                self.reading.append(heir)
-        for turn in self.reading:
-            turn.like = [t for t in turn.like if t.stream is not stream]
-        self.arrived = [turn for turn in self.arrived if turn.stream is not stream]
+        self.live = {turn for turn in self.live if turn.stream is not stream}
+        self._forget_all_but(self.live)
+
+    def _forget_all_but(self, live: set[Turn]) -> None:
+        self.fresh = [turn for turn in self.fresh if turn in live]
+        self.reading = [turn for turn in self.reading if turn in live]
+        self.speaking = {slot: turn for slot, turn in self.speaking.items() if turn in live}
 
     def _prepare(self) -> None:
-        """Lay out what has to be read; turns of conversations that begin like another one wait for it."""
-        factor = self.vlm.renderer.factor
-        fresh: list[Turn] = []
-        for turn in self.arrived:
-            stream = turn.stream
-            turn.ids, stream.pending = [*stream.pending, *turn.prompt.ids], []
-            grids = [(view.height // factor, view.width // factor) for view in turn.prompt.views]
-            places, stream.position = positions(turn.ids, self.vlm.renderer.image_pad, grids, stream.position)
-            turn.places = torch.from_numpy(places).to(self.vlm.device)
-            if self.cache.lengths[stream.slot] == 0:
-                turn.begins = digest(np.asarray(turn.ids).tobytes(), *map(view_key, turn.prompt.views))
-                leader = next((t for t in (*self.reading, *fresh) if t.begins == turn.begins), None)
-                if leader is not None:
-                    leader.like.append(turn)
-                    continue
-            fresh.append(turn)
-        known = [turn for turn in fresh if turn.begins in self.beginnings]
+        """Lay out what has to be read. Who begins like somebody else takes it over, as soon as that one has read it."""
+        self.live = {turn for turn in self.live if not turn.cancelled}
+        self._forget_all_but(self.live)
+        known: list[Turn] = []
+        readers: list[Turn] = []
+        waiting: list[Turn] = []
+        for turn in self.fresh:
+            if turn.places is None:
+                self._lay_out(turn)
+            if turn.begins and turn.begins in self.beginnings:
+                known.append(turn)
+            elif turn.begins and any(other.begins == turn.begins for other in (*self.reading, *readers)):
+                waiting.append(turn)
+            else:
+                readers.append(turn)
+        for turn in known:
+            found = self.beginnings[turn.begins]
+            self.cache.copy(found.slot, turn.stream.slot, found.length)
         if known:
-            self._begin_like(known, [self.beginnings[turn.begins] for turn in known])
-        self._embed([turn for turn in fresh if turn not in known])
-        self.reading += [turn for turn in fresh if turn not in known]
-        self.arrived = []
+            self._say(known, torch.stack([self.beginnings[turn.begins].logits for turn in known]))
+        self._embed(readers)
+        self.reading += readers
+        self.fresh = waiting
+
+    def _lay_out(self, turn: Turn) -> None:
+        stream, factor = turn.stream, self.vlm.renderer.factor
+        turn.ids, stream.pending = [*stream.pending, *turn.prompt.ids], []
+        grids = [(view.height // factor, view.width // factor) for view in turn.prompt.views]
+        places, stream.position = positions(turn.ids, self.vlm.renderer.image_pad, grids, stream.position)
+        turn.places = torch.from_numpy(places).to(self.vlm.device)
+        if self.cache.lengths[stream.slot] == 0:
+            turn.begins = digest(np.asarray(turn.ids).tobytes(), *map(view_key, turn.prompt.views))
 
     def _embed(self, turns: list[Turn]) -> None:
         tokens = self.views.encode([view for turn in turns for view in turn.prompt.views])
@@ -185,7 +200,6 @@ class Engine:
 
     def _read(self) -> None:
         """One pass over prompts, `prefill_tokens` at most; who has read all speaks."""
-        self.reading = [turn for turn in self.reading if not turn.cancelled or turn.like]
         if not self.reading:
             return
         count = 0
@@ -217,21 +231,11 @@ class Engine:
             turn = rows[row]
             if turn.begins:
                 slot = turn.stream.slot
-                found = self.beginnings[turn.begins] = Beginning(slot, self.cache.lengths[slot], scores)
-                self._begin_like(turn.like, [found] * len(turn.like))
-                turn.like = []
+                self.beginnings[turn.begins] = Beginning(slot, self.cache.lengths[slot], scores)
         self._say([rows[row] for row in done], logits)
-
-    def _begin_like(self, turns: Sequence[Turn], beginnings: Sequence[Beginning]) -> None:
-        """These turns begin just like what a slot holds already."""
-        for turn, found in zip(turns, beginnings, strict=True):
-            self.cache.copy(found.slot, turn.stream.slot, found.length)
-        if turns:
-            self._say(list(turns), torch.stack([found.logits for found in beginnings]))
 
     def _speak(self) -> None:
         """One token for everyone who speaks."""
-        self.speaking = {slot: turn for slot, turn in self.speaking.items() if not turn.cancelled}
         if not self.speaking:
             return
         turns = list(self.speaking.values())
@@ -274,6 +278,7 @@ class Engine:
             finished = self._ended(turn.drawn, sampling.stops)
             if finished or len(turn.drawn) >= sampling.max_tokens:
                 self.speaking.pop(stream.slot, None)
+                self.live.discard(turn)
                 settle(turn.future, Sampled(turn.drawn, turn.log_probs, finished))
             else:
                 self.speaking[stream.slot] = turn

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+_STEP = 2048  # tokens; up to here capacity doubles, from here on it grows by as much
+
 
 class SlotCache:
     """Keys and values (slots, heads, capacity, width of a head) of every layer, and how long each slot is filled.
@@ -29,7 +31,7 @@ class SlotCache:
 
     @property
     def capacity(self) -> int:
-        return int(self.keys[0].shape[2])
+        return int(self.values[-1].shape[2])  # grown last, so right also after a growth that failed halfway
 
     def write_to(self, rows: Sequence[int] | slice, count: int) -> dict[str, torch.Tensor]:
         """Say where the next forward pass of `count` tokens per row goes, and give the masks for it.
@@ -77,9 +79,11 @@ class SlotCache:
     def _reserve(self, count: int) -> None:
         if count <= self.capacity:
             return
-        room = 2 ** (count - 1).bit_length()
+        room = 2 ** (count - 1).bit_length() if count <= _STEP else -(-count // _STEP) * _STEP
         for tensors in (self.keys, self.values):
             for layer, old in enumerate(tensors):
+                if old.shape[2] >= room:
+                    continue
                 new = torch.zeros((*old.shape[:2], room, old.shape[3]), dtype=old.dtype, device=old.device)
                 new[:, :, : old.shape[2]] = old
                 tensors[layer] = new

@@ -37,7 +37,6 @@ class Turn:
     places: torch.Tensor | None = None  # (3, tokens to be read)
     read: int = 0
     begins: bytes = b""  # at the beginning of a conversation: what it begins with
-    like: list[Turn] = field(default_factory=list)  # turns that begin just so, and wait for this one
     drawn: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
     cancelled: bool = False

@@ -12,7 +12,7 @@ from PIL import Image
 from mini_o3.models.tower import encode_views
 from mini_o3.models.vlm import Vlm
 
-_KEPT = 1024  # views that may be asked for again
+_KEPT = 256 << 20  # bytes of image tokens that may be asked for again
 _PATCHES_AT_ONCE = 16_384  # in one pass of the vision tower, unless one view has more
 
 
@@ -34,12 +34,14 @@ class ViewEncoder:
             out = encode_views(self.visual, rows.to(self.vlm.device, self.dtype), grids.to(self.vlm.device))
             flat = out.reshape(-1, out.shape[-1])
             sizes = [int(grid.prod()) // self.visual.spatial_merge_size**2 for grid in grids]
-            self.known.update(zip((key for key, _ in part), flat.split(sizes), strict=True))
+            for (key, _), tokens in zip(part, flat.split(sizes), strict=True):
+                self.known[key] = tokens.clone()  # by itself, so that forgetting it frees it
         for key in keys:
             self.known.move_to_end(key)
         found = [self.known[key] for key in keys]
-        while len(self.known) > _KEPT:
-            self.known.popitem(last=False)
+        held = sum(tokens.nbytes for tokens in self.known.values())
+        while held > _KEPT:
+            held -= self.known.popitem(last=False)[1].nbytes
         return found
 
     def _parts(self, views: list[tuple[bytes, Image.Image]]) -> list[list[tuple[bytes, Image.Image]]]:
