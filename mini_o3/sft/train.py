@@ -112,7 +112,9 @@ class Learner:
         self.model, self.tokenizer = new_nano(config.seed)
         if config.start:
             _load_weights(self.model, Path(config.start) / "model")
-        self.head = CellHead(self.model.config.text_config.hidden_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.head = CellHead(self.model.config.text_config.hidden_size)
         if config.start:
             self.head.load_state_dict(load_file(Path(config.start) / HEAD_FILE))
         self.modules = torch.nn.ModuleDict({"model": self.model, "cell_head": self.head})
