@@ -17,7 +17,6 @@ def choose_policy(
     spec: str,
     *,
     max_pixels: int | None = None,
-    temperature: float = 0.0,
     concurrent: int = 1,
     picture: str | None = None,
     question: str | None = None,
@@ -29,7 +28,6 @@ def choose_policy(
 
     Args:
         max_pixels: largest view it is shown; None: what it wants. nano always sees what it was trained with.
-        temperature: of what a local model draws; 0 is greedy.
         concurrent: how many episodes of a local model go on at the same time; more wait for each other.
         picture, question, tasks: where the teacher finds its probe: beside the picture, or among those given.
         say, folder: how the human policy talks (its answers come from standard input), and where it leaves views.
@@ -44,12 +42,11 @@ def choose_policy(
     if kind == "nano":
         if max_pixels is not None:
             raise UserError("--max-pixels: nano only sees views of 168 x 168; leave the option out or take another policy")
-        return _nano(temperature, concurrent)
+        return _nano(concurrent)
     if kind == "hf":
-        from mini_o3.models.sampling import Sampling
         from mini_o3.policies.local import Local
 
-        return Local.load(rest, spec, slots=concurrent, sampling=Sampling(temperature=temperature), budget=budget)
+        return Local.load(rest, spec, slots=concurrent, budget=budget)
     if kind == "api":
         from mini_o3.policies.api import Api, ApiSettings
 
@@ -75,12 +72,12 @@ def _ask(prompt: str, say: Callable[[str], None]) -> str:
     return input()
 
 
-def _nano(temperature: float, slots: int) -> Policy:
+def _nano(slots: int) -> Policy:
     from mini_o3.models.nano import NANO_DIR
     from mini_o3.models.sampling import Sampling
     from mini_o3.policies.local import Local
 
-    return Local.load(str(NANO_DIR), "nano", slots=slots, sampling=Sampling(temperature=temperature, max_tokens=NANO_TURN))
+    return Local.load(str(NANO_DIR), "nano", slots=slots, sampling=Sampling(max_tokens=NANO_TURN))
 
 
 def _budget(max_pixels: int | None) -> PixelBudget | None:

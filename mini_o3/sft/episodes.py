@@ -105,7 +105,8 @@ def weigh(renderer: ChatRenderer, whole: Rendered, sought: str | None) -> list[f
     """Loss weights of an episode: 1 for what the policy wrote, more for the colours of what it lists but does not seek.
 
     Four in ten of the things in a list have the colour that is sought. A model that writes this colour for every one of them
-    has too little to lose to ever look; measured: it did so for 95 of 100 things of another colour.
+    has too little to lose to ever look: before this, 7 of 100 things of another colour were named right,
+    now 91 (`bench/list_colours.py`).
     """
     colours = {renderer.encode(f" {colour}")[0] for colour in COLOURS if colour != sought}
     opens, closes = renderer.encode(" things")[0], renderer.encode(";")[0]

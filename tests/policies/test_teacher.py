@@ -229,6 +229,19 @@ def test_second_look_runs_out_and_goes_through_the_quarters():
         assert [index for index, turn in enumerate(found.turns) if not turn.learn] == [0], task.id
 
 
+def test_all_seen_is_said_where_only_dismissed_things_of_the_colour_show():
+    said = 0
+    for task, found in seen_from_afar("second_look"):
+        for index, turn in enumerate(found.turns):
+            if "all seen" not in turn.thought:
+                continue
+            shown = sight.of_colour(sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour)
+            assert shown, task.id
+            assert target(task) not in [s.thing for s in shown], task.id
+            said += 1
+    assert said >= 10
+
+
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_every_thought_begins_with_the_goal(pattern):
     for task, found in every_episode(pattern):
