@@ -26,7 +26,7 @@ def main(folder: str, count: int) -> None:
     renderer, core = vlm.renderer, vlm.model.model
     named = {renderer.encode(f" {colour}")[0] for colour in COLOURS}
     finds, things, ends = (renderer.encode(text)[0] for text in ("Find", " things", ";"))
-    data = EpisodeData(renderer, SEED, PerceptionData(renderer, SEED), 0.0, levels=(("easy", 1.0),))
+    data = EpisodeData(renderer, SEED, PerceptionData(renderer, SEED), 0.0, levels={"easy": 1.0})
     right: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     for sample in (sample for index in range(count) for sample in data(index)):

@@ -129,6 +129,30 @@ def train_sft(
     _train("sft", out, config, steps, start=start)
 
 
+@train_app.command("grpo")
+def train_grpo(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/grpo"),
+    config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/grpo_nano.toml"),
+    start: Annotated[str | None, typer.Option(help="Checkpoint or run folder to start from. [default: the config's]")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Folder with tasks.jsonl. [default: the config's]")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step.")] = None,
+) -> None:
+    """Reinforcement learning: search, be told what was right, search better. Over-turn masking as in the paper.
+
+    Run the same command again to go on after an interruption. On several processes: `accelerate launch --num_processes N
+    -m mini_o3.cli train grpo ...`.
+    """
+    from mini_o3.grpo.config import GrpoConfig
+    from mini_o3.grpo.panel import Panel
+    from mini_o3.grpo.train import train
+    from mini_o3.kit.config import read_config
+
+    settings = read_config(config, GrpoConfig, start=start, tasks=tasks)
+    with Panel(settings, out, _err) as panel:
+        model = train(settings, out, report=panel.show, say=_say, stop_after=steps)
+    _say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")
+
+
 @app.command("eval")
 def evaluate_command(
     tasks: Annotated[Path, typer.Option(help="Folder with tasks.jsonl.")],
@@ -165,10 +189,11 @@ def evaluate_command(
 
 
 def _train(stage: str, out: Path, config: Path, steps: int | None, start: str | None = None) -> None:
-    from mini_o3.sft.config import read_config
+    from mini_o3.kit.config import read_config
+    from mini_o3.sft.config import TrainConfig
     from mini_o3.sft.stages import run_stage
 
-    settings = read_config(config, start=start)
+    settings = read_config(config, TrainConfig, start=start)
     if settings.stage != stage:
         raise UserError(f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}")
     model = run_stage(settings, out, report=_say, stop_after=steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,28 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
             rows.append(json.loads(line))
         except ValueError:
             continue  # empty, or cut off by a kill
+    return rows
+
+
+def claim_run(out: Path, settings: dict[str, Any], free: Collection[str] = ()) -> None:
+    """Write `config.json` of a run, unless `out` holds a run with other settings (but for the `free` ones).
+
+    Raises:
+        UserError: it does.
+    """
+    path = out / "config.json"
+    if path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))["config"]
+        changed = sorted(key for key in {*kept, *settings} if key not in free and kept.get(key) != settings.get(key))
+        if changed:
+            raise UserError(f"{out}: holds a run with other settings ({', '.join(changed)}); give another --out folder")
+    write_json(path, {"config": settings, "revision": revision()})
+
+
+def cut_log(path: Path, step: int) -> list[dict[str, Any]]:
+    """Cut a log of rows with a `step` back to those up to `step`, and return them."""
+    rows = [row for row in read_jsonl(path) if row["step"] <= step]
+    write_text(path, "".join(to_json(row) + "\n" for row in rows))
     return rows
 
 

@@ -77,11 +77,12 @@ def save_checkpoint(
     folder: Path,
     settings: dict[str, Any],
     dtype: torch.dtype = torch.float32,
+    processor: dict[str, Any] = PROCESSOR,
 ) -> None:
     """Write a directory that `transformers` and `load_vlm` can open; `settings` goes into `mini_o3.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.to(dtype) for name, value in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=state)
     tokenizer.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR, indent=1) + "\n")
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n")
     (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n")

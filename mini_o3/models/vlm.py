@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from mini_o3.kit.errors import UserError
-from mini_o3.models.nano import SETTINGS_FILE
+from mini_o3.models.nano import SETTINGS_FILE, save_checkpoint
 from mini_o3.models.patches import Patcher
 from mini_o3.models.render import ChatRenderer
 from mini_o3.vision import PixelBudget
@@ -26,14 +26,16 @@ class Vlm:
     budget: PixelBudget | None
     profile: str | None
     context_tokens: int
+    stored: torch.dtype  # of the weights on disk
+    processor: dict[str, Any]  # preprocessor_config.json
 
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device  # type: ignore[no-any-return]
 
 
-def load_vlm(folder: str | Path, device: str | None = None) -> Vlm:
-    """Load a Qwen2.5-VL directory, in float32 on the CPU and bfloat16 on CUDA.
+def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype | None = None) -> Vlm:
+    """Load a Qwen2.5-VL directory, by default in float32 on the CPU and bfloat16 on CUDA.
 
     Raises:
         UserError: the directory or one of its files is missing, or it holds another kind of model.
@@ -53,7 +55,7 @@ def load_vlm(folder: str | Path, device: str | None = None) -> Vlm:
         if config.get("model_type") != "qwen2_5_vl":
             raise UserError(f"{folder}: holds a {config.get('model_type')} model; only Qwen2.5-VL (qwen2_5_vl) can be run")
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else torch.float32)
         model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=dtype).to(device).eval()
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
@@ -62,5 +64,22 @@ def load_vlm(folder: str | Path, device: str | None = None) -> Vlm:
     budget = PixelBudget(**settings["budget"]) if "budget" in settings else None
     return Vlm(
         model, ChatRenderer(tokenizer, patcher.patch * patcher.merge), patcher, budget, settings.get("profile"),
-        int(model.config.text_config.max_position_embeddings),
+        int(model.config.text_config.max_position_embeddings), _stored(config), processor,
     )  # fmt: skip
+
+
+def save_vlm(vlm: Vlm, folder: Path, settings: dict[str, Any]) -> None:
+    """Write a directory that `load_vlm` and transformers can open, in the number format the weights came in.
+
+    `settings` goes into `mini_o3.json`, beside the budget and the profile of the checkpoint.
+    """
+    if vlm.budget is not None:
+        settings = {"budget": vlm.budget.to_dict(), **settings}
+    if vlm.profile is not None:
+        settings = {"profile": vlm.profile, **settings}
+    save_checkpoint(vlm.model, vlm.renderer.tokenizer, folder, settings, dtype=vlm.stored, processor=vlm.processor)
+
+
+def _stored(config: dict[str, Any]) -> torch.dtype:
+    name = config.get("dtype") or config.get("torch_dtype") or "float32"
+    return getattr(torch, str(name))  # type: ignore[no-any-return]

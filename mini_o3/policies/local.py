@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 from mini_o3.episode import Message, Reply, Request
@@ -37,6 +38,12 @@ class Local:
         cls, folder: str, name: str, *, slots: int = 1, sampling: Sampling | None = None, budget: PixelBudget | None = None
     ) -> Local:
         return cls(load_vlm(folder), name, slots=slots, sampling=sampling, budget=budget)
+
+    def sampling_by(self, sampling: Sampling) -> Local:
+        """The same model and engine, drawn from in another way."""
+        other = copy.copy(self)
+        other.sampling = sampling
+        return other
 
     def open(self, request: Request) -> LocalConversation:
         return LocalConversation(self, request.seed)

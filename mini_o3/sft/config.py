@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from mini_o3.kit.errors import UserError
+from mini_o3.probes import FAMILIES, LEVELS
 from mini_o3.sft.optim import build_optimisers
 
 
@@ -33,6 +31,11 @@ class TrainConfig(BaseModel):
     drills: int = Field(0, ge=0, description="drills in comparing words per sft index")
     crowds: int = Field(10, ge=0, description="crowds per perception index")
     layouts: int = Field(1, gt=0, description="probes per perception index")
+    turns: int = Field(12, gt=0, description="turn limit of the teacher's episodes")
+    levels: dict[str, float] = Field(
+        {"easy": 0.8, "medium": 0.15, "hard": 0.05}, description="level of an episode: its share"
+    )
+    families: dict[str, float] = Field(dict.fromkeys(FAMILIES, 0.25), description="family of an episode: its share")
     photos: bool = Field(True, description="hide things in the bundled photographs too")
     micro_tokens: int = Field(4096, gt=0, description="padded tokens per forward pass")
     threads: int = Field(2, gt=0)
@@ -42,6 +45,14 @@ class TrainConfig(BaseModel):
 
     #: Settings that a resumed run may change: they do not alter the result.
     free_to_change: ClassVar[frozenset[str]] = frozenset({"threads", "workers", "log_every", "save_minutes", "micro_tokens"})
+
+    @field_validator("levels", "families")
+    @classmethod
+    def _shares(cls, shares: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        known = LEVELS if info.field_name == "levels" else FAMILIES
+        if not set(shares) <= set(known) or min(shares.values(), default=0) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+            raise ValueError(f"must be shares of {', '.join(known)} that sum to 1")
+        return shares
 
     def rate(self, step: int) -> float:
         """Learning-rate factor: linear warm-up, flat, linear decay to zero."""
@@ -55,23 +66,3 @@ class TrainConfig(BaseModel):
             for group in optimiser.param_groups:
                 group["initial_lr"] = group["lr"]
         return optimisers
-
-
-def read_config(path: Path, **changes: object) -> TrainConfig:
-    """A config file with some fields replaced.
-
-    Raises:
-        UserError: the file is missing or not TOML, or a field is unknown or out of range.
-    """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; give a config such as configs/perception_nano.toml") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid TOML ({error})") from None
-    data.update({key: value for key, value in changes.items() if value is not None})
-    try:
-        return TrainConfig(**data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,8 @@ class EpisodeData:
     perception_share: float
     drills: int = 0
     photos: tuple[Path, ...] = ()
-    levels: tuple[tuple[str, float], ...] = (("easy", 0.8), ("medium", 0.15), ("hard", 0.05))
+    levels: Mapping[str, float] = field(default_factory=lambda: {"easy": 1.0})
+    families: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(FAMILIES, 0.25))
     turns: int = 12
 
     def __call__(self, index: int) -> list[Sample]:
@@ -55,15 +57,18 @@ class EpisodeData:
         return [*(self._episode(rng, index, empty) for _ in range(_LAYOUTS)), *drills]
 
     def _episode(self, rng: np.random.Generator, index: int, empty: Image.Image) -> Sample:
-        names, weights = zip(*self.levels, strict=True)
-        level = LEVELS[names[rng.choice(len(names), p=weights)]]
-        scene = lay_out(rng, level, FAMILIES[rng.integers(len(FAMILIES))], empty.size)
+        level = LEVELS[_draw(rng, self.levels)]
+        scene = lay_out(rng, level, _draw(rng, self.families), empty.size)
         picture = place(rng, scene, empty.copy())
         task = SearchTask(
             f"sft_{index}", questions.ask(rng, scene.goal), scene.answer, level=level.name, size=empty.size,
             goal=scene.goal, things=scene.things,
         )  # fmt: skip
         return render_teacher(self.renderer, task, picture, Limits(turns=self.turns), int(rng.integers(2**31)), rng)
+
+
+def _draw(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
+    return str(rng.choice(list(shares), p=list(shares.values())))
 
 
 def render_teacher(

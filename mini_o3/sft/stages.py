@@ -24,6 +24,9 @@ def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], 
         )
         if config.stage == "perception":
             return perception
-        return EpisodeData(renderer, config.seed, perception, config.perception_share, config.drills, photos)
+        return EpisodeData(
+            renderer, config.seed, perception, config.perception_share, config.drills, photos,
+            config.levels, config.families, config.turns,
+        )  # fmt: skip
 
     return train(config, source, out, report=report, stop_after=stop_after)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,8 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, revision, write_atomically, write_json, write_text
+from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder, write_atomically
+from mini_o3.kit.signals import leave_signals_to_the_parent, stop_signals
 from mini_o3.models.nano import NANO_BUDGET, PROCESSOR, new_nano, save_checkpoint
 from mini_o3.models.patches import Patcher
 from mini_o3.models.render import ChatRenderer
@@ -77,11 +76,11 @@ def train(
         num_workers=config.workers,
         collate_fn=lambda lists: [sample for samples in lists for sample in samples],
         prefetch_factor=4 if config.workers else None,
-        worker_init_fn=_leave_signals_to_the_parent,
+        worker_init_fn=leave_signals_to_the_parent,
     )
     began, first, saved = time.monotonic(), step, time.monotonic()
     tallies: list[dict[str, float]] = []
-    with _stop_signals() as stopping:
+    with stop_signals() as stopping:
         for samples in loader:
             tallies.append(learner.update(samples, step))
             step += 1
@@ -219,14 +218,7 @@ def _save(out: Path, learner: Learner, step: int) -> None:
 
 def _resume(config: TrainConfig, out: Path, learner: Learner) -> int:
     """Load the last state, if any, cut the log back to it, and return the step to go on from."""
-    settings, path = json.loads(config.model_dump_json()), out / "config.json"
-    if path.exists():
-        kept = json.loads(path.read_text())["config"]
-        ours = {k: v for k, v in settings.items() if k not in config.free_to_change}
-        changed = sorted(k for k, v in ours.items() if kept.get(k) != v)
-        if changed:
-            raise UserError(f"{out}: holds a run with other settings ({', '.join(changed)}); give another --out folder")
-    write_json(path, {"config": settings, "revision": revision()})
+    claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
     if not (out / "state.pt").exists():
         (out / "metrics.jsonl").unlink(missing_ok=True)
         return 0
@@ -234,9 +226,7 @@ def _resume(config: TrainConfig, out: Path, learner: Learner) -> int:
     learner.modules.load_state_dict(state["weights"])
     for optimiser, saved in zip(learner.optimisers, state["optimisers"], strict=True):
         optimiser.load_state_dict(saved)
-    rows = [row for row in read_jsonl(out / "metrics.jsonl") if row["step"] <= state["step"]]
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    write_text(out / "metrics.jsonl", lines)
+    cut_log(out / "metrics.jsonl", int(state["step"]))
     return int(state["step"])
 
 
@@ -245,25 +235,3 @@ def _load_weights(model: Qwen2_5_VLForConditionalGeneration, folder: Path) -> No
     if not (folder / "model.safetensors").is_file():
         raise UserError(f"{folder}: no model.safetensors there; `start` must name the run folder of an earlier stage")
     model.load_state_dict(Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).state_dict())
-
-
-def _leave_signals_to_the_parent(_: int) -> None:
-    """Ctrl-C reaches the whole process group; a data worker must live on until the parent has saved."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Within, Ctrl-C and SIGTERM do not interrupt; the yielded function says whether one came."""
-    caught: list[int] = []
-
-    def note(number: int, _: Any) -> None:
-        caught.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(caught)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -14,12 +14,13 @@ import torch
 from safetensors.torch import load_file
 
 from mini_o3.episode import Limits
+from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
 from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.models.tokenizer import build_tokenizer
 from mini_o3.probes import make_probe
 from mini_o3.sft.batch import collate, micro_batches
-from mini_o3.sft.config import TrainConfig, read_config
+from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.episodes import EpisodeData, render_teacher, weigh
 from mini_o3.sft.optim import Muon, orthogonalise
 from mini_o3.sft.perception import PerceptionData, Sample
@@ -32,7 +33,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*_nano*.toml")), ids=lambda path: path.stem)
 def test_shipped_configs_load(path):
-    assert read_config(path).stage in path.stem
+    assert read_config(path, TrainConfig).stage in path.stem
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_a_bad_config_is_one_line_that_names_the_field(tmp_path, text, named):
     path = tmp_path / "c.toml"
     path.write_text(text)
     with pytest.raises(UserError, match=named) as caught:
-        read_config(path)
+        read_config(path, TrainConfig)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 

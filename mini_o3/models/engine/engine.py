@@ -87,6 +87,10 @@ class Engine:
         self.free.append(stream.slot)
         self._call_next()
 
+    def weights_changed(self) -> None:
+        """Forget what was read with other weights; for when no conversation is open."""
+        self.views.forget()
+
     def _call_next(self) -> None:
         while self.queue:
             future = self.queue.pop(0)

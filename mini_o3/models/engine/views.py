@@ -21,21 +21,16 @@ class ViewEncoder:
 
     def __init__(self, vlm: Vlm) -> None:
         self.vlm = vlm
-        self.visual = vlm.model.model.visual
-        self.dtype = next(self.visual.parameters()).dtype
         self.known: OrderedDict[bytes, torch.Tensor] = OrderedDict()
 
     def encode(self, views: Sequence[Image.Image]) -> list[torch.Tensor]:
         """Image tokens (tokens, width) of every view."""
         keys = [view_key(view) for view in views]
         missing = {key: view for key, view in zip(keys, views, strict=True) if key not in self.known}
-        for part in self._parts(list(missing.items())):
-            rows, grids = self.vlm.patcher([view for _, view in part])
-            out = encode_views(self.visual, rows.to(self.vlm.device, self.dtype), grids.to(self.vlm.device))
-            flat = out.reshape(-1, out.shape[-1])
-            sizes = [int(grid.prod()) // self.visual.spatial_merge_size**2 for grid in grids]
-            for (key, _), tokens in zip(part, flat.split(sizes), strict=True):
-                self.known[key] = tokens.clone()  # by itself, so that forgetting it frees it
+        names = list(missing)
+        for part in in_parts(list(missing.values()), self.vlm.patcher.patch):
+            for tokens in encode(self.vlm, part):
+                self.known[names.pop(0)] = tokens.clone()  # by itself, so that forgetting it frees it
         for key in keys:
             self.known.move_to_end(key)
         found = [self.known[key] for key in keys]
@@ -44,19 +39,32 @@ class ViewEncoder:
             held -= self.known.popitem(last=False)[1].nbytes
         return found
 
-    def _parts(self, views: list[tuple[bytes, Image.Image]]) -> list[list[tuple[bytes, Image.Image]]]:
-        """Split so that the patches of a part fit into one pass."""
-        side = self.vlm.patcher.patch
-        parts: list[list[tuple[bytes, Image.Image]]] = []
-        room = 0
-        for key, view in views:
-            patches = (view.width // side) * (view.height // side)
-            if patches > room:
-                parts.append([])
-                room = _PATCHES_AT_ONCE
-            parts[-1].append((key, view))
-            room -= patches
-        return parts
+    def forget(self) -> None:
+        """The weights have changed."""
+        self.known.clear()
+
+
+def in_parts(views: Sequence[Image.Image], patch: int) -> list[list[Image.Image]]:
+    """Split so that the patches of a part fit into one pass of the vision tower."""
+    parts: list[list[Image.Image]] = []
+    room = 0
+    for view in views:
+        patches = (view.width // patch) * (view.height // patch)
+        if patches > room:
+            parts.append([])
+            room = _PATCHES_AT_ONCE
+        parts[-1].append(view)
+        room -= patches
+    return parts
+
+
+def encode(vlm: Vlm, views: list[Image.Image]) -> tuple[torch.Tensor, ...]:
+    """Image tokens (tokens, width) of every view, in one pass."""
+    visual = vlm.model.model.visual
+    rows, grids = vlm.patcher(views)
+    out = encode_views(visual, rows.to(vlm.device, next(visual.parameters()).dtype), grids.to(vlm.device))
+    sizes = [int(grid.prod()) // visual.spatial_merge_size**2 for grid in grids]
+    return out.reshape(-1, out.shape[-1]).split(sizes)
 
 
 def view_key(view: Image.Image) -> bytes:

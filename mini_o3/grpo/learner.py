@@ -1,0 +1,124 @@
+"""One policy update: log-probabilities of what was written, the clipped objective, a step of AdamW.
+
+Departs from the released code in cost, not in kind: a view is encoded once per update however many rollouts saw it, and a
+rollout without gradient is never read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from accelerate import Accelerator
+from PIL import Image
+
+from mini_o3.grpo.batch import MiniBatch, Packed, collate, pack
+from mini_o3.grpo.config import GrpoConfig
+from mini_o3.grpo.loss import policy_loss
+from mini_o3.models.engine.views import encode, in_parts
+from mini_o3.models.vlm import Vlm
+
+
+class Learner:
+    """A model that is trained, alike on every process: each reads its own rollouts, gradients are summed."""
+
+    def __init__(self, vlm: Vlm, config: GrpoConfig, accelerator: Accelerator) -> None:
+        self.vlm, self.config, self.accelerator = vlm, config, accelerator
+        self.core, self.renderer = vlm.model.model, vlm.renderer
+        vlm.model.requires_grad_(True)
+        if config.freeze_vision:
+            self.core.visual.requires_grad_(False)
+        self.parameters = [p for p in vlm.model.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(
+            self.parameters, lr=config.lr, betas=(0.9, 0.999), weight_decay=config.weight_decay
+        )
+
+    @property
+    def trains_vision(self) -> bool:
+        return not self.config.freeze_vision
+
+    def update(self, batch: MiniBatch) -> dict[str, float]:
+        """One optimiser step; returns sums for the log: loss, tokens, clipped tokens, entropy, and the gradient's norm."""
+        self.optimiser.zero_grad(set_to_none=True)
+        sums = {
+            "loss": 0.0,
+            "tokens": 0.0,
+            "clipped": 0.0,
+            "entropy": 0.0,
+            "read": 0.0,
+            "rollouts": float(len(batch.trajectories)),
+        }
+        parts = in_parts(batch.views, self.vlm.patcher.patch)
+        with torch.no_grad():
+            seen = [tokens for part in parts for tokens in encode(self.vlm, part)]
+        seen = [tokens.requires_grad_(self.trains_vision) for tokens in seen]
+        factor = self.renderer.factor
+        grids = [(view.height // factor, view.width // factor) for view in batch.views]
+        for rows in pack(batch.trajectories, self.config.micro_tokens):
+            packed = collate(rows, grids, self.renderer.image_pad)
+            self._loss(packed, seen, sums).backward()
+        if self.trains_vision:
+            self._backward_through_views(parts, seen)
+        sums = self._sum_over_processes(sums)
+        sums["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm))
+        if not math.isfinite(sums["grad_norm"]):
+            raise AssertionError(f"the gradient is {sums['grad_norm']}: {sums}")
+        self.optimiser.step()
+        return sums
+
+    def log_probs(self, packed: Packed, seen: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probabilities (B, T) of the tokens the policy wrote (0 elsewhere), and the entropy (N,) where it wrote them.
+
+        The distribution is the one that was drawn from: at the sampling temperature, without vision tokens. `seen` holds the
+        image tokens of every view of the mini-batch.
+        """
+        device = self.vlm.device
+        ids, wrote = packed.ids.to(device), packed.mask.to(device)[:, 1:] > 0
+        embedded = self.core.language_model.embed_tokens(ids)
+        if packed.views:
+            tokens = torch.cat([seen[view] for view in packed.views])
+            embedded = embedded.masked_scatter((ids == self.renderer.image_pad)[..., None], tokens.to(embedded.dtype))
+        # Padding is on the right and attention is causal, so no mask is needed.
+        hidden = self.core.language_model(inputs_embeds=embedded, position_ids=packed.places.to(device), use_cache=False)
+        scores = self.vlm.model.lm_head(hidden.last_hidden_state[:, :-1][wrote]).float() / self.config.temperature
+        forbidden = torch.zeros(scores.shape[-1], dtype=torch.bool, device=device)
+        forbidden[list(self.renderer.forbidden)] = True
+        spread = scores.masked_fill(forbidden, -torch.inf).log_softmax(-1)
+        with torch.no_grad():
+            entropy = torch.special.entr(spread.exp()).sum(-1)
+        chosen = spread.gather(-1, ids[:, 1:][wrote][:, None])[:, 0]
+        out = torch.zeros(wrote.shape, device=device, dtype=chosen.dtype).masked_scatter(wrote, chosen)
+        return torch.nn.functional.pad(out, (1, 0)), entropy
+
+    def _loss(self, packed: Packed, seen: Sequence[torch.Tensor], sums: dict[str, float]) -> torch.Tensor:
+        device = self.vlm.device
+        log_probs, entropy = self.log_probs(packed, seen)
+        # The objective is linear in a positive factor of the advantage, so the weight of a rollout is part of it.
+        loss, clipped = policy_loss(
+            log_probs, packed.old.to(device), packed.mask.to(device), packed.weights.to(device), self.config.clip,
+            self.config.token_mean,
+        )  # fmt: skip
+        sums["loss"] += float(loss.detach())
+        sums["tokens"] += float(packed.mask.sum())
+        sums["read"] += float(packed.ids.numel())
+        sums["clipped"] += float(clipped)
+        sums["entropy"] += float(entropy.sum())
+        return loss
+
+    def _backward_through_views(self, parts: Sequence[list[Image.Image]], seen: Sequence[torch.Tensor]) -> None:
+        """Encode every view again, now with a graph, part by part: memory does not grow with the number of views."""
+        left = iter(seen)
+        for part in parts:
+            grads = [tokens.grad for tokens in (next(left) for _ in part)]
+            torch.autograd.backward(encode(self.vlm, part), grads)
+
+    def _sum_over_processes(self, sums: dict[str, float]) -> dict[str, float]:
+        if self.accelerator.num_processes == 1:
+            return sums
+        for parameter in self.parameters:
+            if parameter.grad is None:  # nothing to read here, or a part of the model that no text reaches
+                parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = self.accelerator.reduce(parameter.grad, "sum")
+        total = self.accelerator.reduce(torch.tensor(list(sums.values()), dtype=torch.float64), "sum")
+        return dict(zip(sums, total.tolist(), strict=True))

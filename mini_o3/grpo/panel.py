@@ -1,0 +1,79 @@
+"""A run on the terminal: a live panel where there is one, a line per step elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel as Box
+from rich.table import Table
+
+from mini_o3.grpo.config import GrpoConfig
+from mini_o3.kit.rundir import read_jsonl
+
+_BARS = "▁▂▃▄▅▆▇█"
+_SHOWN = (
+    ("reward", "reward"), ("answered", "answered"), ("over_turn", "over-turn"), ("void", "void"), ("malformed", "malformed"),
+    ("zooms", "zooms per rollout"), ("turns", "turns per rollout"), ("entropy", "entropy"), ("clipped", "clipped"),
+    ("grad_norm", "gradient"), ("kept", "questions kept"),
+)  # fmt: skip
+
+
+class Panel:
+    """`show` takes a row per step. Goes on from the rows that a resumed run has already."""
+
+    def __init__(self, config: GrpoConfig, out: Path, say: Callable[[str], None]) -> None:
+        self.config, self.out, self.say = config, out, say
+        self.rows: list[dict[str, Any]] = []
+        self.live: Live | None = None
+
+    def __enter__(self) -> Panel:
+        self.rows = [row for row in read_jsonl(self.out / "metrics.jsonl") if "reward" in row]
+        if sys.stderr.isatty():
+            self.live = Live(console=Console(stderr=True), refresh_per_second=1)
+            self.live.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.live:
+            self.live.__exit__(kind, error, trace)
+
+    def show(self, row: dict[str, Any], progress: str) -> None:
+        self.rows = [*(r for r in self.rows if r["step"] < row["step"]), row]
+        if self.live:
+            self.live.update(self._picture(progress))
+        else:
+            self.say(f"step {row['step']}/{self.config.steps} {_line(row)} | {progress}")
+
+    def _picture(self, progress: str) -> Box:
+        row = self.rows[-1]
+        table = Table.grid(padding=(0, 2))
+        for key, name in _SHOWN:
+            table.add_row(name, f"{row[key]:.3f}", sparkline([r[key] for r in self.rows]))
+        turns = "  ".join(f"{number}: {count}" for number, count in enumerate(row["histogram"], start=1) if count)
+        parts: list[Any] = [table, f"turns of rollouts  {turns}"]
+        looked_at = [r for r in self.rows if "validation" in r]
+        for level in looked_at[-1]["validation"] if looked_at else ():
+            values = [r["validation"][level] for r in looked_at]
+            parts.append(f"validation {level}  {values[-1]:.3f}  {sparkline(values)}")
+        title = f"{self.out}: step {row['step']} of {self.config.steps}, {progress}"
+        return Box(Group(*parts), title=title, expand=False)
+
+
+def sparkline(values: Sequence[float], width: int = 60) -> str:
+    """The last `width` values as bars between their least and their greatest."""
+    values = values[-width:]
+    low, high = min(values), max(values)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BARS[round((value - low) * scale)] for value in values)
+
+
+def _line(row: dict[str, Any]) -> str:
+    figures = " ".join(f"{key} {row[key]:.3f}" for key, _ in _SHOWN if key != "kept")
+    looked = " ".join(f"{level} {value:.2f}" for level, value in row.get("validation", {}).items())
+    return f"{figures} kept {row['kept']}/{row['asked']} learnt {row['learnt']}" + (f" validation {looked}" if looked else "")

@@ -1,0 +1,110 @@
+"""Groups of rollouts: every question is asked several times, all of them together, and judged as soon as it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from mini_o3.episode import Episode, Limits, Outcome, Policy, SearchTask, StopReason, Turn, run_episode
+from mini_o3.grpo.advantages import Ended, GroupAdvantages, Masking, group_advantages
+from mini_o3.grpo.questions import Question, Questions
+from mini_o3.judge import Verdict
+from mini_o3.kit.seed import stream
+from mini_o3.vision import Rect, show
+
+Judge = Callable[[SearchTask, Episode], Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One episode with the views behind the image placeholders of its token ids; `reward` is None if it was not judged."""
+
+    episode: Episode
+    views: tuple[Image.Image, ...]
+    reward: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All rollouts on one question; `advantages` is None if they teach nothing."""
+
+    index: int
+    task: SearchTask
+    rollouts: tuple[Rollout, ...]
+    advantages: GroupAdvantages | None
+
+
+@dataclass(frozen=True, slots=True)
+class Roller:
+    """Rolls out groups.
+
+    Attributes:
+        policy: must record token ids and log-probabilities.
+        judge: asked while other rollouts go on.
+        at_once: how many episodes may be open at the same time; so many pictures at most are in memory.
+        seed: with the number of the question and of the rollout, it determines every draw.
+    """
+
+    policy: Policy
+    judge: Judge
+    questions: Questions
+    limits: Limits
+    rollouts: int
+    masking: Masking
+    turn_cost: float
+    at_once: int
+    seed: int
+
+    def groups(self, indices: Sequence[int], done: Callable[[Group], None] = lambda group: None) -> list[Group]:
+        """The groups of these questions, in this order; `done` is called as each ends."""
+
+        async def all_of_them() -> list[Group]:
+            room = asyncio.Semaphore(-(-self.at_once // self.rollouts) + 1)  # one more, so that no slot waits for a picture
+
+            async def one(index: int) -> Group:
+                async with room:
+                    group = await self._group(index)
+                    done(group)
+                    return group
+
+            return await asyncio.gather(*(one(index) for index in indices))
+
+        return asyncio.run(all_of_them())
+
+    async def _group(self, index: int) -> Group:
+        question = await asyncio.to_thread(self.questions, index)
+        first = show(question.picture, Rect(0, 0, *question.picture.size), self.policy.budget)
+        seeds = stream("rollouts", self.seed, index).integers(2**31, size=self.rollouts)
+        rollouts = await asyncio.gather(*(self._rollout(question, first, int(seed)) for seed in seeds))
+        return Group(index, question.task, tuple(rollouts), group_advantages([_ended(r) for r in rollouts], self.masking))
+
+    async def _rollout(self, question: Question, first: Image.Image, seed: int) -> Rollout:
+        views = [first]
+
+        def on_turn(turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
+            if view is not None:
+                views.append(view)
+
+        task = question.task
+        episode = await run_episode(task, self.policy, self.limits, picture=question.picture, seed=seed, on_turn=on_turn)
+        verdict = await self.judge(task, episode)
+        return Rollout(episode, tuple(views), reward(episode, verdict, self.turn_cost))
+
+
+def reward(episode: Episode, verdict: Verdict, turn_cost: float) -> float | None:
+    """1 for a correct answer, else 0, as in the paper; an answer costs `turn_cost` a turn. None: nobody could judge it.
+
+    The cost is ours, against the drift into endless searching that an independent port of the paper saw.
+    """
+    if verdict is Verdict.UNJUDGED:
+        return None
+    answered = episode.stop is StopReason.ANSWERED
+    return float(verdict is Verdict.CORRECT) - (turn_cost * episode.num_turns if answered else 0.0)
+
+
+def _ended(rollout: Rollout) -> Ended:
+    episode = rollout.episode
+    return Ended(rollout.reward, episode.is_over_turn, episode.stop is StopReason.VOID)

@@ -1,0 +1,241 @@
+"""Group relative policy optimisation with over-turn masking: ask, roll out, judge, learn, look, save; again.
+
+Departs from the paper in the questions: fresh probes, which have no end, unless a folder of tasks is given. What the released
+code does otherwise than the paper says is an option, see `advantages`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from mini_o3.episode import Episode, Limits, SearchTask, read_tasks
+from mini_o3.grpo.batch import mini_batch
+from mini_o3.grpo.config import GrpoConfig
+from mini_o3.grpo.learner import Learner
+from mini_o3.grpo.questions import FreshProbes, Questions, TaskFolder, validation_probe
+from mini_o3.grpo.rollout import Group, Judge, Roller
+from mini_o3.grpo.watch import Row, alarm, count, rates
+from mini_o3.judge import Verdict, judge_exact
+from mini_o3.kit.errors import UserError
+from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder, write_atomically
+from mini_o3.kit.signals import stop_signals
+from mini_o3.models.nano import NANO_DIR
+from mini_o3.models.sampling import Sampling
+from mini_o3.models.vlm import load_vlm, save_vlm
+from mini_o3.policies.local import Local
+
+Report = Callable[[Row, str], None]
+
+
+async def exact(task: SearchTask, episode: Episode) -> Verdict:
+    return judge_exact(episode, task.answer)
+
+
+def train(
+    config: GrpoConfig,
+    out: Path,
+    *,
+    judge: Judge = exact,
+    report: Report = lambda row, progress: None,
+    say: Callable[[str], None] = lambda line: None,
+    stop_after: int | None = None,
+) -> Path:
+    """Train and leave a checkpoint directory `out/model`; goes on from `out/state.pt` if it is there.
+
+    Call it on every process of an `accelerate launch`: each rolls out and learns its share, all end with the same weights.
+    `report` gets a row per step, on the first process only.
+
+    Raises:
+        UserError: `out` holds another run, or what the config names is missing.
+    """
+    torch.set_num_threads(config.threads)
+    trainer = Trainer(config, make_folder(out), judge, Accelerator(cpu=not torch.cuda.is_available()))
+    trainer.resume()
+    began, first, saved = time.monotonic(), trainer.step, time.monotonic()
+    with stop_signals() as stopping:
+        while trainer.step < config.steps:
+            row = trainer.advance()
+            if trainer.is_main:
+                append_jsonl(out / "metrics.jsonl", row)
+                pace = (time.monotonic() - began) / (trainer.step - first)
+                report(row, f"{pace:.1f} s/step, {(config.steps - trainer.step) * pace / 60:.0f} min left")
+            reason = alarm(trainer.rows, config)
+            done = trainer.agree(bool(reason) or trainer.step in (config.steps, stop_after) or stopping())
+            if done or trainer.agree(time.monotonic() - saved > config.save_minutes * 60):
+                trainer.save()
+                saved = time.monotonic()
+            if reason:
+                say(f"stopped at step {trainer.step}: {reason}; weights are saved")
+            if done:
+                break
+    if trainer.step < config.steps:
+        say(f"stopped at step {trainer.step} of {config.steps}, saved; run the same command again to go on")
+    return out / "model"
+
+
+class Trainer:
+    """A run: everything that a step needs and changes."""
+
+    def __init__(self, config: GrpoConfig, out: Path, judge: Judge, accelerator: Accelerator) -> None:
+        self.config, self.out, self.accelerator = config, out, accelerator
+        self.rank, self.processes = accelerator.process_index, accelerator.num_processes
+        self.is_main = accelerator.is_main_process
+        if self.is_main:
+            claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
+        self.vlm = load_vlm(_checkpoint(config.start), str(accelerator.device), torch.float32)
+        sampling = Sampling(config.temperature, config.max_tokens)
+        self.policy = Local(self.vlm, "learner", slots=config.slots, sampling=sampling, budget=_budget(config.max_pixels))
+        self.learner = Learner(self.vlm, config, accelerator)
+        self.roller = Roller(
+            self.policy, judge, _questions(config), Limits(turns=config.turns, images=config.images), config.rollouts,
+            config.masking, config.turn_cost, config.slots, config.seed,
+        )  # fmt: skip
+        self.step, self.next_index, self.yield_ = 0, 0, 0.5
+        self.rows: list[Row] = []
+
+    def advance(self) -> Row:
+        """One step of the run."""
+        began = time.monotonic()
+        groups, sums = self._ask()
+        rolled = time.monotonic()
+        learnt = self._learn(groups)
+        self.step += 1
+        row: Row = {"step": self.step, **rates(sums, self.config.turns), **learnt}
+        row["seconds"] = [round(rolled - began, 2), round(time.monotonic() - rolled, 2)]  # rolling out, learning
+        if self.config.validate_every and self.step % self.config.validate_every == 0:
+            row["validation"] = self._validate()
+        self.rows.append(row)
+        return row
+
+    def _ask(self) -> tuple[list[Group], dict[str, float]]:
+        """Roll out until `groups` questions teach something; those that do not are dropped, and others asked.
+
+        Asked in waves whose size follows from how many of the last ones were worth it. All that were are kept, so there may
+        be more than asked for: what ends first is not what is kept, or short searches would be preferred.
+        """
+        kept: list[Group] = []
+        sums: dict[str, float] = {}
+        found, asked, most = 0, 0, math.ceil(self.config.most_asked * self.config.groups)
+        while found < self.config.groups and asked < most:
+            size = min(math.ceil((self.config.groups - found) / max(self.yield_, 0.1)), most - asked)
+            wave = range(self.next_index, self.next_index + size)
+            groups = self.roller.groups(wave[self.rank :: self.processes])
+            kept += [group for group in groups if group.advantages is not None]
+            of_wave = self._add(count(groups, self.config.turns))
+            sums = {key: sums.get(key, 0.0) + value for key, value in of_wave.items()}
+            found, asked, self.next_index = int(sums["kept"]), asked + size, self.next_index + size
+            self.yield_ = 0.5 * (self.yield_ + of_wave["kept"] / size)
+        return kept, sums
+
+    def _learn(self, groups: list[Group]) -> Row:
+        """Several updates on the groups of a step, each on its part of them, in the order in which they were asked."""
+        order = sorted(index for indices in self._all([g.index for g in groups]) for index in indices)
+        updates = min(self.config.updates, len(order))
+        sums: dict[str, float] = {}
+        for update in range(updates):
+            part = set(order[update::updates])
+            mine = [group for group in groups if group.index in part]
+            of_update = self.learner.update(mini_batch(mine, len(part), self.config.token_mean == "batch"))
+            sums = {key: sums.get(key, 0.0) + value for key, value in of_update.items()}
+        if self.learner.trains_vision:
+            self.policy.engine.weights_changed()
+        tokens = max(sums.get("tokens", 0.0), 1.0)
+        return {
+            "updates": updates,
+            "learnt": int(sums.get("rollouts", 0)),
+            "entropy": round(sums.get("entropy", 0.0) / tokens, 4),
+            "clipped": round(sums.get("clipped", 0.0) / tokens, 5),
+            "grad_norm": round(sums.get("grad_norm", 0.0) / max(updates, 1), 4),
+        }
+
+    def _validate(self) -> dict[str, float]:
+        """Accuracy per level on probes that are not trained on, greedy."""
+        out = {}
+        roller = Roller(
+            self.policy.sampling_by(Sampling(max_tokens=self.config.max_tokens)), self.roller.judge,
+            _Validation(tuple(self.config.levels)), Limits(turns=self.config.validate_turns), 1, self.config.masking,
+            0.0, self.config.slots, 0,
+        )  # fmt: skip
+        count_ = self.config.validate_probes
+        for number, level in enumerate(self.config.levels):
+            indices = range(number * count_, (number + 1) * count_)[self.rank :: self.processes]
+            groups = roller.groups([index * len(self.config.levels) + number for index in indices])
+            sums = self._add({"right": float(sum(g.rollouts[0].reward or 0.0 for g in groups)), "all": float(len(groups))})
+            out[level] = round(sums["right"] / max(sums["all"], 1.0), 4)
+        return out
+
+    def resume(self) -> None:
+        """Load the last state, if there is one, and cut the log back to it."""
+        path, log = self.out / "state.pt", self.out / "metrics.jsonl"
+        state = torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {"step": 0}
+        if state["step"]:
+            self.vlm.model.load_state_dict(state["weights"])
+            self.learner.optimiser.load_state_dict(state["optimiser"])
+            self.step, self.next_index, self.yield_ = state["step"], state["next_index"], state["yield"]
+        if self.is_main:
+            cut_log(log, self.step)
+        self.rows = self._all(cut_log(log, self.step) if self.is_main else [])[0]
+
+    def save(self) -> None:
+        if self.is_main:
+            state = {
+                "step": self.step, "next_index": self.next_index, "yield": self.yield_,
+                "weights": self.vlm.model.state_dict(), "optimiser": self.learner.optimiser.state_dict(),
+            }  # fmt: skip
+            save_vlm(self.vlm, self.out / "model", {"step": self.step})
+            write_atomically(self.out / "state.pt", lambda part: torch.save(state, part))
+        self.accelerator.wait_for_everyone()
+
+    def agree(self, want: bool) -> bool:
+        """Whether any process wants to."""
+        return any(self._all(want))
+
+    def _all(self, value: Any) -> list[Any]:
+        """The value of every process, in order of rank."""
+        return [value] if self.processes == 1 else list(gather_object([value]))
+
+    def _add(self, sums: dict[str, float]) -> dict[str, float]:
+        every = self._all(sums)
+        return {key: sum(part[key] for part in every) for key in sums}
+
+
+class _Validation:
+    """Number -> validation probe; the level is the number's remainder."""
+
+    def __init__(self, levels: Sequence[str]) -> None:
+        self.levels = levels
+
+    def __call__(self, index: int) -> Any:
+        number, level = divmod(index, len(self.levels))
+        return validation_probe(self.levels[level], number)
+
+
+def _questions(config: GrpoConfig) -> Questions:
+    if not config.tasks:
+        return FreshProbes(config.seed, config.levels)
+    tasks = [task for task in read_tasks(config.tasks) if task.answer is not None]
+    if not tasks:
+        raise UserError(f"{config.tasks}: no task there has an answer; a reward needs one")
+    return TaskFolder(config.seed, tasks)
+
+
+def _checkpoint(start: str) -> Path:
+    """A checkpoint directory, or the one in a run folder."""
+    if not start:
+        return NANO_DIR
+    return Path(start) / "model" if (Path(start) / "model").is_dir() else Path(start)
+
+
+def _budget(max_pixels: int | None) -> Any:
+    from mini_o3.vision import PixelBudget
+
+    return None if max_pixels is None else PixelBudget(max_pixels=max_pixels, min_pixels=min(40_000, max_pixels))
