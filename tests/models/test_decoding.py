@@ -169,7 +169,7 @@ def test_somebody_who_is_given_up_just_when_a_slot_is_free_passes_it_on(nano):
     assert asyncio.run(pass_on()).slot == 0
 
 
-@pytest.mark.parametrize("part", ["_lay_out", "_embed", "_forward", "_logits", "_say"])
+@pytest.mark.parametrize("part", ["_lay_out", "_embed", "_pass", "_drawn", "_say"])
 def test_an_error_anywhere_in_the_engine_reaches_whoever_waits(nano, monkeypatch, part):
     probe = make_probe(500_000_126, "easy", size=(1400, 1400))
     policy = Local(nano, "nano", slots=2, sampling=Sampling(max_tokens=96))

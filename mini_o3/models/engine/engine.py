@@ -15,13 +15,13 @@ import asyncio
 import queue
 import random
 import threading
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 
+from mini_o3.models.engine.decoder import PackedDecoder, Piece
 from mini_o3.models.engine.slots import SlotCache
 from mini_o3.models.engine.turns import Beginning, Stream, Turn, settle
 from mini_o3.models.engine.views import ViewEncoder, digest, view_key
@@ -42,8 +42,9 @@ class Engine:
     def __init__(self, vlm: Vlm, slots: int = 64, prefill_tokens: int = 1024) -> None:
         self.vlm, self.prefill_tokens = vlm, prefill_tokens
         self.language = vlm.model.model.language_model
-        self.dtype = next(self.language.parameters()).dtype
-        self.cache = SlotCache(vlm.model.config.text_config, slots, self.dtype, vlm.device)
+        dtype = next(self.language.parameters()).dtype
+        self.cache = SlotCache(vlm.model.config.text_config, slots, dtype, vlm.device)
+        self.decoder = PackedDecoder(self.language, self.cache)
         self.free = list(range(slots))
         self.queue: list[asyncio.Future[None]] = []  # those who wait for a slot
         self.inbox: queue.SimpleQueue[Turn | Stream] = queue.SimpleQueue()  # a stream: it is closed
@@ -115,8 +116,7 @@ class Engine:
                 if not self._take_in():
                     return
                 self._prepare()
-                self._read()
-                self._speak()
+                self._pass()
             except Exception as error:
                 self._fail(error)
 
@@ -202,71 +202,54 @@ class Engine:
                 seen, tokens = torch.cat(tokens[:count]), tokens[count:]
                 turn.embedded = turn.embedded.masked_scatter((row == self.vlm.renderer.image_pad)[:, None], seen)
 
-    def _read(self) -> None:
-        """One pass over prompts, `prefill_tokens` at most; who has read all speaks."""
-        if not self.reading:
-            return
-        count = 0
-        rows: list[Turn] = []
+    def _pass(self) -> None:
+        """One pass of the model: a token for everyone who speaks, and `prefill_tokens` of prompts at most."""
+        speaking, reading = list(self.speaking.values()), []
+        room = self.prefill_tokens
         for turn in self.reading:
-            longest = min(max(count, turn.unread), self.prefill_tokens)
-            if rows and longest * (len(rows) + 1) > self.prefill_tokens:
-                break
-            count, rows = longest, [*rows, turn]
-        embedded = torch.zeros((len(rows), count, self.language.config.hidden_size), dtype=self.dtype, device=self.vlm.device)
-        places = torch.zeros((3, len(rows), count), dtype=torch.long, device=self.vlm.device)
-        reals = [min(turn.unread, count) for turn in rows]
-        for row, (turn, real) in enumerate(zip(rows, reals, strict=True)):
+            count = min(turn.unread, room)
+            room -= count
+            if count:
+                reading.append((turn, count))
+        if not (speaking or reading):
+            return
+        pieces = [Piece(turn.stream.slot, self.cache.lengths[turn.stream.slot], 1) for turn in speaking]
+        pieces += [Piece(turn.stream.slot, self.cache.lengths[turn.stream.slot], count) for turn, count in reading]
+        embedded, places = self._drawn(speaking)
+        for turn, count in reading:
             assert turn.embedded is not None
             assert turn.places is not None
-            embedded[row, :real] = turn.embedded[turn.read : turn.read + real]
-            places[:, row, :real] = turn.places[:, turn.read : turn.read + real]
-        slots = [turn.stream.slot for turn in rows]
-        hidden = self._forward(embedded, places, slots)
-        for turn, real in zip(rows, reals, strict=True):
-            turn.read += real
-            self.cache.advance(turn.stream.slot, real)
-        done = [row for row, turn in enumerate(rows) if not turn.unread]
+            embedded.append(turn.embedded[turn.read : turn.read + count])
+            places.append(turn.places[:, turn.read : turn.read + count])
+            turn.read += count
+        hidden = self.decoder(torch.cat(embedded), torch.cat(places, 1), pieces)
+        for piece in pieces:
+            self.cache.advance(piece.slot, piece.tokens)
+        ends = np.cumsum([piece.tokens for piece in pieces]) - 1
+        turns = [*speaking, *(turn for turn, _ in reading)]
+        done = [row for row, turn in enumerate(turns) if row < len(speaking) or not turn.unread]
         if not done:
             return
-        logits = self._logits(hidden[done, [reals[row] - 1 for row in done]])
         self.reading = [turn for turn in self.reading if turn.unread]
+        logits = self.vlm.model.lm_head(hidden[ends[done]])
         for row, scores in zip(done, logits, strict=True):
-            turn = rows[row]
-            if turn.begins:
+            turn = turns[row]
+            if turn.begins and not turn.drawn:
                 slot = turn.stream.slot
                 self.beginnings[turn.begins] = Beginning(slot, self.cache.lengths[slot], scores)
-        self._say([rows[row] for row in done], logits)
+        self._say([turns[row] for row in done], logits)
 
-    def _speak(self) -> None:
-        """One token for everyone who speaks."""
-        if not self.speaking:
-            return
-        turns = list(self.speaking.values())
-        count = max(self.speaking) + 1
-        ids = [0] * count
-        at = [0] * count
+    def _drawn(self, turns: list[Turn]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """What everyone drew last, embedded, and its positions; it is in the context now."""
+        if not turns:
+            return [], []
+        ids = [turn.stream.pending[0] for turn in turns]
+        at = [turn.stream.position for turn in turns]
         for turn in turns:
-            ids[turn.stream.slot] = turn.stream.pending[0]
-            at[turn.stream.slot] = turn.stream.position
             turn.stream.position += 1
             turn.stream.pending = []
-        embedded = self.language.embed_tokens(torch.tensor(ids, device=self.vlm.device))[:, None]
-        places = torch.tensor(at, device=self.vlm.device).expand(3, count)[..., None]
-        hidden = self._forward(embedded, places, slice(0, count))
-        for turn in turns:
-            self.cache.advance(turn.stream.slot, 1)
-        self._say(turns, self._logits(hidden[[turn.stream.slot for turn in turns], 0]))
-
-    def _forward(self, embedded: torch.Tensor, places: torch.Tensor, rows: Sequence[int] | slice) -> torch.Tensor:
-        mask = self.cache.write_to(rows, embedded.shape[1])
-        out = self.language(
-            inputs_embeds=embedded, position_ids=places, attention_mask=mask, past_key_values=self.cache, use_cache=True
-        )
-        return out.last_hidden_state  # type: ignore[no-any-return]
-
-    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        return self.vlm.model.lm_head(hidden)  # type: ignore[no-any-return]
+        device = self.vlm.device
+        return [self.language.embed_tokens(torch.tensor(ids, device=device))], [torch.tensor(at, device=device).expand(3, -1)]
 
     def _say(self, turns: list[Turn], logits: torch.Tensor) -> None:
         """Draw the next token of every turn; who has come to an end is told so."""
