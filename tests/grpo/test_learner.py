@@ -1,0 +1,189 @@
+"""The learner sees what the policy saw, and its gradient is that of the formula."""
+
+import asyncio
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from accelerate import Accelerator
+
+from mini_o3.episode import Limits, StopReason
+from mini_o3.grpo import learner as module
+from mini_o3.grpo.advantages import Masking
+from mini_o3.grpo.batch import collate, mini_batch, pack
+from mini_o3.grpo.config import GrpoConfig
+from mini_o3.grpo.learner import Learner
+from mini_o3.grpo.questions import FreshProbes
+from mini_o3.grpo.rollout import Roller
+from mini_o3.grpo.train import exact
+from mini_o3.judge import Verdict
+from mini_o3.models.engine.views import encode
+from mini_o3.models.nano import NANO_DIR
+from mini_o3.models.sampling import Sampling
+from mini_o3.models.vlm import load_vlm
+from mini_o3.policies.local import Local
+
+CONFIG = GrpoConfig(seed=1, steps=1, groups=2, rollouts=4, turns=4, updates=1, max_tokens=96, lr=1e-9, micro_tokens=2000)
+
+
+def roller(vlm, judge=exact, **changes):
+    policy = Local(vlm, "nano", slots=8, sampling=Sampling(temperature=1.0, max_tokens=96))
+    settings = {
+        "policy": policy, "judge": judge, "questions": FreshProbes(1, {"easy": 1.0}), "limits": Limits(turns=4),
+        "rollouts": 4, "masking": Masking(), "turn_cost": 0.0, "at_once": 8, "seed": 1,
+    }  # fmt: skip
+    return Roller(**settings | changes)
+
+
+@pytest.fixture(scope="module")
+def vlm():
+    torch.set_num_threads(1)
+    return load_vlm(NANO_DIR)
+
+
+@pytest.fixture(scope="module")
+def groups(vlm):
+    """Rolled-out groups that teach something; who was right is invented, so that there are some."""
+    calls = iter(range(1000))
+
+    async def every_second(task, episode):
+        return Verdict.CORRECT if next(calls) % 2 and episode.stop is StopReason.ANSWERED else Verdict.INCORRECT
+
+    found = roller(vlm, every_second).groups(range(8))
+    kept = [group for group in found if group.advantages is not None]
+    assert len(kept) >= 2
+    assert any(rollout.episode.is_over_turn for group in kept for rollout in group.rollouts)
+    return kept
+
+
+def test_log_probs_of_the_learner_are_those_recorded_when_the_tokens_were_drawn(vlm, groups):
+    learner = Learner(vlm, CONFIG, Accelerator(cpu=True))
+    batch = mini_batch(groups, len(groups))
+    seen = encode(vlm, batch.views)
+    read = 0
+    for rows in pack(batch.trajectories, 3000):
+        packed = collate(rows, [(6, 6)] * len(batch.views), vlm.renderer.image_pad)
+        with torch.no_grad():
+            log_probs, entropy = learner.log_probs(packed, seen)
+        assert (log_probs - packed.old).abs().max() < 1e-4
+        assert not log_probs[packed.mask == 0].any()
+        assert ((entropy >= 0) & (entropy < math.log(len(vlm.renderer.tokenizer)))).all()
+        read += len(rows)
+    assert read == len(batch.trajectories) > 0
+
+
+def reference(vlm, groups):
+    """The objective as it is written down: one rollout after the other through the whole model, no packing, no cache."""
+    total = torch.zeros(())
+    for group in groups:
+        rewards = [rollout.reward for rollout in group.rollouts]
+        mean = sum(rewards) / len(rewards)
+        std = math.sqrt(sum((r - mean) ** 2 for r in rewards) / (len(rewards) - 1))
+        mask = [not rollout.episode.is_over_turn for rollout in group.rollouts]
+        of_group = torch.zeros(())
+        for rollout, completed in zip(group.rollouts, mask, strict=True):
+            episode, advantage = rollout.episode, (rollout.reward - mean) / std
+            rows, grids = vlm.patcher(list(rollout.views))
+            ids = torch.tensor([episode.token_ids])
+            logits = vlm.model(
+                input_ids=ids, pixel_values=rows, image_grid_thw=grids, use_cache=False,
+                mm_token_type_ids=(ids == vlm.renderer.image_pad).long(),
+            ).logits[0]  # fmt: skip
+            logits[:, list(vlm.renderer.forbidden)] = -torch.inf
+            terms = []
+            for place, (wrote, old) in enumerate(zip(episode.token_mask, episode.token_log_probs, strict=True)):
+                if wrote:
+                    ratio = torch.exp(logits[place - 1].log_softmax(-1)[ids[0, place]] - old)
+                    terms.append(torch.minimum(ratio * advantage, ratio.clamp(0.8, 1.3) * advantage))
+            of_group = of_group + completed * sum(terms) / len(terms)
+        total = total + of_group / sum(mask)
+    return -total / len(groups)
+
+
+def remembered_otherwise(rollout):
+    """The rollout with log-probabilities that another policy would have had."""
+
+    def shift(turn):
+        return replace(turn, log_probs=tuple(p + 0.15 * (i % 5 - 2) for i, p in enumerate(turn.log_probs)))
+
+    return replace(rollout, episode=replace(rollout.episode, turns=tuple(map(shift, rollout.episode.turns))))
+
+
+@pytest.mark.parametrize("freeze_vision", [False, True])
+def test_loss_and_gradient_equal_the_formula_over_whole_conversations(vlm, groups, freeze_vision, monkeypatch):
+    """Off policy, so that some tokens are clipped: the old log-probabilities are moved a little."""
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_: None)
+    moved = [replace(group, rollouts=tuple(remembered_otherwise(r) for r in group.rollouts)) for group in groups]
+    config = CONFIG.model_copy(update={"freeze_vision": freeze_vision, "max_grad_norm": 1e9})
+    learner = Learner(vlm, config, Accelerator(cpu=True))
+    vlm.model.zero_grad(set_to_none=True)
+    sums = learner.update(mini_batch(moved, len(moved)))
+    ours = {name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None}
+    assert sums["clipped"] > 0
+
+    vlm.model.zero_grad(set_to_none=True)
+    loss = reference(vlm, moved)
+    loss.backward()
+    assert sums["loss"] == pytest.approx(float(loss.detach()), abs=1e-6)
+    theirs = {name: p.grad for name, p in vlm.model.named_parameters() if p.grad is not None}
+    assert ours.keys() == theirs.keys()
+    assert any("visual" in name for name in ours) is not freeze_vision
+    for name, grad in ours.items():
+        assert (grad - theirs[name]).abs().max() < 1e-6 + 1e-5 * theirs[name].abs().max(), name
+
+
+def test_what_has_no_gradient_is_not_read_and_a_view_is_encoded_once(vlm, groups, monkeypatch):
+    learner = Learner(vlm, CONFIG, Accelerator(cpu=True))
+    encoded = []
+    monkeypatch.setattr(module, "encode", lambda vlm, views: encoded.append(len(views)) or encode(vlm, views))
+    batch = mini_batch(groups, len(groups))
+    learning = [r.episode for g in groups for r, gain in zip(g.rollouts, g.advantages.advantages, strict=True) if gain != 0.0]
+    assert len(learning) < sum(len(group.rollouts) for group in groups)
+    sums = learner.update(batch)
+    assert sums["rollouts"] == len(learning)
+    assert sums["tokens"] == sum(sum(episode.token_mask) for episode in learning)
+    shown = {view.tobytes() for g in groups for r in g.rollouts if r.episode in learning for view in r.views}
+    assert encoded == [len(shown), len(shown)]  # once to be read, once more for its own gradient
+    assert len(shown) < sum(len(t.views) for t in batch.trajectories)
+
+
+def test_long_trajectories_come_first_and_no_pack_is_too_large(groups):
+    trajectories = mini_batch(groups, len(groups)).trajectories
+    packs = pack(trajectories, 1200)
+    assert sorted(len(t.ids) for rows in packs for t in rows) == sorted(len(t.ids) for t in trajectories)
+    assert all(len(rows) == 1 or len(rows) * max(len(t.ids) for t in rows) <= 1200 for rows in packs)
+    assert len(packs[0][0].ids) == max(len(t.ids) for t in trajectories)
+
+
+def test_the_judge_is_asked_while_other_rollouts_go_on(vlm):
+    """The first to be judged is not done until all others are: a judge that came after the rollouts would wait for ever."""
+    asked, all_asked = [], asyncio.Event()
+
+    async def patient(task, episode):
+        asked.append(episode)
+        if len(asked) == 4:
+            all_asked.set()
+        await asyncio.wait_for(all_asked.wait(), 120)
+        return Verdict.CORRECT
+
+    [group] = roller(vlm, patient).groups([0])
+    assert [rollout.reward for rollout in group.rollouts] == [1.0] * 4
+    assert group.advantages is None  # nothing to compare
+
+
+def test_a_group_with_a_rollout_that_nobody_could_judge_is_dropped_not_scored(vlm):
+    answers = iter([Verdict.CORRECT, Verdict.UNJUDGED, Verdict.INCORRECT, Verdict.INCORRECT])
+
+    async def shaky(task, episode):
+        return next(answers)
+
+    [group] = roller(vlm, shaky, limits=Limits(turns=6)).groups([0])
+    assert sorted(str(r.reward) for r in group.rollouts) == ["0.0", "0.0", "1.0", "None"]
+    assert group.advantages is None
+
+
+def test_the_same_seeds_give_the_same_rollouts(vlm):
+    one, two = (roller(vlm).groups([3, 4]) for _ in range(2))
+    assert [r.episode.token_ids for g in one for r in g.rollouts] == [r.episode.token_ids for g in two for r in g.rollouts]
+    assert len({r.episode.token_ids for r in one[0].rollouts}) > 1

@@ -1,0 +1,234 @@
+"""Whole runs: dynamic sampling, alarms, a real kill, two processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers import command, environment, mini_o3
+from safetensors.torch import load_file
+
+from mini_o3.grpo.config import GrpoConfig
+from mini_o3.grpo.panel import Panel, sparkline
+from mini_o3.grpo.questions import VALIDATION_SEEDS, FreshProbes, validation_probe
+from mini_o3.grpo.train import Trainer
+from mini_o3.grpo.watch import alarm
+from mini_o3.kit.config import read_config
+from mini_o3.kit.errors import UserError
+from mini_o3.probes import TRAINING_SEEDS
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+TINY = """
+seed = 5
+steps = 2
+levels = { easy = 1.0 }
+groups = 1
+rollouts = 4
+most_asked = 3
+turns = 4
+max_tokens = 96
+updates = 1
+lr = 1e-4
+freeze_vision = true
+save_minutes = 0.0001
+threads = 1
+"""
+
+
+def settings(**changes):
+    return GrpoConfig(**{"seed": 1, "steps": 9, "groups": 4, "updates": 2, **changes})
+
+
+def test_shipped_configs_are_the_papers_where_they_say_so():
+    config = read_config(CONFIGS / "grpo_7b.toml", GrpoConfig)
+    assert (config.rollouts, config.groups, config.updates, config.turns, config.images) == (16, 256, 8, 6, 12)
+    assert (config.clip_low, config.clip_high, config.lr, config.temperature, config.max_pixels) == (
+        0.2,
+        0.3,
+        1e-6,
+        1.0,
+        2_000_000,
+    )
+    assert (config.over_turn_masking, config.statistics, config.normaliser) == (True, "all", "completed")
+    assert read_config(CONFIGS / "grpo_nano.toml", GrpoConfig).turns == 6
+
+
+class Waves:
+    """A stub of the trainer: every third question teaches something."""
+
+    def __init__(self, config, every=3):
+        self.config, self.next_index, self.yield_ = config, 0, 0.5
+        self.rank, self.processes, self.waves, self.every = 0, 1, [], every
+        self.roller = SimpleNamespace(groups=self.groups)
+
+    def groups(self, indices):
+        self.waves.append(list(indices))
+        return [SimpleNamespace(index=i, rollouts=(), advantages=object() if i % self.every == 0 else None) for i in indices]
+
+    _add = staticmethod(lambda sums: sums)
+
+
+def test_questions_that_teach_nothing_are_dropped_and_others_asked():
+    waves = Waves(settings(groups=4, turns=3))
+    kept, sums = Trainer._ask(waves)
+    assert [group.index for group in kept] == [0, 3, 6, 9]  # 8 asked, 3 good; then some more
+    assert waves.waves[0] == list(range(8))
+    assert [i for wave in waves.waves for i in wave] == list(range(waves.next_index))  # none left out, none twice
+    assert (sums["kept"], sums["asked"]) == (4, waves.next_index)
+    before = waves.next_index
+    kept, _ = Trainer._ask(waves)
+    assert waves.waves[-1][0] >= before
+    assert len(kept) >= 4
+
+
+def test_the_search_for_such_questions_ends():
+    waves = Waves(settings(groups=4, most_asked=2.5, turns=3), every=1000)
+    kept, sums = Trainer._ask(waves)
+    assert len(kept) == 1
+    assert sums["asked"] == 10
+
+
+def row(step, zooms=2.0, over_turn=0.2):
+    return {"step": step, "zooms": zooms, "over_turn": over_turn}
+
+
+def test_alarms():
+    config = settings(patience=3, collapse_zooms=0.1, drift_over_turn=0.9)
+    healthy = [row(i) for i in range(9)]
+    assert alarm(healthy, config) is None
+    assert alarm([*healthy, row(9, zooms=0.0)], config) is None  # once is not enough
+    assert alarm([*healthy, *(row(9 + i, zooms=0.05) for i in range(3))], config).startswith("collapse: 0.05 zooms")
+    assert alarm([*healthy, *(row(9 + i, over_turn=0.95) for i in range(3))], config).startswith("drift: 95%")
+    assert alarm([row(i, over_turn=0.95) for i in range(9)], config) is None  # it never was otherwise
+    assert alarm([row(0, zooms=0.0)] * 2, config) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"updates": 5}, "updates"), ({"rollouts": 1}, "rollouts"), ({"lr": 0}, "lr"), ({"surprise": 1}, "surprise"),
+     ({"token_mean": "batch", "normaliser": "all"}, "token_mean")],
+)  # fmt: skip
+def test_settings_that_make_no_sense_are_refused(changes, named):
+    with pytest.raises(ValueError, match=named):
+        settings(**changes)
+
+
+def test_levels_must_be_shares():
+    with pytest.raises(UserError, match="shares"):
+        FreshProbes(1, {"easy": 0.5})
+
+
+def test_validation_and_training_share_no_probe():
+    assert VALIDATION_SEEDS <= validation_probe("easy", 3).task.seed < TRAINING_SEEDS
+    assert all(FreshProbes(seed, {"easy": 1.0})(7).task.seed < VALIDATION_SEEDS for seed in (0, 479, 480, 10**9))
+
+
+def test_the_panel_is_a_line_per_step_where_there_is_no_terminal(tmp_path):
+    said = []
+    full = dict.fromkeys(
+        ("reward", "answered", "over_turn", "void", "malformed", "zooms", "turns", "entropy", "clipped"), 0.5
+    )
+    full |= {
+        "step": 3,
+        "grad_norm": 1.0,
+        "kept": 4,
+        "asked": 9,
+        "learnt": 20,
+        "histogram": [1, 0, 3],
+        "validation": {"hard": 0.25},
+    }
+    with Panel(settings(), tmp_path, said.append) as panel:
+        panel.show(full, "2.0 s/step, 1 min left")
+        drawn = panel._picture("now")
+    assert "step 3/9" in said[0]
+    assert "hard 0.25" in said[0]
+    assert "kept 4/9" in said[0]
+    assert drawn.title == f"{tmp_path}: step 3 of 9, now"
+    assert sparkline([0, 1, 2, 3]) == "▁▃▆█"
+    assert sparkline([5, 5]) == "▁▁"
+
+
+def weights(folder):
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def moved(one, two):
+    """Mean distance of two sets of weights."""
+    total = sum((one[name].float() - two[name].float()).abs().sum() for name in one)
+    return float(total) / sum(value.numel() for value in one.values())
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grpo")
+    (folder / "tiny.toml").write_text(TINY)
+    done = mini_o3("train", "grpo", "--config", "tiny.toml", "--out", "unbroken", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "step 2/2" in done.stderr
+    return folder
+
+
+def same_run(one, two, start):
+    """Equal up to the rounding of matrix products, whose order depends on who happened to be decoded together."""
+    for a, b in zip(rows(one), rows(two), strict=True):
+        assert {k: a[k] for k in ("step", "asked", "kept", "reward", "histogram", "learnt")} == {
+            k: b[k] for k in ("step", "asked", "kept", "reward", "histogram", "learnt")
+        }
+    learnt = moved(weights(one), start)
+    assert learnt > 0
+    assert moved(weights(one), weights(two)) < 0.02 * learnt
+
+
+def shipped():
+    from mini_o3.models.nano import NANO_DIR
+
+    return load_file(NANO_DIR / "model.safetensors")
+
+
+def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(unbroken):
+    broken = unbroken / "broken"
+    process = subprocess.Popen(
+        command("train", "grpo", "--config", "tiny.toml", "--out", "broken"), cwd=unbroken, env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    while not (broken / "state.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert torch.load(broken / "state.pt", weights_only=True)["step"] == 1
+    done = mini_o3("train", "grpo", "--config", "tiny.toml", "--out", "broken", cwd=unbroken)
+    assert done.returncode == 0, done.stderr
+    assert [row["step"] for row in rows(broken)] == [1, 2]
+    same_run(unbroken / "unbroken", broken, shipped())
+
+
+def test_two_processes_learn_what_one_learns(unbroken):
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+              "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "mini_o3"]  # fmt: skip
+    done = subprocess.run(
+        [*launch, "train", "grpo", "--config", "tiny.toml", "--out", "both"], cwd=unbroken,
+        env=environment(OMP_NUM_THREADS="1", MASTER_ADDR="127.0.0.1"), capture_output=True, text=True, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.count("step 1/2") == 1  # the first process speaks for both
+    same_run(unbroken / "unbroken", unbroken / "both", shipped())
+
+
+def test_another_config_in_the_same_folder_is_refused(unbroken):
+    (unbroken / "other.toml").write_text(TINY.replace("lr = 1e-4", "lr = 2e-4"))
+    done = mini_o3("train", "grpo", "--config", "other.toml", "--out", "unbroken", cwd=unbroken)
+    assert done.returncode == 2
+    assert "holds a run with other settings (lr)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert os.listdir(unbroken / "unbroken")
