@@ -29,8 +29,8 @@ class Plain:
         self.context_tokens = vlm.context_tokens
         self.stop = _Stops(vlm, sampling.stops)
 
-    def open(self, request: Request) -> PlainConversation:
-        torch.manual_seed(request.seed)
+    def open(self, request: Request | None) -> PlainConversation:
+        torch.manual_seed(request.seed if request else 0)
         return PlainConversation(self)
 
 

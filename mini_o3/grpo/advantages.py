@@ -27,12 +27,15 @@ class Masking:
         void: mask rollouts that ended because the policy kept writing neither a zoom nor an answer.
         statistics: whose rewards the mean and the spread of a group are taken over.
         normaliser: how many rollouts a group's loss is divided by.
+        variance: whose rewards must differ for the group to be worth learning from. "completed" drops a group whose finished
+            rollouts are all right while others ran over; "all" keeps it, as the released code does, and its right answers gain.
     """
 
     over_turn: bool = True
     void: bool = False
     statistics: Over = "all"
     normaliser: Over = "completed"
+    variance: Over = "completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,8 @@ class GroupAdvantages:
 def group_advantages(rollouts: Sequence[Ended], masking: Masking) -> GroupAdvantages | None:
     """Advantages of the rollouts on one question, or None if the group has to be dropped.
 
-    A group is dropped if a rollout could not be judged (it is not scored 0), if nobody completed, or if all that completed
-    have the same reward: dynamic sampling asks for another question then. Rewards that differ only because somebody ran
-    out of turns are no reason to keep it.
+    A group is dropped if a rollout could not be judged (it is not scored 0), if nobody completed, or if the rewards that
+    `variance` speaks of are all the same: dynamic sampling asks for another question then.
 
     A_i = M_i (r_i - mean) / std, with the unbiased standard deviation.
     """
@@ -67,9 +69,11 @@ def group_advantages(rollouts: Sequence[Ended], masking: Masking) -> GroupAdvant
     rewards = np.array([rollout.reward for rollout in rollouts], np.float64)
     masked = [(r.over_turn and masking.over_turn) or (r.void and masking.void) for r in rollouts]
     completed = ~np.array(masked, bool)
-    if not completed.any() or np.ptp(rewards[completed]) < _SAME:
+    if not completed.any() or np.ptp(rewards[completed] if masking.variance == "completed" else rewards) < _SAME:
         return None
     counted = rewards[completed] if masking.statistics == "completed" else rewards
+    if np.ptp(counted) < _SAME:
+        return None
     advantages = np.where(completed, (rewards - counted.mean()) / counted.std(ddof=1), 0.0)
     return GroupAdvantages(
         advantages, completed, int(completed.sum() if masking.normaliser == "completed" else len(rollouts))

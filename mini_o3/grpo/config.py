@@ -37,6 +37,7 @@ class GrpoConfig(BaseModel):
     void_masking: bool = False
     statistics: Over = "all"
     normaliser: Over = "completed"
+    variance: Over = "completed"
     turn_cost: float = Field(0.0, ge=0, description="taken off the reward of an answered rollout for every turn")
 
     updates: int = Field(8, gt=0, description="mini-batches that the groups of a step are split into")
@@ -68,7 +69,7 @@ class GrpoConfig(BaseModel):
 
     @property
     def masking(self) -> Masking:
-        return Masking(self.over_turn_masking, self.void_masking, self.statistics, self.normaliser)
+        return Masking(self.over_turn_masking, self.void_masking, self.statistics, self.normaliser, self.variance)
 
     @property
     def clip(self) -> Clip:

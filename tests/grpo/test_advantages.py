@@ -52,20 +52,26 @@ def test_groups_that_teach_nothing_or_are_not_judged_are_dropped(group):
     assert group_advantages(group, Masking()) is None
 
 
+def test_right_answers_beside_rollouts_that_ran_over_teach_something_if_asked_to():
+    found = group_advantages([RIGHT, RIGHT, OVER, OVER], Masking(variance="all"))
+    assert found.advantages == pytest.approx([0.8660, 0.8660, 0.0, 0.0], abs=1e-4)
+    assert group_advantages([WRONG, WRONG, OVER], Masking(variance="all")) is None
+    assert group_advantages([RIGHT, RIGHT, OVER], Masking(variance="all", statistics="completed")) is None
+
+
 ENDED = st.builds(Ended, st.sampled_from([0.0, 0.25, 1.0]), st.booleans(), st.booleans())
-MASKING = st.builds(
-    Masking, st.booleans(), st.booleans(), st.sampled_from(["all", "completed"]), st.sampled_from(["all", "completed"])
-)
+MASKING = st.builds(Masking, st.booleans(), st.booleans(), *(st.sampled_from(["all", "completed"]) for _ in range(3)))
 
 
 @given(st.lists(ENDED, min_size=1, max_size=12), MASKING)
 def test_equal_to_a_plain_reference(group, masking):
     kept = [r for r in group if not (r.over_turn and masking.over_turn) and not (r.void and masking.void)]
     found = group_advantages(group, masking)
-    if len({r.reward for r in kept}) < 2:
+    counted = [r.reward for r in (kept if masking.statistics == "completed" else group)]
+    differing = {r.reward for r in (kept if masking.variance == "completed" else group)}
+    if not kept or len(differing) < 2 or len(set(counted)) < 2:
         assert found is None
         return
-    counted = [r.reward for r in (kept if masking.statistics == "completed" else group)]
     mean, spread = sum(counted) / len(counted), statistics.stdev(counted)
     for rollout, advantage, completed in zip(group, found.advantages, found.completed, strict=True):
         expected = (rollout.reward - mean) / spread if any(rollout is r for r in kept) else 0.0
