@@ -161,9 +161,18 @@ def evaluate_command(
     turns: TurnsOption = 32,
     max_pixels: MaxPixelsOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N tasks.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Episodes per task; K of them give Avg@K.")] = 1,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            max=2.0,
+            show_default=False,
+            help="At which a model draws its words; 0 is greedy. [default: 0, or 1 with --samples]",
+        ),
+    ] = -1.0,
     concurrent: Annotated[int, typer.Option(min=1, help="Episodes at the same time; a person always plays one.")] = 16,
 ) -> None:
-    """Measure a policy on tasks: greedy, one episode per task, exact match.
+    """Measure a policy on tasks by exact match, with the curve over turn limits up to --turns.
 
     Run the same command again to go on after an interruption.
     """
@@ -173,19 +182,52 @@ def evaluate_command(
 
     found = read_tasks(tasks)[:limit]
     concurrent = 1 if policy == "human" else concurrent
-    chosen = choose_policy(policy, max_pixels=max_pixels, concurrent=concurrent, tasks=found, say=_say)
+    temperature = (1.0 if samples > 1 else 0.0) if temperature < 0 else temperature
+    if samples > 1 and temperature == 0:
+        raise UserError("--samples: greedy episodes on one task are all the same; give a --temperature above 0")
+    chosen = choose_policy(
+        policy, max_pixels=max_pixels, concurrent=concurrent, temperature=temperature, tasks=found, say=_say
+    )
     settings: dict[str, Any] = {
         "tasks": str(tasks), "policy": policy, "turns": turns, "max_pixels": max_pixels, "limit": limit,
+        "samples": samples, "temperature": temperature,
         "profile": f"{chosen.profile.name}@{chosen.profile.hash}",
     }  # fmt: skip
-    progress = _Progress("tasks")
+    progress = _Progress("episodes")
     report = evaluate(
-        found, chosen, Limits(turns=turns), out, settings=settings, concurrent=concurrent,
+        found, chosen, Limits(turns=turns), out, settings=settings, samples=samples, concurrent=concurrent,
         report=lambda done, total, accuracy: progress(done, total, f"accuracy {accuracy:.3f}"),
     )  # fmt: skip
     error = "" if report["stderr"] is None else f" +- {report['stderr']}"
-    _say(f"accuracy {report['accuracy']}{error} on {report['tasks']} tasks ({report['unjudged']} unjudged)")
+    each = f" x {samples}" if samples > 1 else ""
+    _say(f"accuracy {report['accuracy']}{error} on {report['tasks']} tasks{each} ({report['unjudged']} unjudged)")
+    _say("at turn limits " + ", ".join(f"{limit}: {point['accuracy']}" for limit, point in report["curve"].items()))
     _say(f"{out / 'report.json'}")
+
+
+@app.command()
+def reproduce(
+    suite: Annotated[str, typer.Argument(help="A file of configs/reproduce/, without its ending.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A reduced version: under half an hour on two cores.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what is in the folder.")] = False,
+    only: Annotated[str | None, typer.Option(help="Only this run of the suite; the report shows all that are done.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder. [default: runs/reproduce/SUITE, or SUITE-quick]")] = None,
+) -> None:
+    """Train and measure what a claim of the paper needs, and write tables and plots beside the paper's figures."""
+    from mini_o3.grpo.panel import Panel
+    from mini_o3.reproduce.run import run_suite
+    from mini_o3.reproduce.suite import read_suite
+
+    chosen = read_suite(suite, quick)
+    folder = out or Path("runs/reproduce") / (f"{suite}-quick" if quick else suite)
+    if only is not None and only not in chosen.runs:
+        raise UserError(f"--only {only}: not a run of {suite}; choose one of {', '.join(chosen.runs)}")
+    if folder.exists() and any(folder.iterdir()) and not resume:
+        raise UserError(f"{folder}: is not empty; add --resume to go on with it, or give another --out")
+    report = run_suite(
+        chosen, folder, only=only, say=_say, progress=_Progress, training=lambda settings, out: Panel(settings, out, _err)
+    )
+    _say(f"{report}")
 
 
 def _train(stage: str, out: Path, config: Path, steps: int | None, start: str | None = None) -> None:

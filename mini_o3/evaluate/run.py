@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mini_o3.episode import Episode, Limits, Policy, SearchTask, StopReason, run_episode
+from mini_o3.evaluate.metrics import Judged, summarise
+from mini_o3.evaluate.patterns import shares
 from mini_o3.judge import Verdict, judge_exact
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, revision, write_json
@@ -25,81 +25,64 @@ def evaluate(
     out: Path,
     *,
     settings: dict[str, Any],
+    samples: int = 1,
     concurrent: int = 1,
     report: Callable[[int, int, float], None] = lambda done, total, accuracy: None,
 ) -> dict[str, Any]:
-    """Ask every task once and write `out/episodes.jsonl` and `out/report.json`.
+    """Ask every task `samples` times and write `out/episodes.jsonl` and `out/report.json`.
 
-    Tasks already in the file are kept, but for those on which the policy failed: they are asked again. `concurrent`
-    episodes go on at the same time; records are in the order in which episodes ended. `settings` is what was asked for
-    (policy, tasks, turns); it is saved, and a folder with other settings is refused. `report` is called after every task
-    with how many are done, how many there are and the accuracy so far.
+    Sample k has seed k; with a policy that draws its words, the accuracy is then Avg@`samples`. Episodes already in the file
+    are kept, but for those in which the policy failed: they are asked again. `concurrent` episodes go on at the same time;
+    records are in the order in which episodes ended. `settings` is what was asked for (policy, tasks, turns); it is saved,
+    and a folder with other settings is refused. `report` is called after every episode with how many are done, how many
+    there are and the accuracy so far.
 
     Raises:
         UserError: `out` holds another evaluation.
     """
     make_folder(out)
     _same_settings(out, settings)
-    rows = read_jsonl(out / EPISODES_FILE)
-    episodes = {row["task_id"]: Episode.from_dict(row) for row in rows if row["stop"] != StopReason.POLICY_ERROR}
-    verdicts = {task.id: judge_exact(episodes[task.id], task.answer) for task in tasks if task.id in episodes}
+    wanted = [(task, seed) for task in tasks for seed in range(samples)]
+    found = {
+        (row["task_id"], row["seed"]): Episode.from_dict(row)
+        for row in read_jsonl(out / EPISODES_FILE)
+        if row["stop"] != StopReason.POLICY_ERROR
+    }
+    done = {key: episode for task, seed in wanted if (episode := found.get(key := (task.id, seed)))}
+    right = sum(judge_exact(episode, episode.expected) is Verdict.CORRECT for episode in done.values())
 
     def ended(task: SearchTask, episode: Episode) -> None:
+        nonlocal right
         append_jsonl(out / EPISODES_FILE, _without_tokens(episode))
-        episodes[task.id] = episode
-        verdicts[task.id] = judge_exact(episode, task.answer)
-        report(len(verdicts), len(tasks), list(verdicts.values()).count(Verdict.CORRECT) / len(verdicts))
+        done[task.id, episode.seed] = episode
+        right += judge_exact(episode, task.answer) is Verdict.CORRECT
+        report(len(done), len(wanted), right / len(done))
 
-    asyncio.run(_ask_all([task for task in tasks if task.id not in episodes], policy, limits, concurrent, ended))
-    summary = summarise(tasks, [episodes[task.id] for task in tasks], [verdicts[task.id] for task in tasks])
-    summary.update(settings=settings, revision=revision())
+    left = [(task, seed) for task, seed in wanted if (task.id, seed) not in done]
+    asyncio.run(_ask_all(left, policy, limits, concurrent, ended))
+    episodes = [(task, done[task.id, seed]) for task, seed in wanted]
+    summary = summarise([Judged(task, episode, judge_exact(episode, task.answer)) for task, episode in episodes])
+    summary |= {"samples": samples, "patterns": shares(episode for _, episode in episodes)}
+    summary |= {"settings": settings, "revision": revision()}
     write_json(out / "report.json", summary)
     return summary
 
 
 async def _ask_all(
-    tasks: Sequence[SearchTask],
+    wanted: Sequence[tuple[SearchTask, int]],
     policy: Policy,
     limits: Limits,
     concurrent: int,
     ended: Callable[[SearchTask, Episode], None],
 ) -> None:
-    left = iter(tasks)
+    left = iter(wanted)
 
     async def go_on() -> None:
-        for task in left:
-            ended(task, await run_episode(task, policy, limits))
+        for task, seed in left:
+            ended(task, await run_episode(task, policy, limits, seed=seed))
             await asyncio.sleep(0)  # a policy that never waits would not let an interrupt through
 
     await asyncio.gather(*(go_on() for _ in range(concurrent)))
-
-
-def summarise(tasks: Sequence[SearchTask], episodes: Sequence[Episode], verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Accuracy over the judged episodes with its standard error, how episodes ended, and the same by family."""
-    summary: dict[str, Any] = _rates(verdicts)
-    summary["turns_mean"] = round(sum(e.num_turns for e in episodes) / max(len(episodes), 1), 3)
-    summary["malformed_turns"] = sum(turn.malformed is not None for e in episodes for turn in e.turns)
-    summary["over_turn"] = sum(e.is_over_turn for e in episodes)
-    summary["stops"] = dict(sorted(Counter(e.stop.value for e in episodes).items()))
-    families = sorted({task.family for task in tasks if task.family})
-    summary["families"] = {
-        family: _rates([v for task, v in zip(tasks, verdicts, strict=True) if task.family == family]) for family in families
-    }
-    return summary
-
-
-def _rates(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    judged = [verdict for verdict in verdicts if verdict is not Verdict.UNJUDGED]
-    if not judged:
-        return {"accuracy": None, "stderr": None, "tasks": len(verdicts), "unjudged": len(verdicts)}
-    share = judged.count(Verdict.CORRECT) / len(judged)
-    error = math.sqrt(share * (1 - share) / (len(judged) - 1)) if len(judged) > 1 else None
-    return {
-        "accuracy": round(share, 4),
-        "stderr": None if error is None else round(error, 4),
-        "tasks": len(verdicts),
-        "unjudged": len(verdicts) - len(judged),
-    }
 
 
 def _same_settings(out: Path, settings: dict[str, Any]) -> None:

@@ -27,8 +27,9 @@ class Masking:
         void: mask rollouts that ended because the policy kept writing neither a zoom nor an answer.
         statistics: whose rewards the mean and the spread of a group are taken over.
         normaliser: how many rollouts a group's loss is divided by.
-        variance: whose rewards must differ for the group to be worth learning from. "completed" drops a group whose finished
-            rollouts are all right while others ran over; "all" keeps it, as the released code does, and its right answers gain.
+        variance: whose rewards must differ for the group to be worth learning from. "completed" drops a group whose
+            finished rollouts are all right while others ran over; "all" keeps it, as the released code does: its right
+            answers gain.
     """
 
     over_turn: bool = True

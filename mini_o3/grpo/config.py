@@ -20,9 +20,7 @@ class GrpoConfig(BaseModel):
     start: str = Field("", description="checkpoint or run folder to start from; empty: nano as shipped")
 
     tasks: str = Field("", description="folder with tasks.jsonl; empty: fresh probes")
-    levels: dict[str, float] = Field(
-        {"easy": 0.2, "medium": 0.4, "hard": 0.4}, description="of fresh probes: their shares"
-    )
+    levels: dict[str, float] = Field({"easy": 0.2, "medium": 0.4, "hard": 0.4}, description="of fresh probes: their shares")
     groups: int = Field(256, gt=0, description="questions per step that must teach something")
     rollouts: int = Field(16, gt=1, description="per question")
     most_asked: float = Field(4.0, ge=1, description="give up looking for such questions after this many times `groups`")
@@ -54,9 +52,7 @@ class GrpoConfig(BaseModel):
     validate_probes: int = Field(24, gt=0, description="per level")
     validate_turns: int = Field(32, gt=0)
     collapse_zooms: float = Field(0.1, ge=0, description="stop when rollouts zoom less often than this")
-    drift_over_turn: float = Field(
-        0.9, ge=0, le=1, description="stop when more run over than this share, and than at first"
-    )
+    drift_over_turn: float = Field(0.9, ge=0, le=1, description="stop when more run over than this share, and than at first")
     patience: int = Field(10, gt=0, description="steps that either must last")
 
     threads: int = Field(2, gt=0)

@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.vlm import load_vlm, save_vlm
 from mini_o3.policies.local import Local
+from mini_o3.vision import PixelBudget
 
 Report = Callable[[Row, str], None]
 
@@ -93,7 +95,9 @@ class Trainer:
             claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
         self.vlm = load_vlm(_checkpoint(config.start), str(accelerator.device), torch.float32)
         sampling = Sampling(config.temperature, config.max_tokens)
-        self.policy = Local(self.vlm, "learner", slots=config.slots, sampling=sampling, budget=_budget(config.max_pixels))
+        if config.max_pixels is not None:
+            self.vlm.budget = _budget(self.vlm.budget, config.max_pixels)
+        self.policy = Local(self.vlm, "learner", slots=config.slots, sampling=sampling)
         self.learner = Learner(self.vlm, config, accelerator)
         self.roller = Roller(
             self.policy, judge, _questions(config), Limits(turns=config.turns, images=config.images), config.rollouts,
@@ -235,7 +239,8 @@ def _checkpoint(start: str) -> Path:
     return Path(start) / "model" if (Path(start) / "model").is_dir() else Path(start)
 
 
-def _budget(max_pixels: int | None) -> Any:
-    from mini_o3.vision import PixelBudget
-
-    return None if max_pixels is None else PixelBudget(max_pixels=max_pixels, min_pixels=min(40_000, max_pixels))
+def _budget(own: PixelBudget | None, most: int) -> PixelBudget:
+    """Views of at most this many pixels; of exactly so many if the checkpoint wants them all alike, as nano does."""
+    if own is not None and own.square:
+        return replace(own, max_pixels=most, min_pixels=most)
+    return PixelBudget(max_pixels=most, min_pixels=min(40_000, most))

@@ -19,6 +19,7 @@ from mini_o3.probes.levels import EYE
 
 NANO_DIR = Path(__file__).parent / "assets" / "nano"
 NANO_BUDGET = EYE
+NANO_TURN = 192  # tokens; a turn of nano's that is longer has lost its thread
 SETTINGS_FILE = "mini_o3.json"
 PROCESSOR = {
     "image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2, "temporal_patch_size": 1,

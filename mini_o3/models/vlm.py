@@ -18,13 +18,18 @@ from mini_o3.vision import PixelBudget
 
 @dataclass(slots=True)
 class Vlm:
-    """A loaded checkpoint. `budget` and `profile` are its own if its directory says so (`mini_o3.json`), else None."""
+    """A loaded checkpoint.
+
+    `budget`, `profile` and `turn_tokens` (how long a turn of its may be) are its own if its directory says so
+    (`mini_o3.json`), else None.
+    """
 
     model: Any
     renderer: ChatRenderer
     patcher: Patcher
     budget: PixelBudget | None
     profile: str | None
+    turn_tokens: int | None
     context_tokens: int
     stored: torch.dtype  # of the weights on disk
     processor: dict[str, Any]  # preprocessor_config.json
@@ -64,7 +69,7 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
     budget = PixelBudget(**settings["budget"]) if "budget" in settings else None
     return Vlm(
         model, ChatRenderer(tokenizer, patcher.patch * patcher.merge), patcher, budget, settings.get("profile"),
-        int(model.config.text_config.max_position_embeddings), _stored(config), processor,
+        settings.get("turn_tokens"), int(model.config.text_config.max_position_embeddings), _stored(config), processor,
     )  # fmt: skip
 
 
@@ -75,8 +80,7 @@ def save_vlm(vlm: Vlm, folder: Path, settings: dict[str, Any]) -> None:
     """
     if vlm.budget is not None:
         settings = {"budget": vlm.budget.to_dict(), **settings}
-    if vlm.profile is not None:
-        settings = {"profile": vlm.profile, **settings}
+    settings = {key: value for key, value in (("profile", vlm.profile), ("turn_tokens", vlm.turn_tokens)) if value} | settings
     save_checkpoint(vlm.model, vlm.renderer.tokenizer, folder, settings, dtype=vlm.stored, processor=vlm.processor)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mini_o3.episode import Policy, SearchTask
 from mini_o3.kit.errors import UserError
 from mini_o3.vision import PixelBudget
 
-NANO_TURN = 192  # tokens; a turn of nano's that is longer has lost its thread
 CHOICES = "nano, teacher, human, replay:FILE, hf:DIR, api:URL#MODEL"
 
 
@@ -18,6 +18,7 @@ def choose_policy(
     *,
     max_pixels: int | None = None,
     concurrent: int = 1,
+    temperature: float = 0.0,
     picture: str | None = None,
     question: str | None = None,
     tasks: Sequence[SearchTask] = (),
@@ -29,6 +30,7 @@ def choose_policy(
     Args:
         max_pixels: largest view it is shown; None: what it wants. nano always sees what it was trained with.
         concurrent: how many episodes of a local model go on at the same time; more wait for each other.
+        temperature: at which a model draws its words; 0 is greedy. Others do not draw.
         picture, question, tasks: where the teacher finds its probe: beside the picture, or among those given.
         say, folder: how the human policy talks (its answers come from standard input), and where it leaves views.
 
@@ -39,18 +41,17 @@ def choose_policy(
     budget = _budget(max_pixels)
     if kind in ("replay", "hf", "api") and not rest:
         raise UserError(f"--policy {spec}: something is missing after {kind!r}; choose one of {CHOICES}")
-    if kind == "nano":
-        if max_pixels is not None:
-            raise UserError("--max-pixels: nano only sees views of 168 x 168; leave the option out or take another policy")
-        return _nano(concurrent)
-    if kind == "hf":
+    if kind == "nano" and max_pixels is not None:
+        raise UserError("--max-pixels: nano only sees views of 168 x 168; leave the option out or take another policy")
+    if kind in ("nano", "hf"):
+        from mini_o3.models.nano import NANO_DIR
         from mini_o3.policies.local import Local
 
-        return Local.load(rest, spec, slots=concurrent, budget=budget)
+        return Local.load(rest or str(NANO_DIR), spec, slots=concurrent, temperature=temperature, budget=budget)
     if kind == "api":
         from mini_o3.policies.api import Api, ApiSettings
 
-        return Api(ApiSettings.parse(rest), budget=budget)
+        return Api(replace(ApiSettings.parse(rest), temperature=temperature), budget=budget)
     if kind == "replay":
         from mini_o3.policies.replay import Replay
 
@@ -70,14 +71,6 @@ def _ask(prompt: str, say: Callable[[str], None]) -> str:
     """A line of standard input. The prompt goes where the rest of the talk goes, not into the output."""
     say(prompt.strip())
     return input()
-
-
-def _nano(slots: int) -> Policy:
-    from mini_o3.models.nano import NANO_DIR
-    from mini_o3.models.sampling import Sampling
-    from mini_o3.policies.local import Local
-
-    return Local.load(str(NANO_DIR), "nano", slots=slots, sampling=Sampling(max_tokens=NANO_TURN))
 
 
 def _budget(max_pixels: int | None) -> PixelBudget | None:

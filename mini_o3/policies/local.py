@@ -35,9 +35,11 @@ class Local:
 
     @classmethod
     def load(
-        cls, folder: str, name: str, *, slots: int = 1, sampling: Sampling | None = None, budget: PixelBudget | None = None
+        cls, folder: str, name: str, *, slots: int = 1, temperature: float = 0.0, budget: PixelBudget | None = None
     ) -> Local:
-        return cls(load_vlm(folder), name, slots=slots, sampling=sampling, budget=budget)
+        vlm = load_vlm(folder)
+        sampling = Sampling(temperature, vlm.turn_tokens or Sampling().max_tokens)
+        return cls(vlm, name, slots=slots, sampling=sampling, budget=budget)
 
     def sampling_by(self, sampling: Sampling) -> Local:
         """The same model and engine, drawn from in another way."""

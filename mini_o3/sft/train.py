@@ -22,7 +22,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder, write_atomically
 from mini_o3.kit.signals import leave_signals_to_the_parent, stop_signals
-from mini_o3.models.nano import NANO_BUDGET, PROCESSOR, new_nano, save_checkpoint
+from mini_o3.models.nano import NANO_BUDGET, NANO_TURN, PROCESSOR, new_nano, save_checkpoint
 from mini_o3.models.patches import Patcher
 from mini_o3.models.render import ChatRenderer
 from mini_o3.models.tower import encode_views
@@ -95,7 +95,7 @@ def train(
                 saved = time.monotonic()
             if done:
                 break
-    settings = {"budget": NANO_BUDGET.to_dict(), "profile": "nano", "step": step}
+    settings = {"budget": NANO_BUDGET.to_dict(), "profile": "nano", "turn_tokens": NANO_TURN, "step": step}
     save_checkpoint(learner.model, learner.tokenizer, out / "model", settings, dtype=torch.float16)  # half the size
     write_atomically(out / HEAD_FILE, lambda path: save_file(learner.head.state_dict(), path))
     if step < config.steps:

@@ -1,0 +1,1 @@
+"""The paper's claims as suites of trainings and evaluations."""

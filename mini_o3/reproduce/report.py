@@ -1,0 +1,156 @@
+"""Tables and plots of a suite, with the paper's figures beside ours."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mini_o3.kit.rundir import read_jsonl, write_text
+from mini_o3.reproduce.suite import Check, Suite
+
+Runs = dict[str, dict[str, Any]]  # run -> level -> report of `evaluate`
+_TRAINING = (
+    ("reward", "reward"), ("over_turn", "share out of turns"), ("turns", "turns per rollout"), ("entropy", "entropy"),
+)  # fmt: skip
+
+
+def write_report(suite: Suite, found: Runs, out: Path) -> Path:
+    """Write `out/report.md`, `curves.png` and, where something was trained, `training.png`."""
+    measure = suite.measure
+    lines = [f"# {suite.title}", "", suite.question, ""]
+    lines += [
+        f"{measure.probes} held-out probes per level, Avg@{measure.samples} at temperature {measure.temperature:g}, "
+        f"{measure.turns} turns; +- is one standard error over probes.",
+        "",
+    ]
+    for level in measure.levels:
+        lines += [f"## {level}", "", *_table(suite, found, level), ""]
+    if suite.checks:
+        lines += ["## What was claimed", "", "| claim | found | |", "| --- | --- | --- |"]
+        lines += [f"| {check.text} | {text} | {'yes' if holds else 'no'} |" for check, holds, text in decide(suite, found)]
+        lines += [""]
+    lines += ["![accuracy over turn limits](curves.png)", ""]
+    _plot_curves(suite, found, out / "curves.png")
+    logs = {name: read_jsonl(out / name / "metrics.jsonl") for name in suite.runs}
+    if any(logs.values()):
+        _plot_training(logs, out / "training.png")
+        lines += ["![training](training.png)", ""]
+    lines += ["## Ways of reasoning", "", *_patterns(found, measure.levels), ""]
+    lines += [suite.notes, ""] if suite.notes else []
+    write_text(out / "report.md", "\n".join(lines))
+    return out / "report.md"
+
+
+def decide(suite: Suite, found: Runs) -> list[tuple[Check, bool, str]]:
+    """Every check that can be decided: whether it holds, and the figures that say so."""
+    out = []
+    for check in suite.checks:
+        values = [_mean(found, check.runs, check.level, limit) for limit in check.limits]
+        other = _mean(found, check.than, check.level, check.limits[-1]) if check.than else 0.0
+        if any(value is None for value in values) or other is None:
+            continue
+        known = [value for value in values if value is not None]
+        shown = ", ".join(f"{limit}: {value:.1%}" for limit, value in zip(check.limits, known, strict=True))
+        if check.kind == "rises":
+            out.append((check, all(a < b for a, b in itertools.pairwise(known)), shown))
+        elif check.kind == "ratio":
+            ratio = known[-1] / known[0] if known[0] else float("inf")
+            out.append((check, ratio >= check.bound, f"{ratio:.2f} ({shown})"))
+        elif check.kind == "margin":
+            gain = known[-1] - other
+            out.append((check, gain >= check.bound, f"{100 * gain:+.1f} points ({known[-1]:.1%} against {other:.1%})"))
+        else:
+            out.append((check, known[-1] - known[0] <= check.bound, f"{100 * (known[-1] - known[0]):+.1f} points ({shown})"))
+    return out
+
+
+def _mean(found: Runs, runs: Sequence[str], level: str, limit: int) -> float | None:
+    """Mean accuracy over runs; None if one was not measured there."""
+    values = [found.get(run, {}).get(level, {}).get("curve", {}).get(str(limit), {}).get("accuracy") for run in runs]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _table(suite: Suite, found: Runs, level: str) -> list[str]:
+    limits = sorted({int(limit) for reports in found.values() for limit in reports.get(level, {}).get("curve", {})})
+    lines = [f"| run | {' | '.join(f'@{limit}' for limit in limits)} | turns | of right ones | out of turns | void |"]
+    lines += ["| --- " * (len(limits) + 5) + "|"]
+    for name, reports in found.items():
+        if level not in reports:
+            continue
+        report = reports[level]
+        points = [report["curve"].get(str(limit)) for limit in limits]
+        cells = [f"{100 * p['accuracy']:.1f} +- {100 * (p['stderr'] or 0):.1f}" if p else "" for p in points]
+        stops, episodes = report["stops"], report["episodes"]
+        cells += [f"{report['turns_mean']:.1f}", f"{report['turns_mean_correct'] or 0:.1f}"]
+        cells += [f"{report['over_turn'] / episodes:.1%}", f"{stops.get('void', 0) / episodes:.1%}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for name, points in suite.paper.items() if level == "hard" else ():
+        cells = [f"{100 * points[str(limit)]:.1f}" if str(limit) in points else "" for limit in limits]
+        lines.append(f"| paper: {name} | {' | '.join(cells)} | | | | |")
+    return lines
+
+
+def _patterns(found: Runs, levels: Sequence[str]) -> list[str]:
+    names: list[str] = next((list(r["patterns"]) for reports in found.values() for r in reports.values()), [])
+    lines = [f"| run | level | {' | '.join(name.replace('_', ' ') for name in names)} |", "| --- " * (len(names) + 2) + "|"]
+    for run, reports in found.items():
+        for level in levels:
+            if level in reports:
+                cells = [f"{reports[level]['patterns'][name]:.2f}" for name in names]
+                lines.append(f"| {run} | {level} | {' | '.join(cells)} |")
+    return lines
+
+
+def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
+    plt = _pyplot()
+    levels = suite.measure.levels
+    figure, axes = plt.subplots(1, len(levels), figsize=(5.5 * len(levels), 4), squeeze=False)
+    for axis, level in zip(axes[0], levels, strict=True):
+        for name, reports in found.items():
+            if level in reports:
+                points = reports[level]["curve"]
+                limits = [int(limit) for limit in points]
+                accuracy = [100 * (point["accuracy"] or 0) for point in points.values()]
+                error = [100 * (point["stderr"] or 0) for point in points.values()]
+                axis.errorbar(limits, accuracy, error, marker="o", markersize=3, capsize=2, label=name)
+        for name, figures in suite.paper.items() if level == "hard" else ():
+            limits = [int(limit) for limit in figures]
+            axis.plot(limits, [100 * value for value in figures.values()], "--", color="grey", alpha=0.7)
+            axis.annotate(f"paper: {name}", (limits[-1], 100 * list(figures.values())[-1]), fontsize=7, color="grey")
+        axis.set(xlabel="turn limit", ylabel="accuracy, %", title=level, ylim=(0, 100))
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    figure.suptitle(suite.title)
+    figure.savefig(path, dpi=100, bbox_inches="tight")
+    plt.close(figure)
+
+
+def _plot_training(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    plt = _pyplot()
+    figure, axes = plt.subplots(1, len(_TRAINING), figsize=(4.2 * len(_TRAINING), 3.4))
+    for axis, (key, title) in zip(axes, _TRAINING, strict=True):
+        for name, rows in logs.items():
+            if rows:
+                axis.plot([row["step"] for row in rows], _smooth([row[key] for row in rows]), label=name, linewidth=1.2)
+        axis.set(xlabel="step", title=title)
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=7)
+    figure.savefig(path, dpi=100, bbox_inches="tight")
+    plt.close(figure)
+
+
+def _smooth(values: Sequence[float], width: int = 5) -> list[float]:
+    """Mean of the last `width` values."""
+    return [sum(values[max(0, i - width + 1) : i + 1]) / min(i + 1, width) for i in range(len(values))]
+
+
+def _pyplot() -> Any:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    return plt

@@ -1,0 +1,88 @@
+"""Run a suite: train what is not trained yet, measure what is not measured yet, report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mini_o3.episode import Limits, read_tasks
+from mini_o3.evaluate.run import evaluate
+from mini_o3.grpo.train import Report, train
+from mini_o3.kit.rundir import make_folder, revision, write_json
+from mini_o3.policies.choose import choose_policy
+from mini_o3.probes import TRAINING_SEEDS
+from mini_o3.probes.make import make_probes
+from mini_o3.reproduce.report import write_report
+from mini_o3.reproduce.suite import Measurement, Suite
+
+CONCURRENT = 96
+
+
+def run_suite(
+    suite: Suite,
+    out: Path,
+    *,
+    only: str | None = None,
+    say: Callable[[str], None],
+    progress: Callable[[str], Callable[[int, int, str], None]],
+    training: Callable[[Any, Path], Any],
+) -> Path:
+    """Train and measure every run of a suite, or `only` one of them, and write `out/report.md` with its plots.
+
+    Everything goes on where it stopped: trainings from their last checkpoint, measurements from their last episode, and what
+    is finished is kept. `progress` makes a progress line for something; `training` makes a context that shows a training.
+
+    Raises:
+        UserError: `out` holds a suite with other settings.
+    """
+    make_folder(out)
+    probes = _probes(suite.measure, out / "probes", progress)
+    found: dict[str, dict[str, Any]] = {}
+    for name in suite.runs:
+        if only is None or name == only:
+            model = _trained(suite, name, out / name, say, training)
+            for level, folder in probes.items():
+                say(f"{name}: {suite.measure.probes} {level} probes x {suite.measure.samples}")
+                _measure(suite.measure, model, folder, out / name / level, progress(f"episodes of {name}, {level}"))
+        found[name] = _reports(out / name, suite.measure)
+    write_json(out / "report.json", {"suite": suite.model_dump(mode="json"), "runs": found, "revision": revision()})
+    return write_report(suite, found, out)
+
+
+def _probes(measure: Measurement, out: Path, progress: Callable[[str], Callable[[int, int, str], None]]) -> dict[str, Path]:
+    folders: dict[str, Path] = {}
+    for level in measure.levels:
+        line = progress(f"{level} probes")
+        make_probes(
+            level, measure.probes, TRAINING_SEEDS, out / level, report=lambda done, total, line=line: line(done, total, "")
+        )
+        folders[level] = out / level
+    return folders
+
+
+def _trained(suite: Suite, name: str, out: Path, say: Callable[[str], None], training: Callable[[Any, Path], Any]) -> Path:
+    settings = suite.settings(name)
+    if settings is None:
+        return Path(suite.runs[name]["checkpoint"])
+    say(f"{name}: {settings.steps} steps of reinforcement learning in {out}")
+    with training(settings, out) as panel:
+        show: Report = panel.show
+        return train(settings, out, report=show, say=say)
+
+
+def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, line: Callable[[int, int, str], None]) -> None:
+    found = read_tasks(tasks)[: measure.probes]
+    policy = choose_policy(f"hf:{model}", concurrent=CONCURRENT, temperature=measure.temperature)
+    settings = {**measure.model_dump(exclude={"levels"}), "model": str(model)}
+    evaluate(
+        found, policy, Limits(turns=measure.turns), out, settings=settings, samples=measure.samples, concurrent=CONCURRENT,
+        report=lambda done, total, accuracy: line(done, total, f"accuracy {accuracy:.3f}"),
+    )  # fmt: skip
+
+
+def _reports(out: Path, measure: Measurement) -> dict[str, Any]:
+    """Level -> report, of what has been measured."""
+    paths = {level: out / level / "report.json" for level in measure.levels}
+    return {level: json.loads(path.read_text()) for level, path in paths.items() if path.exists()}

@@ -1,0 +1,167 @@
+"""Suites: the shipped ones hold together, claims are decided by their figures, a real one runs, resumes and reports."""
+
+import json
+
+import pytest
+from helpers import mini_o3
+
+from mini_o3.kit.errors import UserError
+from mini_o3.reproduce.report import decide, write_report
+from mini_o3.reproduce.suite import SUITES, Suite, read_suite
+
+NAMES = sorted(path.stem for path in SUITES.glob("*.toml"))
+SMALL = """
+title = "A small suite"
+question = "Does it run?"
+
+[base]
+steps = 1
+levels = { easy = 1.0 }
+groups = 1
+rollouts = 2
+most_asked = 2
+turns = 2
+max_tokens = 64
+updates = 1
+threads = 1
+freeze_vision = true
+
+[measure]
+levels = ["easy"]
+probes = 2
+samples = 2
+turns = 3
+
+[runs.trained]
+seed = 1
+
+[runs.shipped]
+checkpoint = "CHECKPOINT"
+
+[[checks]]
+text = "training makes it no worse"
+kind = "margin"
+runs = ["trained"]
+than = ["shipped"]
+level = "easy"
+limits = [3]
+bound = -1.0
+"""
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_suites_hold_together(name, quick):
+    suite = read_suite(name, quick)
+    assert len(suite.runs) >= 2
+    assert suite.measure.turns == 32
+    if not quick:
+        assert (suite.measure.probes, suite.measure.samples) == (500, 8)
+        assert {settings.turns for run in suite.runs if (settings := suite.settings(run))} <= {6, 16}
+    else:
+        assert suite.measure.probes * suite.measure.samples <= 50
+
+
+def test_masked_and_unmasked_differ_in_the_masking_alone():
+    suite = read_suite("over_turn_masking")
+    for seed in (1, 2):
+        masked, unmasked = (suite.settings(f"{name}_{seed}").model_dump() for name in ("masked", "unmasked"))
+        assert {key for key in masked if masked[key] != unmasked[key]} == {"over_turn_masking"}
+        assert masked["seed"] == seed
+
+
+def test_an_unknown_suite_is_refused_with_the_list_of_those_there_are():
+    with pytest.raises(UserError, match=r"no such suite; choose one of .*over_turn_masking"):
+        read_suite("surprise")
+
+
+def suite(*checks):
+    return Suite(
+        title="t", question="q", runs={"a": {"checkpoint": "a"}, "b": {"checkpoint": "b"}},
+        measure={"levels": ["hard"], "probes": 10, "samples": 1}, checks=list(checks), paper={"theirs": {"4": 0.2, "32": 0.5}},
+    )  # fmt: skip
+
+
+def measured(**accuracy):
+    """A report with this curve."""
+    curve = {limit.removeprefix("at"): {"accuracy": value, "stderr": 0.01} for limit, value in accuracy.items()}
+    return {"hard": {
+        "curve": curve, "episodes": 10, "turns_mean": 5.0, "turns_mean_correct": None, "over_turn": 1, "stops": {"void": 2},
+        "patterns": {"depth_first": 0.5, "diversity": 1.5},
+    }}  # fmt: skip
+
+
+def check(kind, bound=0.0, than=(), limits=(4, 8, 32)):
+    return {"text": kind, "kind": kind, "runs": ["a"], "than": list(than), "limits": list(limits), "bound": bound}
+
+
+def test_claims_are_decided_by_the_figures():
+    found = {"a": measured(at4=0.2, at8=0.4, at32=0.5), "b": measured(at4=0.35, at8=0.4, at32=0.4)}
+    asked = suite(
+        check("rises"), check("ratio", 2.5), check("ratio", 2.6), check("margin", 0.097, ["b"]), check("margin", 0.11, ["b"]),
+        check("flat", 0.05, limits=(8, 32)), check("flat", 0.1001, limits=(8, 32)),
+    )  # fmt: skip
+    assert [(holds, text.split(" (")[0]) for _, holds, text in decide(asked, found)][1:] == [
+        (True, "2.50"), (False, "2.50"), (True, "+10.0 points"), (False, "+10.0 points"), (False, "+10.0 points"),
+        (True, "+10.0 points"),
+    ]  # fmt: skip
+    assert decide(suite(check("rises")), found)[0][1] is True
+    assert decide(suite(check("rises")), {"a": measured(at4=0.2, at8=0.2, at32=0.5)})[0][1] is False
+    assert decide(suite(check("rises")), {}) == []  # nothing was measured, so nothing is claimed
+
+
+def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
+    found = {"a": measured(at4=0.2, at32=0.5)}
+    text = write_report(suite(check("rises", limits=(4, 32))), found, tmp_path).read_text()
+    assert "| a | 20.0 +- 1.0 | 50.0 +- 1.0 | 5.0 | 0.0 | 10.0% | 20.0% |" in text
+    assert "| paper: theirs | 20.0 | 50.0 |" in text
+    assert "| rises | 4: 20.0%, 32: 50.0% | yes |" in text
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    from mini_o3.models.nano import NANO_DIR
+    from mini_o3.reproduce import run as module
+    from mini_o3.reproduce.run import run_suite
+
+    (tmp_path / "small.toml").write_text(SMALL.replace("CHECKPOINT", str(NANO_DIR)))
+    small = read_suite("small", folder=tmp_path)
+    said = []
+
+    class Silent:
+        def __init__(self, *_):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def show(self, row, progress):
+            said.append(f"step {row['step']}")
+
+    quiet = {"say": said.append, "progress": lambda what: lambda *_: None, "training": Silent}
+    report = run_suite(small, tmp_path / "out", **quiet)
+    assert "| training makes it no worse |" in report.read_text()
+    assert said.count("step 1") == 1
+    for name in ("curves.png", "training.png", "trained/model/model.safetensors", "shipped/easy/report.json"):
+        assert (tmp_path / "out" / name).exists()
+    before = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert before["runs"]["trained"]["easy"]["episodes"] == 4
+    monkeypatch.setattr(module, "evaluate", module.evaluate)
+    run_suite(small, tmp_path / "out", **quiet)
+    assert said.count("step 1") == 1  # what is trained is not trained again
+    after = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert after["runs"] == before["runs"]
+
+
+def test_a_folder_with_something_in_it_needs_resume(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "something").write_text("")
+    done = mini_o3("reproduce", "readings", "--quick", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is not empty; add --resume" in done.stderr
+    done = mini_o3("reproduce", "readings", "--only", "surprise", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "choose one of all_completed" in done.stderr
