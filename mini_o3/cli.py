@@ -119,14 +119,19 @@ def train_perception(
 def train_sft(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/sft"),
     config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/sft_nano.toml"),
-    start: Annotated[str | None, typer.Option(help="Run folder to start from. [default: the config's]")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Checkpoint or run folder to start from.", show_default="the config's")
+    ] = None,
+    episodes: Annotated[
+        str | None, typer.Option(help="Folder with episodes.jsonl to imitate.", show_default="the config's")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")] = None,
 ) -> None:
-    """Teach nano to search, by imitating teacher episodes.
+    """Teach a model to search, by imitating episodes: nano the teacher's, made as they are needed; others recorded ones.
 
     Run the same command again to go on after an interruption.
     """
-    _train("sft", out, config, steps, start=start)
+    _train("sft", out, config, steps, start=start, episodes=episodes)
 
 
 @train_app.command("grpo")
@@ -230,12 +235,12 @@ def reproduce(
     _say(f"{report}")
 
 
-def _train(stage: str, out: Path, config: Path, steps: int | None, start: str | None = None) -> None:
+def _train(stage: str, out: Path, config: Path, steps: int | None, **changes: str | None) -> None:
     from mini_o3.kit.config import read_config
     from mini_o3.sft.config import TrainConfig
     from mini_o3.sft.stages import run_stage
 
-    settings = read_config(config, TrainConfig, start=start)
+    settings = read_config(config, TrainConfig, **changes)
     if settings.stage != stage:
         raise UserError(f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}")
     model = run_stage(settings, out, report=_say, stop_after=steps)

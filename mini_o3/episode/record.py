@@ -8,6 +8,8 @@ from typing import Any
 from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
 from mini_o3.vision import Rect, Region
 
+EPISODES_FILE = "episodes.jsonl"  # in a folder of episodes, one line each
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:

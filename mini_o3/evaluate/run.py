@@ -8,14 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mini_o3.episode import Episode, Limits, Policy, SearchTask, StopReason, run_episode
+from mini_o3.episode import EPISODES_FILE, Episode, Limits, Policy, SearchTask, StopReason, run_episode
 from mini_o3.evaluate.metrics import Judged, summarise
 from mini_o3.evaluate.patterns import shares
 from mini_o3.judge import Verdict, judge_exact
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, revision, write_json
-
-EPISODES_FILE = "episodes.jsonl"
 
 
 def evaluate(

@@ -10,7 +10,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,8 @@ from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder, wr
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.sampling import Sampling
-from mini_o3.models.vlm import load_vlm, save_vlm
+from mini_o3.models.vlm import budget_of, checkpoint_in, load_vlm, save_vlm
 from mini_o3.policies.local import Local
-from mini_o3.vision import PixelBudget
 
 Report = Callable[[Row, str], None]
 
@@ -93,10 +91,10 @@ class Trainer:
         self.is_main = accelerator.is_main_process
         if self.is_main:
             claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
-        self.vlm = load_vlm(_checkpoint(config.start), str(accelerator.device), torch.float32)
+        self.vlm = load_vlm(checkpoint_in(config.start or NANO_DIR), str(accelerator.device), torch.float32)
         sampling = Sampling(config.temperature, config.max_tokens)
         if config.max_pixels is not None:
-            self.vlm.budget = _budget(self.vlm.budget, config.max_pixels)
+            self.vlm.budget = budget_of(self.vlm, config.max_pixels)
         self.policy = Local(self.vlm, "learner", slots=config.slots, sampling=sampling)
         self.learner = Learner(self.vlm, config, accelerator)
         self.roller = Roller(
@@ -230,17 +228,3 @@ def _questions(config: GrpoConfig) -> Questions:
     if not tasks:
         raise UserError(f"{config.tasks}: no task there has an answer; a reward needs one")
     return TaskFolder(config.seed, tasks)
-
-
-def _checkpoint(start: str) -> Path:
-    """A checkpoint directory, or the one in a run folder."""
-    if not start:
-        return NANO_DIR
-    return Path(start) / "model" if (Path(start) / "model").is_dir() else Path(start)
-
-
-def _budget(own: PixelBudget | None, most: int) -> PixelBudget:
-    """Views of at most this many pixels; of exactly so many if the checkpoint wants them all alike, as nano does."""
-    if own is not None and own.square:
-        return replace(own, max_pixels=most, min_pixels=most)
-    return PixelBudget(max_pixels=most, min_pixels=min(40_000, most))

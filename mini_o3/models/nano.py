@@ -13,9 +13,13 @@ from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers.utils import logging
 
 from mini_o3.models.tokenizer import IM_END, IMAGE_PAD, SPECIAL, VIDEO_PAD, VISION_END, VISION_START, build_tokenizer
 from mini_o3.probes.levels import EYE
+
+logging.disable_progress_bar()  # of loading and writing weights; long work shows its own
+logging.set_verbosity_error()
 
 NANO_DIR = Path(__file__).parent / "assets" / "nano"
 NANO_BUDGET = EYE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,21 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
         model, ChatRenderer(tokenizer, patcher.patch * patcher.merge), patcher, budget, settings.get("profile"),
         settings.get("turn_tokens"), int(model.config.text_config.max_position_embeddings), _stored(config), processor,
     )  # fmt: skip
+
+
+def checkpoint_in(folder: str | Path) -> Path:
+    """A checkpoint directory, or the one in a run folder."""
+    return Path(folder) / "model" if (Path(folder) / "model").is_dir() else Path(folder)
+
+
+def budget_of(vlm: Vlm, max_pixels: int | None) -> PixelBudget:
+    """The size of views the checkpoint wants, or views of at most (if it wants them all alike: exactly) `max_pixels`."""
+    own = vlm.budget or PixelBudget()
+    if max_pixels is None:
+        return own
+    if own.square:
+        return replace(own, max_pixels=max_pixels, min_pixels=max_pixels)
+    return replace(own, max_pixels=max_pixels, min_pixels=min(own.min_pixels, max_pixels))
 
 
 def save_vlm(vlm: Vlm, folder: Path, settings: dict[str, Any]) -> None:

@@ -87,8 +87,8 @@ def _table(suite: Suite, found: Runs, level: str) -> list[str]:
         cells += [f"{report['turns_mean']:.1f}", f"{report['turns_mean_correct'] or 0:.1f}"]
         cells += [f"{report['over_turn'] / episodes:.1%}", f"{stops.get('void', 0) / episodes:.1%}"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    for name, points in suite.paper.items() if level == "hard" else ():
-        cells = [f"{100 * points[str(limit)]:.1f}" if str(limit) in points else "" for limit in limits]
+    for name, theirs in suite.paper.items() if level == "hard" else ():
+        cells = [f"{100 * theirs[str(limit)]:.1f}" if str(limit) in theirs else "" for limit in limits]
         lines.append(f"| paper: {name} | {' | '.join(cells)} | | | | |")
     return lines
 

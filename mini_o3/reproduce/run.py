@@ -55,9 +55,11 @@ def _probes(measure: Measurement, out: Path, progress: Callable[[str], Callable[
     folders: dict[str, Path] = {}
     for level in measure.levels:
         line = progress(f"{level} probes")
-        make_probes(
-            level, measure.probes, TRAINING_SEEDS, out / level, report=lambda done, total, line=line: line(done, total, "")
-        )
+
+        def report(done: int, total: int, line: Callable[[int, int, str], None] = line) -> None:
+            line(done, total, "")
+
+        make_probes(level, measure.probes, TRAINING_SEEDS, out / level, report=report)
         folders[level] = out / level
     return folders
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -32,6 +32,10 @@ class Batch:
     rows: torch.Tensor
     grids: torch.Tensor
     cells: torch.Tensor | None
+
+    def to(self, device: torch.device) -> Batch:
+        moved = (getattr(self, field.name) for field in fields(self))
+        return Batch(*(value if value is None else value.to(device) for value in moved))
 
 
 def micro_batches(samples: list[Sample], tokens: int) -> list[list[Sample]]:

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from mini_o3.probes import FAMILIES, LEVELS
-from mini_o3.sft.optim import build_optimisers
+from mini_o3.sft.optim import Muon, muon_groups
 
 
 class TrainConfig(BaseModel):
-    """All that determines a supervised run of nano."""
+    """All that determines a supervised run. Defaults are nano's; the paper's are in `configs/sft_7b.toml`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     stage: Literal["perception", "sft"]
     seed: int = Field(ge=0, description="of the weights and of the data stream")
-    steps: int = Field(gt=0)
-    scenes: int = Field(gt=0, description="data indices per step: scenes (perception) or episodes (sft)")
-    start: str = Field("", description="run folder of an earlier stage to start from; empty: random weights")
+    steps: int = Field(0, ge=0, description="0: as many as `epochs` rounds over the episodes take")
+    epochs: int = Field(0, ge=0, description="rounds over recorded episodes, in place of `steps`")
+    scenes: int = Field(gt=0, description="data indices per step and process: scenes (perception) or episodes (sft)")
+    start: str = Field("", description="checkpoint, or run folder of an earlier stage, to start from; empty: random weights")
+    episodes: str = Field("", description="folder with recorded episodes.jsonl to imitate; empty: the teacher's, fresh")
+    optimiser: Literal["muon", "adamw"] = "muon"
     muon_lr: float = Field(0.015, gt=0)
     adam_lr: float = Field(0.002, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    schedule: Literal["linear", "cosine"] = "linear"
     warmup: int = Field(50, ge=0, description="steps of rising rate")
+    warmup_share: float = Field(0.0, ge=0, le=1, description="share of the steps of rising rate, if that is more")
     decay: float = Field(0.3, ge=0, le=1, description="last share of the steps, over which the rate falls to zero")
+    freeze_vision: bool = Field(False, description="vision tower and its projector keep their weights")
+    bf16: bool = Field(False, description="compute in bfloat16; weights stay in float32")
+    gradient_checkpointing: bool = Field(False, description="less memory, a third more work")
+    max_pixels: int | None = Field(None, gt=0, description="of a view; null: what the checkpoint wants")
     cells_only: int = Field(0, ge=0, description="first steps, in which only the vision tower learns, from the cells")
     cell_weight: float = Field(0.5, ge=0, description="of the per-cell loss")
     perception_share: float = Field(0.3, ge=0, le=1, description="share of sft indices that are perception scenes")
@@ -54,15 +65,25 @@ class TrainConfig(BaseModel):
             raise ValueError(f"must be shares of {', '.join(known)} that sum to 1")
         return shares
 
-    def rate(self, step: int) -> float:
-        """Learning-rate factor: linear warm-up, flat, linear decay to zero."""
-        warm = min((step + 1) / max(self.warmup, 1), 1.0)
-        tail = max(self.decay * self.steps, 1.0)
-        return warm * min((self.steps - step) / tail, 1.0)
+    @model_validator(mode="after")
+    def _ends(self) -> TrainConfig:
+        if bool(self.steps) == bool(self.epochs):
+            raise ValueError("give either steps or epochs")
+        if self.epochs and not self.episodes:
+            raise ValueError("epochs: only recorded episodes have an end; give steps, or episodes")
+        return self
 
-    def optimisers(self, model: torch.nn.Module) -> list[torch.optim.Optimizer]:
-        optimisers = build_optimisers(model, self.muon_lr, self.adam_lr)
-        for optimiser in optimisers:
-            for group in optimiser.param_groups:
-                group["initial_lr"] = group["lr"]
-        return optimisers
+    def rate(self, step: int, steps: int | None = None) -> float:
+        """Learning-rate factor at a step: linear warm-up, then flat and linear, or cosine, down to zero."""
+        total = steps or self.steps
+        rising = max(self.warmup, round(self.warmup_share * total))
+        warm = min((step + 1) / max(rising, 1), 1.0)
+        if self.schedule == "cosine":
+            return warm * 0.5 * (1 + math.cos(math.pi * max(step - rising, 0) / max(total - rising, 1)))
+        return warm * min((total - step) / max(self.decay * total, 1.0), 1.0)
+
+    def optimiser_of(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        if self.optimiser == "muon":
+            return Muon(muon_groups(model, self.muon_lr, self.adam_lr, self.weight_decay))
+        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(learning, lr=self.adam_lr, weight_decay=self.weight_decay)

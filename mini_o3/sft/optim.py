@@ -27,37 +27,54 @@ def orthogonalise(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, then orthogonalised updates, for parameters of two dimensions only."""
+    """Momentum and orthogonalised updates for groups of matrices (`muon=True`), AdamW for all others.
 
-    def __init__(self, params: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    One optimiser, because a trainer knows one. Groups need `lr` and may have `momentum`, `betas`, `weight_decay`.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
+        defaults = {"lr": 1e-3, "muon": False, "momentum": 0.95, "betas": (0.9, 0.98), "eps": 1e-8, "weight_decay": 0.0}
+        super().__init__(list(groups), defaults)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(parameter)
-                momentum = state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
-                update = orthogonalise(parameter.grad + group["momentum"] * momentum)
-                scale = max(1.0, parameter.shape[0] / parameter.shape[1]) ** 0.5
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(update, alpha=-group["lr"] * scale)
+                if parameter.grad is not None:
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    (_muon if group["muon"] else _adam)(parameter, self.state[parameter], group)
 
 
-def build_optimisers(
-    model: torch.nn.Module, muon_lr: float, adam_lr: float, weight_decay: float = 0.01
-) -> list[torch.optim.Optimizer]:
+def _muon(parameter: torch.Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    if not state:
+        state["momentum"] = torch.zeros_like(parameter)
+    momentum = state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
+    update = orthogonalise(parameter.grad + group["momentum"] * momentum)
+    scale = max(1.0, parameter.shape[0] / parameter.shape[1]) ** 0.5
+    parameter.add_(update, alpha=-group["lr"] * scale)
+
+
+def _adam(parameter: torch.Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    if not state:
+        state.update(step=torch.zeros(()), mean=torch.zeros_like(parameter), square=torch.zeros_like(parameter))
+    first, second = group["betas"]
+    state["step"] += 1
+    state["mean"].lerp_(parameter.grad, 1 - first)
+    state["square"].mul_(second).addcmul_(parameter.grad, parameter.grad, value=1 - second)
+    count = float(state["step"])
+    spread = (state["square"] / (1 - second**count)).sqrt_().add_(group["eps"])
+    parameter.addcdiv_(state["mean"], spread, value=-group["lr"] / (1 - first**count))
+
+
+def muon_groups(model: torch.nn.Module, muon_lr: float, adam_lr: float, weight_decay: float = 0.01) -> list[dict[str, Any]]:
     """Muon for the matrices inside blocks; AdamW for embeddings, patch filters, heads, norms and biases."""
     matrices: list[torch.nn.Parameter] = []
     rest: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         inner = parameter.ndim == 2 and "embed_tokens" not in name and "head" not in name
-        (matrices if inner else rest).append(parameter)
+        if parameter.requires_grad:
+            (matrices if inner else rest).append(parameter)
     return [
-        Muon(matrices, lr=muon_lr, weight_decay=weight_decay),
-        torch.optim.AdamW(rest, lr=adam_lr, betas=(0.9, 0.98), weight_decay=0.0),
+        {"params": matrices, "muon": True, "lr": muon_lr, "weight_decay": weight_decay},
+        {"params": rest, "lr": adam_lr},
     ]

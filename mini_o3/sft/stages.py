@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mini_o3.models.render import ChatRenderer
+from mini_o3.models.vlm import budget_of
+from mini_o3.protocol import load_profile
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.episodes import EpisodeData
 from mini_o3.sft.perception import PerceptionData
+from mini_o3.sft.pupil import Pupil
+from mini_o3.sft.recorded import RecordedEpisodes
 from mini_o3.sft.train import Source, train
 
 PHOTOS = tuple(sorted((Path(__file__).parents[1] / "probes" / "photos").glob("*.jpg")))
@@ -18,15 +21,21 @@ def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], 
     """Train the stage that `config` names; see `train`."""
     photos = PHOTOS if config.photos else ()
 
-    def source(renderer: ChatRenderer) -> Source:
+    def source(pupil: Pupil) -> tuple[Source, int]:
+        vlm = pupil.vlm
+        if config.episodes:
+            vlm.budget = budget_of(vlm, config.max_pixels)
+            profile = load_profile(vlm.profile or "search")
+            recorded = RecordedEpisodes.read(vlm.renderer, vlm.budget, profile, config.seed, Path(config.episodes))
+            return recorded, len(recorded)
         perception = PerceptionData(
-            renderer, config.seed, photos, config.cells_only * config.scenes, config.crowds, config.layouts
+            vlm.renderer, config.seed, photos, config.cells_only * config.scenes, config.crowds, config.layouts
         )
         if config.stage == "perception":
-            return perception
+            return perception, 0
         return EpisodeData(
-            renderer, config.seed, perception, config.perception_share, config.drills, photos,
+            vlm.renderer, config.seed, perception, config.perception_share, config.drills, photos,
             config.levels, config.families, config.turns,
-        )  # fmt: skip
+        ), 0  # fmt: skip
 
     return train(config, source, out, report=report, stop_after=stop_after)

@@ -1,237 +1,196 @@
-"""The training loop of both supervised stages: next-token loss on what the policy wrote, kill at any time, resume.
+"""Supervised training on transformers' Trainer: loss on what the policy wrote, kill at any time, resume.
 
-Departs from the paper's SFT (LLaMA-Factory, AdamW, a pretrained 7B model) in that everything is trained from scratch, by
-Muon, and in the per-cell loss of the perception stage.
+Departs from the paper's SFT (LLaMA-Factory) in the data: samples are made where tokens are made for rollouts, so that mask
+and ids are the same there and here. For nano it departs in everything else too: from scratch, Muon, a per-cell loss.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
-from torch.utils.data import DataLoader, Dataset
-from transformers import Qwen2_5_VLForConditionalGeneration
+from torch.utils.data import Dataset, SequentialSampler, get_worker_info
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, TrainerControl, TrainerState
 
-from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder, write_atomically
+from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder
 from mini_o3.kit.signals import leave_signals_to_the_parent, stop_signals
-from mini_o3.models.nano import NANO_BUDGET, NANO_TURN, PROCESSOR, new_nano, save_checkpoint
-from mini_o3.models.patches import Patcher
-from mini_o3.models.render import ChatRenderer
-from mini_o3.models.tower import encode_views
-from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES
-from mini_o3.sft.batch import Batch, CellHead, collate, count, micro_batches
+from mini_o3.sft.batch import CellHead, collate, micro_batches
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.perception import Sample
+from mini_o3.sft.pupil import KINDS, Pupil
 
-HEAD_FILE = "cell_head.safetensors"  # beside the model: the next stage trains it further, nobody ships it
+STATES = "states"  # folder of the Trainer's checkpoints
+_WEIGHTS, _WHOLE = "pupil.pt", "trainer_state.json"  # the Trainer writes the second last, so it says that all is there
 Source = Callable[[int], list[Sample]]
-
-
-class _Indexed(Dataset[list[Sample]]):
-    """A pure function of the index as a torch dataset that starts at `start`."""
-
-    def __init__(self, source: Source, start: int, stop: int) -> None:
-        self.source, self.start, self.count = source, start, stop - start
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> list[Sample]:
-        torch.set_num_threads(1)
-        return self.source(self.start + index)
 
 
 def train(
     config: TrainConfig,
-    make_source: Callable[[ChatRenderer], Source],
+    make_source: Callable[[Pupil], tuple[Source, int]],
     out: Path,
     *,
     report: Callable[[str], None],
     stop_after: int | None = None,
 ) -> Path:
-    """Train nano and leave a checkpoint directory `out/model` that `--policy hf:out/model` can use.
+    """Train and leave a checkpoint directory `out/model` that `--policy hf:out/model` can use.
 
-    Goes on from `out/state.pt` if it is there. `make_source` gives the samples of data index i for any i; batch k holds
-    indices k * scenes .. (k + 1) * scenes - 1, so a resumed run sees the same data.
+    Goes on from the last whole state under `out/states`. `make_source` gives the samples of data index i for any i, and how
+    many indices a round has (0: no end); step k takes indices k * scenes .. (k + 1) * scenes - 1, so a resumed run sees the
+    same data.
 
     Raises:
         UserError: `out` holds a run with another configuration.
     """
     make_folder(out)
+    claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
     torch.set_num_threads(config.threads)
-    learner = Learner(config)
-    step = _resume(config, out, learner)
-    data = _Indexed(make_source(learner.renderer), step * config.scenes, config.steps * config.scenes)
-    loader = DataLoader(
-        data,
-        batch_size=config.scenes,
-        num_workers=config.workers,
-        collate_fn=lambda lists: [sample for samples in lists for sample in samples],
-        prefetch_factor=4 if config.workers else None,
-        worker_init_fn=leave_signals_to_the_parent,
-    )
-    began, first, saved = time.monotonic(), step, time.monotonic()
-    tallies: list[dict[str, float]] = []
+    pupil = Pupil(config)
+    source, count = make_source(pupil)
+    steps = config.steps or math.ceil(count * config.epochs / config.scenes)
+    last = last_state(out)
+    cut_log(out / "metrics.jsonl", int(last.name.rpartition("-")[2]) if last else 0)
+    trainer = Imitator(pupil, _Indexed(source, steps * config.scenes, count), out, steps)
     with stop_signals() as stopping:
-        for samples in loader:
-            tallies.append(learner.update(samples, step))
-            step += 1
-            done = step == config.steps or step == stop_after or stopping()
-            if step % config.log_every == 0 or done:
-                row = _summary(step, config.rate(step - 1), tallies, time.monotonic() - began)
-                append_jsonl(out / "metrics.jsonl", row)
-                report(_progress(config, row, step, (time.monotonic() - began) / (step - first)))
-                tallies = []
-            if done or time.monotonic() - saved > config.save_minutes * 60:
-                _save(out, learner, step)
-                saved = time.monotonic()
-            if done:
-                break
-    settings = {"budget": NANO_BUDGET.to_dict(), "profile": "nano", "turn_tokens": NANO_TURN, "step": step}
-    save_checkpoint(learner.model, learner.tokenizer, out / "model", settings, dtype=torch.float16)  # half the size
-    write_atomically(out / HEAD_FILE, lambda path: save_file(learner.head.state_dict(), path))
-    if step < config.steps:
-        report(f"stopped at step {step} of {config.steps}, saved; run the same command again to go on")
+        watch = _Watch(trainer, out, report, lambda step: stopping() or step == stop_after)
+        trainer.add_callback(watch)
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    done = trainer.state.global_step
+    pupil.save(out, done)
+    if done < steps:
+        report(f"stopped at step {done} of {steps}, saved; run the same command again to go on")
     return out / "model"
 
 
-class Learner:
-    """A model in training: everything one optimiser step needs."""
+def last_state(out: Path) -> Path | None:
+    """The newest state of a run that was written to its end; what a kill cut off is removed."""
+    whole = []
+    for folder in (out / STATES).glob("checkpoint-*"):
+        try:
+            json.loads((folder / _WHOLE).read_text())
+            whole.append(folder)
+        except (OSError, ValueError):
+            shutil.rmtree(folder)
+    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
 
-    def __init__(self, config: TrainConfig) -> None:
-        self.config = config
-        self.model, self.tokenizer = new_nano(config.seed)
-        if config.start:
-            _load_weights(self.model, Path(config.start) / "model")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.head = CellHead(self.model.config.text_config.hidden_size)
-        if config.start:
-            self.head.load_state_dict(load_file(Path(config.start) / HEAD_FILE))
-        self.modules = torch.nn.ModuleDict({"model": self.model, "cell_head": self.head})
-        self.optimisers = config.optimisers(self.modules)
-        self.renderer, self.patcher = ChatRenderer(self.tokenizer), Patcher.of(PROCESSOR)
-        self.kinds = _token_kinds(self.tokenizer)
-        self.model.train()
 
-    def update(self, samples: list[Sample], step: int) -> dict[str, float]:
-        """One optimiser step on `samples`; returns sums for the log."""
-        rate = self.config.rate(step)
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = group["initial_lr"] * rate
-            optimiser.zero_grad(set_to_none=True)
+class Imitator(Trainer):
+    """transformers' Trainer over lists of samples of any length: one step is one list, read in micro-batches."""
+
+    def __init__(self, pupil: Pupil, data: Dataset[list[Sample]], out: Path, steps: int) -> None:
+        config = pupil.settings
+        self.config, self.steps, self.tally = config, steps, dict[str, float]()
+        optimiser = config.optimiser_of(pupil)
+        arguments = TrainingArguments(
+            output_dir=str(out / STATES), max_steps=steps, per_device_train_batch_size=config.scenes, max_grad_norm=1.0,
+            save_strategy="no", save_total_limit=1, logging_strategy="no", report_to=[], disable_tqdm=True, seed=config.seed,
+            remove_unused_columns=False, use_cpu=not torch.cuda.is_available(), bf16=config.bf16, optim="adamw_torch",
+            dataloader_num_workers=config.workers, dataloader_prefetch_factor=4 if config.workers else None,
+            ddp_find_unused_parameters=True,
+        )  # fmt: skip
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: config.rate(step, steps))
+        super().__init__(
+            pupil, arguments, train_dataset=data, optimizers=(optimiser, schedule),
+            data_collator=lambda lists: {"samples": [sample for samples in lists for sample in samples]},
+        )  # fmt: skip
+        self.remove_callback(PrinterCallback)
+
+    def _get_train_sampler(self, *_: Any) -> SequentialSampler:
+        return SequentialSampler(self.train_dataset)
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        model.train()
+        samples, pupil = inputs["samples"], self.accelerator.unwrap_model(model)
         tally = {"samples": float(len(samples)), "learn": sum(sum(sample.learn) for sample in samples)}
-        for group_samples in micro_batches(samples, self.config.micro_tokens):
-            batch = collate(group_samples, self.patcher, self.renderer.image_pad, 0)
-            loss = self.loss(batch, tally, cells_only=step < self.config.cells_only)
-            if not math.isfinite(float(loss.detach())):
-                raise AssertionError(f"the loss is {float(loss.detach())} at step {step}: {tally}")
-            loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
-        for optimiser in self.optimisers:
-            optimiser.step()
-        return tally
+        groups = micro_batches(samples, self.config.micro_tokens)
+        total = torch.zeros((), device=self.args.device)
+        cells_only = self.state.global_step < self.config.cells_only
+        for number, group in enumerate(groups, start=1):
+            batch = collate(group, pupil.vlm.patcher, pupil.vlm.renderer.image_pad, 0).to(self.args.device)
+            with nullcontext() if number == len(groups) else self.accelerator.no_sync(model):
+                with self.compute_loss_context_manager():
+                    loss = model(batch, tally, cells_only=cells_only)
+                self.accelerator.backward(loss)
+            total += loss.detach()
+        if not math.isfinite(float(total)):
+            raise AssertionError(f"the loss is {float(total)} at step {self.state.global_step}: {tally}")
+        self.tally = tally
+        return total
 
-    def loss(self, batch: Batch, tally: dict[str, float], *, cells_only: bool) -> torch.Tensor:
-        """Loss of a micro-batch as its part of the step's mean, over learnt tokens and over cells; adds to `tally`."""
-        core, image_pad = self.model.model, self.renderer.image_pad
-        loss = torch.zeros(())
-        embedded = core.language_model.embed_tokens(batch.ids)
-        if len(batch.grids):
-            views = encode_views(core.visual, batch.rows, batch.grids)
-            views = views.reshape(-1, views.shape[-1])
-            embedded = embedded.masked_scatter((batch.ids == image_pad)[..., None], views)
-            if self.config.cell_weight and batch.cells is not None:
-                share = len(batch.cells) / tally["samples"]
-                cells = self.head.loss(views, batch.cells, tally)
-                tally["cells"] = tally.get("cells", 0.0) + float(cells.detach()) * share
-                loss = self.config.cell_weight * share * cells
-        if cells_only:
-            return loss
-        # Padding is on the right and attention is causal, so no mask is needed.
-        hidden = core.language_model(inputs_embeds=embedded, position_ids=batch.places, use_cache=False).last_hidden_state
-        wanted = batch.learn[:, 1:] > 0
-        logits, truth = self.model.lm_head(hidden[:, :-1][wanted]), batch.ids[:, 1:][wanted]
-        text = (F.cross_entropy(logits, truth, reduction="none") * batch.learn[:, 1:][wanted]).sum() / tally["learn"]
-        tally["loss"] = tally.get("loss", 0.0) + float(text.detach())
-        right, kinds = logits.argmax(-1) == truth, self.kinds[truth]
-        for index, kind in enumerate(_KINDS):
-            count(tally, kind, right[kinds == index])
-        if not len(batch.grids):
-            count(tally, "drill", right)
-        return loss + text
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(state_dict or self.accelerator.unwrap_model(self.model).state_dict(), folder / _WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        state = torch.load(Path(resume_from_checkpoint) / _WEIGHTS, map_location="cpu", weights_only=True)
+        (model or self.model).load_state_dict(state)
 
 
-_KINDS = ("other", "number", "colour", "shape", "digit")
+class _Indexed(Dataset[list[Sample]]):
+    """A pure function of the index as a torch dataset."""
+
+    def __init__(self, source: Source, count: int, round_: int) -> None:
+        self.source, self.count, self.round = source, count, round_
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> list[Sample]:
+        if get_worker_info() is not None:
+            torch.set_num_threads(1)
+            leave_signals_to_the_parent()
+        return self.source(index % self.round if self.round else index)
 
 
-def _token_kinds(tokenizer: Any) -> torch.Tensor:
-    """For every token id, which kind of word it is: an index into `_KINDS`."""
-    kinds = torch.zeros(len(tokenizer) + 64, dtype=torch.int64)
-    for token, index in tokenizer.get_vocab().items():
-        word = token.strip()
-        if len(word) == 4 and word[1] == ".":
-            kinds[index] = 1
-        elif word in COLOURS:
-            kinds[index] = 2
-        elif word in SHAPES:
-            kinds[index] = 3
-        elif word in DIGITS:
-            kinds[index] = 4
-    return kinds
+class _Watch(TrainerCallback):
+    """The log, the progress, when to save and when to stop."""
+
+    def __init__(self, trainer: Imitator, out: Path, report: Callable[[str], None], stop: Callable[[int], bool]) -> None:
+        self.trainer, self.out, self.report, self.stop = trainer, out, report, stop
+        self.config = trainer.config
+        self.began = self.saved = time.monotonic()
+        self.first = -1
+        self.tallies: list[dict[str, float]] = []
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.first = state.global_step
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        step, config = state.global_step, self.config
+        self.tallies.append(self.trainer.tally)
+        done = step == self.trainer.steps or self.stop(step)
+        if (step % config.log_every == 0 or done) and state.is_world_process_zero:
+            seconds = time.monotonic() - self.began
+            row = _summary(step, config.rate(step - 1, self.trainer.steps), self.tallies, seconds)
+            append_jsonl(self.out / "metrics.jsonl", row)
+            self.report(_progress(row, self.trainer.steps, seconds / (step - self.first)))
+            self.tallies = []
+        if done or time.monotonic() - self.saved > config.save_minutes * 60:
+            control.should_save = True
+            self.saved = time.monotonic()
+        control.should_training_stop = done
 
 
 def _summary(step: int, rate: float, tallies: list[dict[str, float]], seconds: float) -> dict[str, Any]:
     total = {key: sum(t.get(key, 0.0) for t in tallies) for key in {k for t in tallies for k in t}}
     row: dict[str, Any] = {"step": step, "rate": round(rate, 4), "seconds": round(seconds, 1)}
     row.update({key: round(total[key] / len(tallies), 4) for key in ("loss", "cells") if key in total})
-    for kind in (*_KINDS, "drill", *CellHead.KINDS):
+    for kind in (*KINDS, "drill", *CellHead.KINDS):
         if total.get(f"{kind}_n"):
             row[kind] = round(total[f"{kind}_right"] / total[f"{kind}_n"], 4)
     row["samples"] = int(total["samples"])
     return row
 
 
-def _progress(config: TrainConfig, row: dict[str, Any], step: int, seconds_per_step: float) -> str:
-    left = (config.steps - step) * seconds_per_step / 60
-    figures = " ".join(f"{key} {row[key]}" for key in ("loss", "cells", *_KINDS, "drill", *CellHead.KINDS) if key in row)
-    return f"step {step}/{config.steps} {figures} | {seconds_per_step:.2f} s/step, {left:.0f} min left"
-
-
-def _save(out: Path, learner: Learner, step: int) -> None:
-    state = {
-        "step": step,
-        "weights": learner.modules.state_dict(),
-        "optimisers": [optimiser.state_dict() for optimiser in learner.optimisers],
-    }
-    write_atomically(out / "state.pt", lambda path: torch.save(state, path))
-
-
-def _resume(config: TrainConfig, out: Path, learner: Learner) -> int:
-    """Load the last state, if any, cut the log back to it, and return the step to go on from."""
-    claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
-    if not (out / "state.pt").exists():
-        (out / "metrics.jsonl").unlink(missing_ok=True)
-        return 0
-    state = torch.load(out / "state.pt", map_location="cpu", weights_only=True)
-    learner.modules.load_state_dict(state["weights"])
-    for optimiser, saved in zip(learner.optimisers, state["optimisers"], strict=True):
-        optimiser.load_state_dict(saved)
-    cut_log(out / "metrics.jsonl", int(state["step"]))
-    return int(state["step"])
-
-
-def _load_weights(model: Qwen2_5_VLForConditionalGeneration, folder: Path) -> None:
-    """Start from the weights of `folder`; its saved names are transformers' business, so transformers reads them."""
-    if not (folder / "model.safetensors").is_file():
-        raise UserError(f"{folder}: no model.safetensors there; `start` must name the run folder of an earlier stage")
-    model.load_state_dict(Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).state_dict())
+def _progress(row: dict[str, Any], steps: int, seconds_per_step: float) -> str:
+    left = (steps - row["step"]) * seconds_per_step / 60
+    figures = " ".join(f"{key} {row[key]}" for key in ("loss", "cells", *KINDS, "drill", *CellHead.KINDS) if key in row)
+    return f"step {row['step']}/{steps} {figures} | {seconds_per_step:.2f} s/step, {left:.0f} min left"

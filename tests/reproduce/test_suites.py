@@ -78,7 +78,8 @@ def test_an_unknown_suite_is_refused_with_the_list_of_those_there_are():
 def suite(*checks):
     return Suite(
         title="t", question="q", runs={"a": {"checkpoint": "a"}, "b": {"checkpoint": "b"}},
-        measure={"levels": ["hard"], "probes": 10, "samples": 1}, checks=list(checks), paper={"theirs": {"4": 0.2, "32": 0.5}},
+        measure={"levels": ["hard"], "probes": 10, "samples": 1}, checks=list(checks),
+        paper={"theirs": {"4": 0.2, "32": 0.5}},
     )  # fmt: skip
 
 

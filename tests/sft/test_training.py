@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import mini_o3
 from safetensors.torch import load_file
 
 from mini_o3.episode import Limits
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
+from mini_o3.models.nano import NANO_BUDGET
 from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.models.tokenizer import build_tokenizer
 from mini_o3.probes import make_probe
@@ -25,13 +27,16 @@ from mini_o3.sft.episodes import EpisodeData, render_teacher, weigh
 from mini_o3.sft.optim import Muon, orthogonalise
 from mini_o3.sft.perception import PerceptionData, Sample
 from mini_o3.sft.stutter import stutter
+from mini_o3.sft.train import STATES, last_state
 
 RENDERER = ChatRenderer(build_tokenizer())
 PERCEPTION = PerceptionData(RENDERER, 1)
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*_nano*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted([*CONFIGS.glob("perception_*.toml"), *CONFIGS.glob("sft_*.toml")]), ids=lambda path: path.stem
+)
 def test_shipped_configs_load(path):
     assert read_config(path, TrainConfig).stage in path.stem
 
@@ -147,7 +152,7 @@ def test_muon_agrees_with_the_one_of_torch():
     """torch's works in bfloat16, hence the tolerance."""
     torch.manual_seed(0)
     ours, theirs = (torch.nn.Parameter(torch.ones(24, 12)) for _ in range(2))
-    a = Muon([ours], lr=0.1, weight_decay=0.01)
+    a = Muon([{"params": [ours], "muon": True, "lr": 0.1, "weight_decay": 0.01}])
     b = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.01, momentum=0.95, nesterov=True)
     for _ in range(3):
         gradient = torch.randn(24, 12)
@@ -155,6 +160,24 @@ def test_muon_agrees_with_the_one_of_torch():
         a.step()
         b.step()
     torch.testing.assert_close(ours, theirs, atol=0.03, rtol=0)
+
+
+def test_the_other_parameters_are_trained_by_adamw():
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Parameter(torch.ones(7)) for _ in range(2))
+    a = Muon([{"params": [ours], "lr": 0.1, "betas": (0.9, 0.98), "weight_decay": 0.01}])
+    b = torch.optim.AdamW([theirs], lr=0.1, betas=(0.9, 0.98), weight_decay=0.01)
+    for _ in range(5):
+        ours.grad = torch.randn(7)
+        theirs.grad = ours.grad.clone()
+        a.step()
+        b.step()
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+
+
+def test_the_papers_rate_is_a_cosine_after_a_tenth_of_the_steps():
+    config = read_config(CONFIGS / "sft_7b.toml", TrainConfig)
+    assert [round(config.rate(step, 100), 2) for step in (0, 9, 10, 55, 99)] == [0.1, 1.0, 1.0, 0.5, 0.0]
 
 
 def test_the_rate_rises_stays_and_falls_to_zero():
@@ -184,10 +207,11 @@ def run(config, out, *more, wait=True):
     return process.communicate()[0] if wait else process
 
 
-def wait_for(path, seconds=120):
+def wait_for(states, seconds=120):
+    """Until a state is there that is whole."""
     end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} did not appear"
+    while not list(states.glob("checkpoint-*/trainer_state.json")):
+        assert time.monotonic() < end, f"nothing in {states}"
         time.sleep(0.02)
 
 
@@ -198,14 +222,13 @@ def test_a_killed_run_goes_on_and_ends_with_the_weights_of_an_unbroken_one(tmp_p
     run(config, unbroken)
 
     process = run(config, broken, wait=False)
-    wait_for(broken / "state.pt")
-    process.send_signal(signal.SIGKILL)
+    wait_for(broken / STATES)
+    process.send_signal(signal.SIGKILL)  # in the middle of writing, perhaps
     process.wait()
     assert not (broken / "model").exists()
 
     process = run(config, broken, wait=False)  # and once by Ctrl-C, which saves and says how to go on
-    time.sleep(0)
-    wait_for(broken / "state.pt")
+    wait_for(broken / STATES)
     process.send_signal(signal.SIGINT)
     text = process.communicate()[0]
     assert "Traceback" not in text
@@ -233,3 +256,86 @@ def test_another_config_in_the_same_folder_is_refused(tmp_path):
     text = run(config, tmp_path / "run")
     assert "holds a run with other settings (seed)" in text
     assert "Traceback" not in text
+
+
+def test_a_state_that_a_kill_cut_off_is_passed_over_and_removed(tmp_path):
+    for step, text in ((9, "{}"), (10, "{}"), (11, '{"half')):
+        (tmp_path / STATES / f"checkpoint-{step}").mkdir(parents=True)
+        (tmp_path / STATES / f"checkpoint-{step}" / "trainer_state.json").write_text(text)
+    (tmp_path / STATES / "checkpoint-12").mkdir()
+    assert last_state(tmp_path).name == "checkpoint-10"
+    assert sorted(path.name for path in (tmp_path / STATES).iterdir()) == ["checkpoint-10", "checkpoint-9"]
+    assert last_state(tmp_path / "nothing") is None
+
+
+@pytest.fixture(scope="module")
+def imitated(tmp_path_factory):
+    """A tiny random model of the architecture after two steps of the paper's cold start on recorded episodes.
+
+    In float32 and with small views: a processor without bfloat16 units would take minutes for each of these steps.
+    """
+    from mini_o3.models.nano import new_nano, save_checkpoint
+
+    folder = tmp_path_factory.mktemp("coldstart")
+    model, tokenizer = new_nano(5)
+    save_checkpoint(model, tokenizer, folder / "tiny", {})
+    paper = (CONFIGS / "sft_7b.toml").read_text()
+    small = paper.replace("bf16 = true", "bf16 = false").replace("max_pixels = 2_000_000", "max_pixels = 50_000")
+    assert len(set(small.splitlines()) - set(paper.splitlines())) == 2
+    (folder / "small.toml").write_text(small)
+    for args in (
+        ("probe", "make", "--level", "easy", "--count", "5", "--seed", "3", "--out", "probes"),
+        ("eval", "--tasks", "probes", "--policy", "teacher", "--out", "episodes"),
+        ("train", "sft", "--config", "small.toml", "--start", "tiny", "--episodes", "episodes", "--steps", "2",
+         "--out", "run"),
+    ):  # fmt: skip
+        done = mini_o3(*args, cwd=folder)
+        assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_the_papers_config_runs_on_a_tiny_model_and_leaves_its_vision_alone(imitated):
+    folder, done = imitated
+    assert "stopped at step 2 of 4" in done.stdout  # three rounds over five episodes, four at a time
+    before, after = (load_file(path / "model.safetensors") for path in (folder / "tiny", folder / "run" / "model"))
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert not any("visual" in name for name in changed)
+    assert len(changed) > 0.9 * sum("visual" not in name for name in before)
+    rows = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 2
+    assert rows[-1]["samples"] in (4, 8)
+
+
+def test_recorded_episodes_are_rendered_as_they_were_lived(imitated):
+    """What SFT reads is what a rollout with these words would have put into the context: same ids, same mask, same views."""
+    from mini_o3.episode import read_tasks
+    from mini_o3.protocol import load_profile
+    from mini_o3.sft.recorded import RecordedEpisodes
+    from mini_o3.vision import open_picture
+
+    folder, _ = imitated
+    profile = load_profile("nano")
+    data = RecordedEpisodes.read(RENDERER, NANO_BUDGET, profile, 1, folder / "episodes")
+    tasks = {task.id: task for task in read_tasks(folder / "probes")}
+    episode = data.episodes[0]
+    picture = open_picture(str(folder / episode.picture))
+    lived = render_teacher(RENDERER, tasks[episode.task_id], picture, episode.limits, episode.seed)
+    [sample] = [data._render(episode, picture)]
+    assert RENDERER.decode(sample.ids) == RENDERER.decode(lived.ids)
+    assert [view.tobytes() for view in sample.views] == [view.tobytes() for view in lived.views]
+    assert [weight > 0 for weight in sample.learn] == [weight > 0 for weight in lived.learn]
+
+
+def test_a_folder_without_answered_episodes_is_refused(tmp_path):
+    from mini_o3.protocol import load_profile
+    from mini_o3.sft.recorded import RecordedEpisodes
+
+    with pytest.raises(UserError, match="no answered episodes there"):
+        RecordedEpisodes.read(RENDERER, NANO_BUDGET, load_profile("nano"), 1, tmp_path)
+
+
+def test_a_checkpoint_that_is_not_there_is_refused(tmp_path):
+    done = mini_o3("train", "sft", "--config", CONFIGS / "sft_7b.toml", "--start", "nowhere", "--out", "run", cwd=tmp_path)
+    assert (done.returncode, "nowhere: no such model directory" in done.stderr) == (2, True)
