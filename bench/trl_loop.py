@@ -8,10 +8,11 @@ torchvision, a parser of `<grounding>`. Views are made before the clock starts w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import tempfile
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import trl.trainer.grpo_trainer as grpo
@@ -46,12 +47,20 @@ class Processor(Qwen2_5_VLProcessor):
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
 
+def image_processor() -> Qwen2VLImageProcessorPil:
+    """nano's: it never resizes, as every view has the size it wants."""
+    return Qwen2VLImageProcessorPil(
+        size={"shortest_edge": 168**2, "longest_edge": 168**2}, patch_size=14, merge_size=2, temporal_patch_size=1,
+        image_mean=PROCESSOR["image_mean"], image_std=PROCESSOR["image_std"],
+    )  # fmt: skip
+
+
 class Search:
     """TRL's environment: one episode's picture and what was looked at."""
 
-    probes: list[Any] = []
-    budget: Any = None
-    profile: Any = None
+    probes: ClassVar[list[Any]] = []
+    budget: ClassVar[Any] = None
+    profile: ClassVar[Any] = None
 
     def reset(self, number: int = 0, **_: Any) -> None:
         self.picture = self.probes[number].picture
@@ -94,11 +103,7 @@ def main() -> None:
     tokenizer = vlm.renderer.tokenizer
     tokenizer.backend_tokenizer.encode_special_tokens = False  # TRL renders text and then encodes it
     tokenizer.chat_template, tokenizer.response_template = TEMPLATE, {"unused": True}
-    mean, std = PROCESSOR["image_mean"], PROCESSOR["image_std"]
-    images = Qwen2VLImageProcessorPil(
-        size={"shortest_edge": 168**2, "longest_edge": 168**2}, patch_size=14, merge_size=2, temporal_patch_size=1,
-        image_mean=mean, image_std=std,
-    )  # fmt: skip
+    images = image_processor()
     rows = []
     for number, probe in enumerate(Search.probes):
         text = "".join(piece for piece in profile.ask(probe.task.question) if isinstance(piece, str))
@@ -140,10 +145,8 @@ def main() -> None:
             raise Done
 
         trainer._generate = timed
-        try:
+        with contextlib.suppress(Done):
             trainer.train()
-        except Done:
-            pass
     print(json.dumps(result))
 
 
