@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 Over = Literal["all", "completed"]
+Normaliser = Literal["all", "completed", "batch"]
 _SAME = 1e-6  # a group whose rewards spread less than this teaches nothing
 
 
@@ -26,7 +27,9 @@ class Masking:
         over_turn: mask rollouts that a limit stopped; False trains on them with their reward (0), as plain GRPO does.
         void: mask rollouts that ended because the policy kept writing neither a zoom nor an answer.
         statistics: whose rewards the mean and the spread of a group are taken over.
-        normaliser: how many rollouts a group's loss is divided by.
+        normaliser: how many rollouts a group's loss is divided by: all of the group, or those that completed. "batch" divides
+            by all that completed in the mini-batch: then a rollout counts the same whether others of its group completed or
+            not, while "completed" lets a lone one count as much as a whole group.
         variance: whose rewards must differ for the group to be worth learning from. "completed" drops a group whose
             finished rollouts are all right while others ran over; "all" keeps it, as the released code does: its right
             answers gain.
@@ -35,7 +38,7 @@ class Masking:
     over_turn: bool = True
     void: bool = False
     statistics: Over = "all"
-    normaliser: Over = "completed"
+    normaliser: Normaliser = "completed"
     variance: Over = "completed"
 
 
@@ -50,7 +53,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class GroupAdvantages:
-    """Advantages (G,), 0 where masked; `completed` (G,) is the mask M; the group's loss is divided by `normaliser`."""
+    """Advantages (G,), 0 where masked; `completed` (G,) is the mask M; `normaliser` is what counts of the group."""
 
     advantages: np.ndarray
     completed: np.ndarray
@@ -76,6 +79,4 @@ def group_advantages(rollouts: Sequence[Ended], masking: Masking) -> GroupAdvant
     if np.ptp(counted) < _SAME:
         return None
     advantages = np.where(completed, (rewards - counted.mean()) / counted.std(ddof=1), 0.0)
-    return GroupAdvantages(
-        advantages, completed, int(completed.sum() if masking.normaliser == "completed" else len(rollouts))
-    )
+    return GroupAdvantages(advantages, completed, len(rollouts) if masking.normaliser == "all" else int(completed.sum()))

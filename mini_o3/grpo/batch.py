@@ -38,12 +38,21 @@ class MiniBatch:
     views: list[Image.Image]
 
 
-def mini_batch(groups: Sequence[Group], total: int, per_token: bool = False) -> MiniBatch:
+def counted(group: Group, per_token: bool) -> int:
+    """What a group counts: its normaliser in rollouts, or the tokens that those of its rollouts wrote that completed."""
+    assert group.advantages is not None
+    if not per_token:
+        return group.advantages.normaliser
+    done = zip(group.rollouts, group.advantages.completed, strict=True)
+    return sum(sum(rollout.episode.token_mask) for rollout, completed in done if completed)
+
+
+def mini_batch(groups: Sequence[Group], total: int, *, over_batch: int = 0, per_token: bool = False) -> MiniBatch:
     """What an update learns from `groups`, which are all or (on several processes) some of its `total` groups.
 
     A rollout that was masked, or has an advantage of zero, is left out: it has no gradient. The loss of the update is the
-    mean over groups of each group's sum over its normaliser, as the paper's formula says. With `per_token`, a group is
-    divided by the number of tokens that its completed rollouts wrote.
+    mean over groups of each group's sum over what it counts, as the paper's formula says; or, with `over_batch`, the sum
+    over everything divided by that.
     """
     trajectories: list[Trajectory] = []
     views: list[Image.Image] = []
@@ -51,9 +60,7 @@ def mini_batch(groups: Sequence[Group], total: int, per_token: bool = False) -> 
     for group in groups:
         if group.advantages is None:
             continue
-        gains, completed, normaliser = group.advantages.advantages, group.advantages.completed, group.advantages.normaliser
-        if per_token:
-            normaliser = sum(sum(r.episode.token_mask) for r, c in zip(group.rollouts, completed, strict=True) if c)
+        gains, divisor = group.advantages.advantages, over_batch or counted(group, per_token) * total
         for rollout, gain in zip(group.rollouts, gains, strict=True):
             episode = rollout.episode
             if gain == 0.0 or not episode.turns:
@@ -66,9 +73,7 @@ def mini_batch(groups: Sequence[Group], total: int, per_token: bool = False) -> 
                     views.append(view)
                 shown.append(numbers[key])
             trajectories.append(
-                Trajectory(
-                    episode.token_ids, episode.token_mask, episode.token_log_probs, tuple(shown), gain / normaliser / total
-                )
+                Trajectory(episode.token_ids, episode.token_mask, episode.token_log_probs, tuple(shown), gain / divisor)
             )
     return MiniBatch(trajectories, views)
 

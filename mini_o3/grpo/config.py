@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mini_o3.grpo.advantages import Masking, Over
+from mini_o3.grpo.advantages import Masking, Normaliser, Over
 from mini_o3.grpo.loss import Clip
 
 
@@ -34,7 +34,7 @@ class GrpoConfig(BaseModel):
     over_turn_masking: bool = True
     void_masking: bool = False
     statistics: Over = "all"
-    normaliser: Over = "completed"
+    normaliser: Normaliser = "completed"
     variance: Over = "completed"
     turn_cost: float = Field(0.0, ge=0, description="taken off the reward of an answered rollout for every turn")
 

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from mini_o3.episode import Episode, Limits, SearchTask, read_tasks
-from mini_o3.grpo.batch import mini_batch
+from mini_o3.grpo.batch import counted, mini_batch
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes, Questions, TaskFolder, validation_probe
@@ -140,13 +140,19 @@ class Trainer:
 
     def _learn(self, groups: list[Group]) -> Row:
         """Several updates on the groups of a step, each on its part of them, in the order in which they were asked."""
-        order = sorted(index for indices in self._all([g.index for g in groups]) for index in indices)
+        per_token = self.config.token_mean == "batch"
+        counts = {
+            i: n for of_process in self._all({g.index: counted(g, per_token) for g in groups}) for i, n in of_process.items()
+        }
+        order = sorted(counts)
         updates = min(self.config.updates, len(order))
         sums: dict[str, float] = {}
         for update in range(updates):
             part = set(order[update::updates])
             mine = [group for group in groups if group.index in part]
-            of_update = self.learner.update(mini_batch(mine, len(part), self.config.token_mean == "batch"))
+            over_batch = sum(counts[index] for index in part) if self.config.normaliser == "batch" else 0
+            batch = mini_batch(mine, len(part), over_batch=over_batch, per_token=per_token)
+            of_update = self.learner.update(batch)
             sums = {key: sums.get(key, 0.0) + value for key, value in of_update.items()}
         if self.learner.trains_vision:
             self.policy.engine.weights_changed()
