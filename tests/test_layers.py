@@ -6,7 +6,21 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mini_o3"
-ROOMS = ("kit", "vision", "protocol", "episode", "probes", "models", "policies", "judge", "sft", "grpo", "evaluate", "show")
+ROOMS = (
+    "kit",
+    "vision",
+    "protocol",
+    "episode",
+    "probes",
+    "models",
+    "policies",
+    "judge",
+    "sft",
+    "grpo",
+    "evaluate",
+    "reproduce",
+    "show",
+)
 TOP = ("asking", "cli", "demo", "__main__")
 
 

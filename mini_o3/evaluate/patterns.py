@@ -3,7 +3,7 @@
 The five the paper shows in pictures (arXiv 2509.07969, section on diverse reasoning patterns), made countable. It names
 them and gives no rule; these are ours:
 
-- `depth_first`: two zooms in a row go into what was just seen;
+- `depth_first`: it descends three levels: into something, into a part of that, and into a part of the part;
 - `trial_and_error`: two or more places of the same source were looked at, apart from each other;
 - `backtracking`: after going into an observation, it goes back to an earlier source;
 - `self_correction`: a look is repaired: the next one takes in the same place and more around it, or a turn that was
@@ -28,7 +28,8 @@ _QUESTION = """what which where who how is are the a an of on in to at next thin
 color shape digit number there this picture image and or"""
 _EMPTY = frozenset(_QUESTION.split())  # say nothing of what is looked for
 _APART = 0.25  # looks that share at most this much of the smaller one are at different places
-_SAME = 0.8  # a look that holds this much of the last one takes it in
+_SAME = 0.2  # centres that are at most this share of a side apart are the same place
+_DEEP = 3
 
 
 class _Look(NamedTuple):
@@ -45,8 +46,10 @@ def patterns(episode: Episode) -> set[str]:
         for turn in episode.turns
         if turn.observation is not None and turn.rect is not None
     ]
-    into_last = [later.source == earlier.number for earlier, later in itertools.pairwise(looks)]
-    if any(a and b for a, b in itertools.pairwise(into_last)):
+    depths = {0: 0}
+    for look in looks:
+        depths[look.number] = depths.get(look.source, 0) + 1
+    if max(depths.values()) >= _DEEP:
         found.add("depth_first")
     if any(
         one.source == other.source and _shared(one.rect, other.rect) <= _APART
@@ -82,7 +85,7 @@ def shares(episodes: Iterable[Episode]) -> dict[str, float]:
 
 def _repaired(episode: Episode, looks: list[_Look]) -> bool:
     wider = any(
-        _area(later.rect) > _area(earlier.rect) and _shared(earlier.rect, later.rect) >= _SAME
+        _area(later.rect) > _area(earlier.rect) and _around(later.rect, earlier.rect)
         for earlier, later in itertools.pairwise(looks)
     )
     mended = any(
@@ -97,6 +100,13 @@ def _shared(one: Rect, other: Rect) -> float:
     width = min(one.right, other.right) - max(one.left, other.left)
     height = min(one.bottom, other.bottom) - max(one.top, other.top)
     return max(width, 0) * max(height, 0) / min(_area(one), _area(other))
+
+
+def _around(wide: Rect, narrow: Rect) -> bool:
+    """Whether a look is at the same place as a narrower one."""
+    across = abs(wide.left + wide.right - narrow.left - narrow.right) / 2 / wide.width
+    down = abs(wide.top + wide.bottom - narrow.top - narrow.bottom) / 2 / wide.height
+    return max(across, down) <= _SAME
 
 
 def _area(rect: Rect) -> int:

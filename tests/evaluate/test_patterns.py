@@ -1,0 +1,76 @@
+"""Patterns told from episodes that were played to show them, and from those of the teacher."""
+
+from helpers import answer, play, zoom
+from PIL import Image
+
+from mini_o3.episode import Limits, SearchTask
+from mini_o3.evaluate.patterns import PATTERNS, patterns, shares
+from mini_o3.policies.replay import Replay
+from mini_o3.policies.teacher import Teacher
+from mini_o3.probes import make_probe
+
+QUESTION = "What digit is on the red star?"
+
+
+def shown(*turns, thought="hm"):
+    """The patterns of an episode with these turns and a final answer."""
+    said = [*turns, answer("3", thought)]
+    return patterns(play(Replay({"*": said}), Image.new("RGB", (1000, 1000)), SearchTask("x.png", QUESTION)))
+
+
+def test_going_ever_deeper_is_depth_first():
+    deep = [zoom(0, 0, 0.5, 0.5), zoom(0, 0, 0.5, 0.5, "observation_1"), zoom(0, 0, 0.5, 0.5, "observation_2")]
+    assert shown(*deep) == {"depth_first"}
+    assert shown(*deep[:2]) == set()  # a look at something found is nothing special
+    apart = [deep[0], zoom(0.6, 0.6, 1, 1, "observation_1"), zoom(0, 0, 0.3, 0.3, "observation_1")]
+    assert shown(*apart, zoom(0, 0, 0.5, 0.5, "observation_3")) == {"depth_first", "trial_and_error"}
+
+
+def test_looking_at_one_place_after_the_other_is_trial_and_error():
+    assert shown(zoom(0, 0, 0.3, 0.3), zoom(0.6, 0.6, 0.9, 0.9)) == {"trial_and_error"}
+    assert shown(zoom(0, 0, 0.3, 0.3), zoom(0.02, 0, 0.32, 0.3)) == set()  # twice at the same place
+
+
+def test_coming_back_from_an_observation_is_backtracking():
+    assert "backtracking" in shown(zoom(0, 0, 0.5, 0.5), zoom(0, 0, 0.5, 0.5, "observation_1"), zoom(0.5, 0.5, 1, 1))
+    assert "backtracking" not in shown(zoom(0, 0, 0.5, 0.5), zoom(0.5, 0.5, 1, 1))
+
+
+def test_repairs_are_self_correction():
+    assert shown(zoom(0.4, 0.4, 0.5, 0.5), zoom(0.3, 0.3, 0.7, 0.7)) == {"self_correction"}  # the same place, wider
+    assert shown(zoom(0.5, 0.4, 0.55, 0.5), zoom(0.4, 0.0, 1.0, 0.6)) == set()  # the next quarter, which holds it
+    assert shown(zoom(0.4, 0.4, 0.5, 0.5), "I do not know", zoom(0, 0, 0.2, 0.2)) >= {"self_correction"}
+    assert shown(zoom(0.4, 0.4, 0.5, 0.5, thought="I missed it")) >= {"self_correction"}
+
+
+def test_naming_the_goal_again_is_goal_maintenance():
+    assert shown(zoom(0, 0, 0.5, 0.5), thought="the red star shows a 3") == {"goal_maintenance"}
+    assert shown(zoom(0, 0, 0.5, 0.5), thought="it is what the digit is") == set()  # words of every question
+
+
+def test_each_of_the_teachers_patterns_is_found_in_its_episodes():
+    probes = [make_probe(500_000_000 + n, "medium", family="digit", size=(1400, 1400)) for n in (2, 3, 11)]
+    limits = Limits(turns=64)
+
+    def found(pattern):
+        return [
+            patterns(play(Teacher([probe.task], pattern=pattern), probe.picture, probe.task, limits=limits, seed=seed))
+            for probe in probes
+            for seed in range(4)
+        ]
+
+    assert all("depth_first" in one for one in found("depth_first"))
+    assert not any("self_correction" in one for pattern in ("depth_first", "trial_and_error") for one in found(pattern))
+    assert any("trial_and_error" in one for one in found("trial_and_error"))
+    assert any("self_correction" in one for one in found("self_correction"))
+    assert all("goal_maintenance" in one for pattern in ("depth_first", "trial_and_error") for one in found(pattern))
+
+
+def test_shares_are_of_episodes():
+    probe = make_probe(500_000_002, "easy", family="digit", size=(1400, 1400))
+    episodes = [play(Teacher([probe.task]), probe.picture, probe.task, seed=seed) for seed in range(4)]
+    counted = shares(episodes)
+    for name in PATTERNS:
+        assert counted[name] == sum(name in patterns(episode) for episode in episodes) / 4
+    assert counted["diversity"] == sum(len(patterns(episode)) for episode in episodes) / 4
+    assert shares([])["diversity"] == 0
