@@ -62,6 +62,7 @@ def train(
     trainer.resume()
     began, first, saved = time.monotonic(), trainer.step, time.monotonic()
     with stop_signals() as stopping:
+        trainer.look_before()
         while trainer.step < config.steps:
             row = trainer.advance()
             if trainer.is_main:
@@ -117,6 +118,13 @@ class Trainer:
             row["validation"] = self._validate()
         self.rows.append(row)
         return row
+
+    def look_before(self) -> None:
+        """Before the first step, a line of the log that holds the validation alone: what training starts from."""
+        if self.config.validate_every and self.step == 0:
+            found = self._validate()
+            if self.is_main:
+                append_jsonl(self.out / "metrics.jsonl", {"step": 0, "validation": found})
 
     def _ask(self) -> tuple[list[Group], dict[str, float]]:
         """Roll out until `groups` questions teach something; those that do not are dropped, and others asked.
@@ -189,9 +197,8 @@ class Trainer:
             self.vlm.model.load_state_dict(state["weights"])
             self.learner.optimiser.load_state_dict(state["optimiser"])
             self.step, self.next_index, self.yield_ = state["step"], state["next_index"], state["yield"]
-        if self.is_main:
-            cut_log(log, self.step)
-        self.rows = self._all(cut_log(log, self.step) if self.is_main else [])[0]
+        rows = cut_log(log, self.step if self.step else -1) if self.is_main else []
+        self.rows = [row for row in self._all(rows)[0] if row["step"]]
 
     def save(self) -> None:
         if self.is_main:

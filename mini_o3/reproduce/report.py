@@ -132,7 +132,8 @@ def _plot_training(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
     plt = _pyplot()
     figure, axes = plt.subplots(1, len(_TRAINING), figsize=(4.2 * len(_TRAINING), 3.4))
     for axis, (key, title) in zip(axes, _TRAINING, strict=True):
-        for name, rows in logs.items():
+        for name, log in logs.items():
+            rows = [row for row in log if row["step"]]  # the first line is what training starts from
             if rows:
                 axis.plot([row["step"] for row in rows], _smooth([row[key] for row in rows]), label=name, linewidth=1.2)
         axis.set(xlabel="step", title=title)

@@ -38,6 +38,9 @@ lr = 1e-4
 freeze_vision = true
 save_minutes = 0.0001
 threads = 1
+validate_every = 2
+validate_probes = 2
+validate_turns = 3
 """
 
 
@@ -165,7 +168,11 @@ def moved(one, two):
 
 
 def rows(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    """The log, without the line that says what training starts from."""
+    start, *steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert start.keys() == {"step", "validation"}
+    assert start["step"] == 0
+    return steps
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +182,7 @@ def unbroken(tmp_path_factory):
     done = mini_o3("train", "grpo", "--config", "tiny.toml", "--out", "unbroken", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "step 2/2" in done.stderr
+    assert list(rows(folder / "unbroken")[1]["validation"]) == ["easy"]
     return folder
 
 
