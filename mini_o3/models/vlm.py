@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 
 from mini_o3.kit.errors import UserError
 from mini_o3.models.nano import SETTINGS_FILE, save_checkpoint
@@ -69,7 +70,7 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
     budget = PixelBudget(**settings["budget"]) if "budget" in settings else None
     return Vlm(
         model, ChatRenderer(tokenizer, patcher.patch * patcher.merge), patcher, budget, settings.get("profile"),
-        settings.get("turn_tokens"), int(model.config.text_config.max_position_embeddings), _stored(config), processor,
+        settings.get("turn_tokens"), int(model.config.text_config.max_position_embeddings), _stored(folder), processor,
     )  # fmt: skip
 
 
@@ -99,6 +100,10 @@ def save_vlm(vlm: Vlm, folder: Path, settings: dict[str, Any]) -> None:
     save_checkpoint(vlm.model, vlm.renderer.tokenizer, folder, settings, dtype=vlm.stored, processor=vlm.processor)
 
 
-def _stored(config: dict[str, Any]) -> torch.dtype:
-    name = config.get("dtype") or config.get("torch_dtype") or "float32"
-    return getattr(torch, str(name))  # type: ignore[no-any-return]
+def _stored(folder: Path) -> torch.dtype:
+    """The number format of the weights on disk; what config.json says of it need not be true."""
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118  (not a mapping)
+                return weights.get_tensor(name).dtype  # type: ignore[no-any-return]
+    return torch.float32

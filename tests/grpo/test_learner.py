@@ -50,7 +50,8 @@ def groups(vlm):
     async def every_second(task, episode):
         return Verdict.CORRECT if next(calls) % 2 and episode.stop is StopReason.ANSWERED else Verdict.INCORRECT
 
-    found = roller(vlm, every_second).groups(range(8))
+    mixed = FreshProbes(2, {"easy": 0.5, "hard": 0.5})  # of the hard ones, some run over
+    found = roller(vlm, every_second, questions=mixed).groups(range(12))
     kept = [group for group in found if group.advantages is not None]
     assert len(kept) >= 2
     assert any(rollout.episode.is_over_turn for group in kept for rollout in group.rollouts)
