@@ -13,7 +13,6 @@ import torch
 from transformers import DynamicCache, StoppingCriteria
 
 from mini_o3.episode import Message, Reply, Request
-from mini_o3.models.render import Rendered
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.vlm import Vlm
 from mini_o3.protocol import load_profile
@@ -45,12 +44,7 @@ class PlainConversation:
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
         renderer, sampling = self.policy.vlm.renderer, self.policy.sampling
-        prompt = Rendered()
-        if self.sampled is not None:
-            prompt.add(renderer.closing(self.sampled))
-        for message in messages:
-            prompt.add(renderer.message(message.role, message.parts))
-        prompt.add(renderer.invitation())
+        prompt = renderer.prompt(messages, self.sampled)
         self.ids += prompt.ids
         if prompt.views:
             rows, grids = self.policy.vlm.patcher(prompt.views)

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from mini_o3.episode import Episode, SearchTask, StopReason
+from mini_o3.episode import Episode, SearchTask
 from mini_o3.judge import Verdict
 
 LIMITS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -79,8 +79,3 @@ def mean_over_tasks(values: Sequence[tuple[str, float]]) -> tuple[float | None, 
         return round(mean, 4), None
     variance = sum((value - mean) ** 2 for value in means) / (len(means) - 1)
     return round(mean, 4), round(math.sqrt(variance / len(means)), 4)
-
-
-def answered(rows: Sequence[Judged]) -> float:
-    """Share of the episodes that ended with an answer."""
-    return sum(row.episode.stop is StopReason.ANSWERED for row in rows) / max(len(rows), 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mini_o3.evaluate.patterns import shares
 from mini_o3.judge import Verdict, judge_exact
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, revision, write_json
+from mini_o3.vision import open_picture
 
 
 def evaluate(
@@ -74,10 +76,11 @@ async def _ask_all(
     ended: Callable[[SearchTask, Episode], None],
 ) -> None:
     left = iter(wanted)
+    opened = lru_cache(maxsize=1)(open_picture)  # samples of a task follow each other
 
     async def go_on() -> None:
         for task, seed in left:
-            ended(task, await run_episode(task, policy, limits, seed=seed))
+            ended(task, await run_episode(task, policy, limits, picture=opened(task.picture), seed=seed))
             await asyncio.sleep(0)  # a policy that never waits would not let an interrupt through
 
     await asyncio.gather(*(go_on() for _ in range(concurrent)))

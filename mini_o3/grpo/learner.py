@@ -46,7 +46,6 @@ class Learner:
             "tokens": 0.0,
             "clipped": 0.0,
             "entropy": 0.0,
-            "read": 0.0,
             "rollouts": float(len(batch.trajectories)),
         }
         parts = in_parts(batch.views, self.vlm.patcher.patch)
@@ -101,7 +100,6 @@ class Learner:
         )  # fmt: skip
         sums["loss"] += float(loss.detach())
         sums["tokens"] += float(packed.mask.sum())
-        sums["read"] += float(packed.ids.numel())
         sums["clipped"] += float(clipped)
         sums["entropy"] += float(entropy.sum())
         return loss

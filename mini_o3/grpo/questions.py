@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-import numpy as np
 from PIL import Image
 
 from mini_o3.episode import SearchTask
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.seed import stream
 from mini_o3.probes import LEVELS, TRAINING_SEEDS, make_probe
+from mini_o3.probes.generate import training_size
+from mini_o3.probes.levels import are_shares
 from mini_o3.vision import open_picture
 
 _SPAN = 1_000_000  # probes of one run
@@ -33,20 +34,19 @@ class Questions(Protocol):
 
 @dataclass(frozen=True)
 class FreshProbes:
-    """A new probe for every number, of about two megapixels, as in SFT: a larger one takes longer to paint than to search."""
+    """A new probe for every number, of the size that SFT trains on."""
 
     seed: int
     levels: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        shares = self.levels
-        if not set(shares) <= set(LEVELS) or min(shares.values(), default=0) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
-            raise UserError(f"levels: {dict(shares)} are not shares of {', '.join(LEVELS)} that sum to 1")
+        if not are_shares(self.levels, LEVELS):
+            raise UserError(f"levels: {dict(self.levels)} are not shares of {', '.join(LEVELS)} that sum to 1")
 
     def __call__(self, index: int) -> Question:
         rng = stream("grpo probes", self.seed, index)
         level = str(rng.choice(list(self.levels), p=list(self.levels.values())))
-        return Question(*make_probe((self.seed % _RUNS) * _SPAN + index, level, size=_size(rng)))
+        return Question(*make_probe((self.seed % _RUNS) * _SPAN + index, level, size=training_size(rng)))
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,4 @@ class TaskFolder:
 
 def validation_probe(level: str, index: int) -> Question:
     rng = stream("grpo validation", level, index)
-    return Question(*make_probe(VALIDATION_SEEDS + index, level, size=_size(rng)))
-
-
-def _size(rng: np.random.Generator) -> tuple[int, int]:
-    side, aspect = int(rng.integers(1344, 1600)), float(np.exp(rng.uniform(-0.5, 0.5)))
-    return int(side * aspect**0.5), int(side / aspect**0.5)
+    return Question(*make_probe(VALIDATION_SEEDS + index, level, size=training_size(rng)))

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from transformers import PreTrainedTokenizerBase
 
+from mini_o3.episode import Message
 from mini_o3.models.tokenizer import IM_END, IM_START, IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START
 
 Part = str | Image.Image
@@ -71,6 +72,14 @@ class ChatRenderer:
         """The start of the policy's message: the next id is sampled."""
         ids = [self.im_start, *self.encode("assistant\n")]
         return Rendered(ids, [0] * len(ids))
+
+    def prompt(self, messages: Sequence[Message], sampled: Sequence[int] | None) -> Rendered:
+        """All that comes between what the policy said last (None: nothing yet) and its next word."""
+        out = Rendered() if sampled is None else self.closing(sampled)
+        for message in messages:
+            out.add(self.message(message.role, message.parts))
+        out.add(self.invitation())
+        return out
 
     def spoken(self, text: str) -> Rendered:
         """A policy message written by someone who is not sampled (a teacher): its text and its end are the policy's."""

@@ -47,7 +47,7 @@ def choose_policy(
         from mini_o3.models.nano import NANO_DIR
         from mini_o3.policies.local import Local
 
-        return Local.load(rest or str(NANO_DIR), spec, slots=concurrent, temperature=temperature, budget=budget)
+        return Local.load(rest or str(NANO_DIR), spec, slots=concurrent, temperature=temperature, max_pixels=max_pixels)
     if kind == "api":
         from mini_o3.policies.api import Api, ApiSettings
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from mini_o3.episode import Message, Reply, Request
 from mini_o3.models.engine import Engine, Stream
-from mini_o3.models.render import Rendered
 from mini_o3.models.sampling import Sampling
-from mini_o3.models.vlm import Vlm, load_vlm
+from mini_o3.models.vlm import Vlm, budget_of, load_vlm
 from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.vision import PixelBudget
 
@@ -35,11 +34,11 @@ class Local:
 
     @classmethod
     def load(
-        cls, folder: str, name: str, *, slots: int = 1, temperature: float = 0.0, budget: PixelBudget | None = None
+        cls, folder: str, name: str, *, slots: int = 1, temperature: float = 0.0, max_pixels: int | None = None
     ) -> Local:
         vlm = load_vlm(folder)
         sampling = Sampling(temperature, vlm.turn_tokens or Sampling().max_tokens)
-        return cls(vlm, name, slots=slots, sampling=sampling, budget=budget)
+        return cls(vlm, name, slots=slots, sampling=sampling, budget=budget_of(vlm, max_pixels))
 
     def sampling_by(self, sampling: Sampling) -> Local:
         """The same model and engine, drawn from in another way."""
@@ -61,12 +60,7 @@ class LocalConversation:
         engine, renderer = self.policy.engine, self.policy.vlm.renderer
         if self.stream is None:
             self.stream = await engine.open(self.seed)
-        prompt = Rendered()
-        if self.sampled is not None:
-            prompt.add(renderer.closing(self.sampled))
-        for message in messages:
-            prompt.add(renderer.message(message.role, message.parts))
-        prompt.add(renderer.invitation())
+        prompt = renderer.prompt(messages, self.sampled)
         sampled = await engine.reply(self.stream, prompt, self.policy.sampling)
         self.sampled = sampled.ids
         return Reply(

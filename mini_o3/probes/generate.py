@@ -23,6 +23,12 @@ class Probe(NamedTuple):
     picture: Image.Image
 
 
+def training_size(rng: np.random.Generator) -> tuple[int, int]:
+    """Width and height of a picture to train on: two megapixels; larger ones take longer to paint than to search."""
+    side, aspect = int(rng.integers(1344, 1600)), float(np.exp(rng.uniform(-0.5, 0.5)))
+    return int(side * aspect**0.5), int(side / aspect**0.5)
+
+
 def make_probe(
     seed: int,
     level: str,

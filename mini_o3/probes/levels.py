@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mini_o3.vision import PixelBudget
@@ -76,3 +77,8 @@ LEVELS: dict[str, Level] = {
         Level("hard", (0.020, 0.028), (7, 12), (8, 16), 0.15, (6.0, 16.0)),
     )
 }
+
+
+def are_shares(shares: Mapping[str, float], known: Iterable[str]) -> bool:
+    """Whether these are shares of known names that sum to 1."""
+    return set(shares) <= set(known) and min(shares.values(), default=-1) >= 0 and abs(sum(shares.values()) - 1) < 1e-6

@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from mini_o3.probes import FAMILIES, LEVELS
+from mini_o3.probes.levels import are_shares
 from mini_o3.sft.optim import Muon, muon_groups
 
 
@@ -61,7 +62,7 @@ class TrainConfig(BaseModel):
     @classmethod
     def _shares(cls, shares: dict[str, float], info: ValidationInfo) -> dict[str, float]:
         known = LEVELS if info.field_name == "levels" else FAMILIES
-        if not set(shares) <= set(known) or min(shares.values(), default=0) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        if not are_shares(shares, known):
             raise ValueError(f"must be shares of {', '.join(known)} that sum to 1")
         return shares
 

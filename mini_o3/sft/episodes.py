@@ -15,7 +15,7 @@ from mini_o3.kit.seed import stream
 from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes import LEVELS, backgrounds, questions
-from mini_o3.probes.generate import place
+from mini_o3.probes.generate import place, training_size
 from mini_o3.probes.scene import FAMILIES, lay_out
 from mini_o3.probes.sprites import COLOURS
 from mini_o3.sft.drill import drill
@@ -51,9 +51,7 @@ class EpisodeData:
         if rng.random() < self.perception_share:
             samples = self.perception(index)
             return [*(samples[i] for i in rng.permutation(len(samples))[:16]), *drills]
-        side, aspect = int(rng.integers(1344, 1600)), float(np.exp(rng.uniform(-0.5, 0.5)))
-        size = (int(side * aspect**0.5), int(side / aspect**0.5))
-        empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
+        empty = backgrounds.paint(rng, training_size(rng), self.photos if rng.random() < 0.35 else ())
         return [*(self._episode(rng, index, empty) for _ in range(_LAYOUTS)), *drills]
 
     def _episode(self, rng: np.random.Generator, index: int, empty: Image.Image) -> Sample:

@@ -120,9 +120,8 @@ def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
+def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path):
     from mini_o3.models.nano import NANO_DIR
-    from mini_o3.reproduce import run as module
     from mini_o3.reproduce.run import run_suite
 
     (tmp_path / "small.toml").write_text(SMALL.replace("CHECKPOINT", str(NANO_DIR)))
@@ -150,9 +149,10 @@ def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
         assert (tmp_path / "out" / name).exists()
     before = json.loads((tmp_path / "out" / "report.json").read_text())
     assert before["runs"]["trained"]["easy"]["episodes"] == 4
-    monkeypatch.setattr(module, "evaluate", module.evaluate)
+    episodes = (tmp_path / "out" / "trained" / "easy" / "episodes.jsonl").read_bytes()
     run_suite(small, tmp_path / "out", **quiet)
-    assert said.count("step 1") == 1  # what is trained is not trained again
+    assert said.count("step 1") == 1  # what is trained is not trained again, what is measured not measured
+    assert (tmp_path / "out" / "trained" / "easy" / "episodes.jsonl").read_bytes() == episodes
     after = json.loads((tmp_path / "out" / "report.json").read_text())
     assert after["runs"] == before["runs"]
 
