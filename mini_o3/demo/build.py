@@ -35,14 +35,14 @@ def main(folder: Path) -> None:
             SearchTask(
                 f"{name}.jpg",
                 question,
-                scene.answer,
-                family,
-                level,
-                photo.size,
-                scene.evidence,
-                scene.goal,
-                scene.things,
-                seed,
+                answer=scene.answer,
+                family=family,
+                level=level,
+                size=photo.size,
+                targets=scene.evidence,
+                goal=scene.goal,
+                things=scene.things,
+                seed=seed,
             )
         )
     name, level, seed, size = PROCEDURAL

@@ -72,9 +72,9 @@ async def run_episode(
         lambda rect: budget.tokens(*budget.fit(rect.width, rect.height)),
     )
     first = show(original, session.rects[0], budget)
-    request = Request(task.id, task.question, original.size, task.picture, seed)
+    request = Request(task.id, task.asked, original.size, task.picture, seed)
     conversation = policy.open(request)
-    messages = opening(profile, task.question, first)
+    messages = opening(profile, task.asked, first)
     turns: list[Turn] = []
     error: str | None = None
     try:
@@ -89,7 +89,7 @@ async def run_episode(
     finally:
         conversation.close()
     return Episode(
-        task_id=task.id, picture=task.picture, question=task.question, size=original.size, policy=policy.name,
+        task_id=task.id, picture=task.picture, question=task.asked, size=original.size, policy=policy.name,
         profile=f"{profile.name}@{profile.hash}", limits=limits, seed=seed, shown=first.size, turns=tuple(turns),
         stop=session.stop, answer=session.answer, error=error, expected=task.answer,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.vision import Region
 
 TASKS_FILE = "tasks.jsonl"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,12 @@ class SearchTask:
 
     Attributes:
         picture: path of the picture file.
-        question: what is asked, as a person would write it.
-        answer: the expected answer; None when nobody knows it (`mini-o3 ask`).
+        question: what is asked, as a person would write it, without its options.
+        answer: the expected answer; None when nobody knows it (`mini-o3 ask`). With options: the letter of the right one.
+        options: texts of a multiple choice, in the order of their letters A, B, ...; empty for an open question.
+        source, category: benchmark or data set a task was read from, and its own division of it; empty if there is none.
+        group: tasks that are rotations of one question share it, tasks that are not have none.
+        name: what the task is called where it comes from.
         family, level: where a probe comes from; empty for other tasks.
         size: (width, height) of the upright picture in pixels; None if not recorded.
         targets: regions of the original that hold the evidence; empty when unknown.
@@ -61,6 +66,11 @@ class SearchTask:
     picture: str
     question: str
     answer: str | None = None
+    options: tuple[str, ...] = ()
+    source: str = ""
+    category: str = ""
+    group: str = ""
+    name: str = ""
     family: str = ""
     level: str = ""
     size: tuple[int, int] | None = None
@@ -72,14 +82,22 @@ class SearchTask:
     @property
     def id(self) -> str:
         """Twelve hex digits of the content: the same question about the same file name always has the same id."""
-        key = json.dumps([Path(self.picture).name, self.question, self.answer, self.seed], ensure_ascii=True)
-        return hashlib.sha256(key.encode()).hexdigest()[:12]
+        content: list[Any] = [Path(self.picture).name, self.question, self.answer, self.seed]
+        content += [list(self.options)] if self.options else []
+        return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()[:12]
+
+    @property
+    def asked(self) -> str:
+        """The question as a policy reads it: its options follow, a line each, as `A. text`."""
+        return "\n".join([self.question, *(f"{letter}. {text}" for letter, text in zip(LETTERS, self.options, strict=False))])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; regions become [x0, y0, x1, y1] of the original, rounded to 1e-6."""
         data: dict[str, Any] = {"id": self.id, "picture": self.picture, "question": self.question}
-        optional = {"answer": self.answer, "family": self.family, "level": self.level, "seed": self.seed}
-        data.update({key: value for key, value in optional.items() if value not in (None, "")})
+        optional = ("answer", "source", "category", "group", "name", "family", "level", "seed")
+        data.update({key: value for key in optional if (value := getattr(self, key)) not in (None, "")})
+        if self.options:
+            data["options"] = list(self.options)
         if self.size:
             data["size"] = list(self.size)
         if self.targets:
@@ -106,6 +124,11 @@ class SearchTask:
             picture=picture,
             question=str(data["question"]),
             answer=None if data.get("answer") is None else str(data["answer"]),
+            options=tuple(str(option) for option in data.get("options", ())),
+            source=data.get("source", ""),
+            category=data.get("category", ""),
+            group=data.get("group", ""),
+            name=data.get("name", ""),
             family=data.get("family", ""),
             level=data.get("level", ""),
             size=(int(width_height[0]), int(width_height[1])) if width_height else None,
