@@ -1,0 +1,3 @@
+from mini_o3.cli import main
+
+main()

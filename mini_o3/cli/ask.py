@@ -1,0 +1,59 @@
+"""`mini-o3 ask`: one question about one picture."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mini_o3.cli.base import MaxPixelsOption, PolicyOption, TurnsOption, app, err, say
+from mini_o3.kit.errors import UserError
+from mini_o3.kit.rundir import to_json
+
+MAX_QUESTION = 4000  # characters; four times the longest question of the published benchmarks
+
+
+@app.command()
+def ask(
+    picture: Annotated[str, typer.Argument(help="A picture file.")],
+    question: Annotated[str, typer.Argument(help="What you want to know about it.")],
+    policy: PolicyOption = "nano",
+    turns: TurnsOption = 32,
+    max_pixels: MaxPixelsOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the episode record as one line of JSON, nothing else.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the record and the page. [default: runs/ask/TIME]")
+    ] = None,
+) -> None:
+    """Ask one question about one picture, and watch the search.
+
+    Writes a folder with `episode.json`, `episodes.jsonl` and `episode.html`, a page that needs nothing else.
+    """
+    from mini_o3.asking import ask_one
+
+    talk = (lambda line: None) if as_json else say
+    folder = out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S")
+    result = ask_one(picture, _question(question), policy, turns=turns, max_pixels=max_pixels, out=folder, say=talk, note=err)
+    if as_json:
+        print(to_json(result.episode.to_dict()))
+    else:
+        say(f"open {result.page}")
+    if result.episode.stop.value in ("policy_error", "interrupted"):
+        sys.exit(130 if result.episode.stop.value == "interrupted" else 1)
+
+
+def _question(question: str) -> str:
+    try:
+        question.encode()
+    except UnicodeEncodeError:
+        raise UserError("QUESTION: is not text in this terminal's encoding; type it anew") from None
+    if not question.strip():
+        raise UserError("QUESTION: is empty; say what you want to know")
+    if len(question) > MAX_QUESTION:
+        raise UserError(f"QUESTION: has {len(question):,} characters; at most {MAX_QUESTION:,} are taken")
+    return question

@@ -1,0 +1,69 @@
+"""What every verb needs: the app, options that several share, progress, how to say something."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from mini_o3.kit.errors import UserError
+
+app = typer.Typer(
+    name="mini-o3", no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
+    help="Visual search by thinking with images: a policy looks at a large picture, zooms in, looks again, and answers.",
+)  # fmt: skip
+
+PolicyOption = Annotated[
+    str, typer.Option("--policy", help="Who decides: nano, teacher, human, replay:FILE, hf:DIR or api:URL#MODEL.")
+]
+TurnsOption = Annotated[int, typer.Option("--turns", min=1, max=1000, help="Turns it may take; with T at most T - 1 zooms.")]
+MaxPixelsOption = Annotated[
+    int | None, typer.Option("--max-pixels", help="Largest view it is shown, in pixels. [default: what the policy wants]")
+]
+
+
+def main() -> None:
+    """Entry point: user errors become one line and status 2, Ctrl-C one line and status 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be text
+    try:
+        app()
+    except UserError as error:
+        err(f"error: {error}")
+        sys.exit(2)
+    except SystemExit as stop:
+        # typer turns Ctrl-C into an exit; `ask` says itself what an interruption means for it.
+        if isinstance(getattr(stop.__context__, "__cause__", None), KeyboardInterrupt):
+            err("interrupted; what was finished is kept: run the same command again to go on")
+        raise
+
+
+class Progress:
+    """Progress with the time left: one line rewritten on a terminal, now and then a line elsewhere."""
+
+    def __init__(self, what: str) -> None:
+        self.what, self.began, self.first, self.shown = what, time.monotonic(), -1, -1e9
+
+    def __call__(self, done: int, total: int, more: str = "") -> None:
+        now = time.monotonic()
+        if self.first < 0:
+            self.first = done - 1  # what was done before this run says nothing about its speed
+        live = sys.stderr.isatty()
+        if done < total and now - self.shown < (0.2 if live else 15.0):
+            return
+        self.shown = now
+        left = (now - self.began) / max(done - self.first, 1) * (total - done)
+        line = f"{done}/{total} {self.what}, {left / 60:.0f} min {left % 60:02.0f} s left {more}"
+        print(f"\r{line:<78}" if live else line, end="" if live and done < total else "\n", file=sys.stderr, flush=True)
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def err(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

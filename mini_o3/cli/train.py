@@ -1,0 +1,107 @@
+"""`mini-o3 train` and `mini-o3 reproduce`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mini_o3.cli.base import Progress, app, err, say
+from mini_o3.kit.errors import UserError
+
+train_app = typer.Typer(no_args_is_help=True, help="Train nano, the embedded model.")
+app.add_typer(train_app, name="train")
+
+
+@train_app.command("perception")
+def train_perception(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/perception"),
+    config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/perception_nano.toml"),
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")] = None,
+) -> None:
+    """Teach nano to see: what stands where in a view, and what it is called.
+
+    Run the same command again to go on after an interruption.
+    """
+    _train("perception", out, config, steps)
+
+
+@train_app.command("sft")
+def train_sft(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/sft"),
+    config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/sft_nano.toml"),
+    start: Annotated[
+        str | None, typer.Option(help="Checkpoint or run folder to start from.", show_default="the config's")
+    ] = None,
+    episodes: Annotated[
+        str | None, typer.Option(help="Folder with episodes.jsonl to imitate.", show_default="the config's")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")] = None,
+) -> None:
+    """Teach a model to search, by imitating episodes: nano the teacher's, made as they are needed; others recorded ones.
+
+    Run the same command again to go on after an interruption.
+    """
+    _train("sft", out, config, steps, start=start, episodes=episodes)
+
+
+@train_app.command("grpo")
+def train_grpo(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/grpo"),
+    config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/grpo_nano.toml"),
+    start: Annotated[str | None, typer.Option(help="Checkpoint or run folder to start from. [default: the config's]")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Folder with tasks.jsonl. [default: the config's]")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step.")] = None,
+) -> None:
+    """Reinforcement learning: search, be told what was right, search better. Over-turn masking as in the paper.
+
+    Run the same command again to go on after an interruption. On several processes: `accelerate launch --num_processes N
+    -m mini_o3 train grpo ...`.
+    """
+    from mini_o3.grpo.config import GrpoConfig
+    from mini_o3.grpo.panel import Panel
+    from mini_o3.grpo.train import train
+    from mini_o3.kit.config import read_config
+
+    settings = read_config(config, GrpoConfig, start=start, tasks=tasks)
+    with Panel(settings, out, err) as panel:
+        model = train(settings, out, report=panel.show, say=say, stop_after=steps)
+    say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")
+
+
+@app.command()
+def reproduce(
+    suite: Annotated[str, typer.Argument(help="A file of configs/reproduce/, without its ending.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A reduced version: under half an hour on two cores.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what is in the folder.")] = False,
+    only: Annotated[str | None, typer.Option(help="Only this run of the suite; the report shows all that are done.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder. [default: runs/reproduce/SUITE, or SUITE-quick]")] = None,
+) -> None:
+    """Train and measure what a claim of the paper needs, and write tables and plots beside the paper's figures."""
+    from mini_o3.grpo.panel import Panel
+    from mini_o3.reproduce.run import run_suite
+    from mini_o3.reproduce.suite import read_suite
+
+    chosen = read_suite(suite, quick)
+    folder = out or Path("runs/reproduce") / (f"{suite}-quick" if quick else suite)
+    if only is not None and only not in chosen.runs:
+        raise UserError(f"--only {only}: not a run of {suite}; choose one of {', '.join(chosen.runs)}")
+    if folder.exists() and any(folder.iterdir()) and not resume:
+        raise UserError(f"{folder}: is not empty; add --resume to go on with it, or give another --out")
+    report = run_suite(
+        chosen, folder, only=only, say=say, progress=Progress, training=lambda settings, out: Panel(settings, out, err)
+    )
+    say(f"{report}")
+
+
+def _train(stage: str, out: Path, config: Path, steps: int | None, **changes: str | None) -> None:
+    from mini_o3.kit.config import read_config
+    from mini_o3.sft.config import TrainConfig
+    from mini_o3.sft.stages import run_stage
+
+    settings = read_config(config, TrainConfig, **changes)
+    if settings.stage != stage:
+        raise UserError(f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}")
+    model = run_stage(settings, out, report=say, stop_after=steps)
+    say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")
