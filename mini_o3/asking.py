@@ -36,6 +36,7 @@ def ask_one(
     *,
     turns: int,
     max_pixels: int | None,
+    prompts: str | None = None,
     out: Path,
     say: Say,
     note: Say,
@@ -49,7 +50,9 @@ def ask_one(
         UserError: the picture or the policy cannot be used.
     """
     original = open_picture(picture)
-    chosen = choose_policy(policy, max_pixels=max_pixels, picture=picture, question=question, say=note, folder=out)
+    chosen = choose_policy(
+        policy, max_pixels=max_pixels, prompts=prompts, picture=picture, question=question, say=note, folder=out
+    )
     task = SearchTask(picture=picture, question=question)
     if policy == "nano" and not is_probe_question(question):
         note(NANO_ONLY_PROBES)

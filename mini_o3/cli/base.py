@@ -23,6 +23,10 @@ TurnsOption = Annotated[int, typer.Option("--turns", min=1, max=1000, help="Turn
 MaxPixelsOption = Annotated[
     int | None, typer.Option("--max-pixels", help="Largest view it is shown, in pixels. [default: what the policy wants]")
 ]
+PromptsOption = Annotated[
+    str | None,
+    typer.Option("--prompts", help="Prompt profile: a name, or a folder of `mini-o3 prompts import`."),
+]
 
 
 def main() -> None:

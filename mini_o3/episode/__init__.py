@@ -1,7 +1,7 @@
 """One question about one picture: the task, the environment, the policy contract, the loop and the record."""
 
 from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
-from mini_o3.episode.loop import opening, response, run_episode
+from mini_o3.episode.loop import Lens, opening, response, run_episode
 from mini_o3.episode.policy import Conversation, Message, Policy, PolicyError, Reply, Request
 from mini_o3.episode.record import EPISODES_FILE, Episode, Turn
 from mini_o3.episode.session import Corrected, Observed, Outcome, Session, Stopped
@@ -14,6 +14,7 @@ __all__ = [
     "Corrected",
     "Episode",
     "Goal",
+    "Lens",
     "Limits",
     "Message",
     "Observed",

@@ -25,9 +25,17 @@ from mini_o3.protocol import (
     parse,
     source_name,
 )
-from mini_o3.vision import open_picture, show
+from mini_o3.vision import PixelBudget, Rect, open_picture, show
 
 OnTurn = Callable[[Turn, Outcome, Image.Image | None], None]
+
+#: What the policy is shown of a rectangle of the original: (original, rectangle, budget, number of the view; 0 is the first).
+#: Anything but the honest view is a control experiment.
+Lens = Callable[[Image.Image, Rect, PixelBudget, int], Image.Image]
+
+
+def honest(original: Image.Image, rect: Rect, budget: PixelBudget, number: int) -> Image.Image:
+    return show(original, rect, budget)
 
 
 def opening(profile: PromptProfile, question: str, view: Image.Image) -> list[Message]:
@@ -54,6 +62,7 @@ async def run_episode(
     picture: Image.Image | None = None,
     seed: int = 0,
     on_turn: OnTurn | None = None,
+    lens: Lens = honest,
 ) -> Episode:
     """Let `policy` search `task`'s picture until it answers or a limit stops it.
 
@@ -71,7 +80,7 @@ async def run_episode(
         replace(limits, context_tokens=room),
         lambda rect: budget.tokens(*budget.fit(rect.width, rect.height)),
     )
-    first = show(original, session.rects[0], budget)
+    first = lens(original, session.rects[0], budget, 0)
     request = Request(task.id, task.asked, original.size, task.picture, seed)
     conversation = policy.open(request)
     messages = opening(profile, task.asked, first)
@@ -79,7 +88,7 @@ async def run_episode(
     error: str | None = None
     try:
         while session.stop is None:
-            turn, outcome, view, error = await _turn(conversation, messages, session, policy, original)
+            turn, outcome, view, error = await _turn(conversation, messages, session, policy, original, lens)
             if turn is not None:
                 turns.append(turn)
                 if on_turn:
@@ -96,7 +105,12 @@ async def run_episode(
 
 
 async def _turn(
-    conversation: Conversation, messages: list[Message], session: Session, policy: Policy, original: Image.Image
+    conversation: Conversation,
+    messages: list[Message],
+    session: Session,
+    policy: Policy,
+    original: Image.Image,
+    lens: Lens,
 ) -> tuple[Turn | None, Any, Image.Image | None, str | None]:
     began = time.monotonic()
     try:
@@ -106,7 +120,7 @@ async def _turn(
         return None, None, None, str(error)
     action = _action(reply)
     outcome = session.apply(action, reply.context_tokens)
-    view = show(original, outcome.rect, policy.budget) if isinstance(outcome, Observed) else None
+    view = lens(original, outcome.rect, policy.budget, outcome.number) if isinstance(outcome, Observed) else None
     turn = Turn(
         text=reply.text, action=_describe(action, outcome), thought=getattr(action, "thought", ""),
         observation=outcome.number if isinstance(outcome, Observed) else None,

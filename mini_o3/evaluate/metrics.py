@@ -26,7 +26,7 @@ def summarise(rows: Sequence[Judged]) -> dict[str, Any]:
     episodes = [row.episode for row in rows]
     summary: dict[str, Any] = rates(rows)
     summary["turns_mean"] = round(sum(e.num_turns for e in episodes) / max(len(episodes), 1), 3)
-    right = [row.episode.num_turns for row in rows if row.verdict is Verdict.CORRECT]
+    right = [row.episode.num_turns for row in rows if row.verdict.is_correct]
     summary["turns_mean_correct"] = round(sum(right) / len(right), 3) if right else None
     summary["malformed_turns"] = sum(turn.malformed is not None for e in episodes for turn in e.turns)
     summary["over_turn"] = sum(e.is_over_turn for e in episodes)
@@ -39,8 +39,8 @@ def summarise(rows: Sequence[Judged]) -> dict[str, Any]:
 
 def rates(rows: Sequence[Judged]) -> dict[str, Any]:
     """Accuracy and its standard error over tasks: the episodes on one task are not independent."""
-    judged = [row for row in rows if row.verdict is not Verdict.UNJUDGED]
-    share, error = mean_over_tasks([(row.task.id, float(row.verdict is Verdict.CORRECT)) for row in judged])
+    judged = [row for row in rows if row.verdict.is_judged]
+    share, error = mean_over_tasks([(row.task.id, float(row.verdict.is_correct)) for row in judged])
     return {
         "accuracy": share,
         "stderr": error,
@@ -57,10 +57,10 @@ def curve(rows: Sequence[Judged], limits: Sequence[int] = LIMITS) -> dict[str, d
     told before its last turn depends on T (arXiv 2509.07969, figure 1: the curve is the running sum of answers by turn).
     """
     played = max((row.episode.limits.turns for row in rows), default=0)
-    judged = [row for row in rows if row.verdict is not Verdict.UNJUDGED]
+    judged = [row for row in rows if row.verdict.is_judged]
     out: dict[str, dict[str, float | None]] = {}
     for limit in [limit for limit in limits if limit < played] + [played]:
-        in_time = [(row.task.id, float(row.verdict is Verdict.CORRECT and row.episode.num_turns <= limit)) for row in judged]
+        in_time = [(row.task.id, float(row.verdict.is_correct and row.episode.num_turns <= limit)) for row in judged]
         share, error = mean_over_tasks(in_time)
         out[str(limit)] = {"accuracy": share, "stderr": error}
     return out

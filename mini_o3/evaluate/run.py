@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.episode import EPISODES_FILE, Episode, Limits, Policy, SearchTask, StopReason, run_episode
+from mini_o3.episode.patterns import shares
 from mini_o3.evaluate.metrics import Judged, summarise
-from mini_o3.evaluate.patterns import shares
-from mini_o3.judge import Verdict, judge_exact
+from mini_o3.judge import judge_exact
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, revision, write_json
 from mini_o3.vision import open_picture
@@ -49,13 +49,13 @@ def evaluate(
         if row["stop"] != StopReason.POLICY_ERROR
     }
     done = {key: episode for task, seed in wanted if (episode := found.get(key := (task.id, seed)))}
-    right = sum(judge_exact(episode, episode.expected) is Verdict.CORRECT for episode in done.values())
+    right = sum(judge_exact(episode, episode.expected).is_correct for episode in done.values())
 
     def ended(task: SearchTask, episode: Episode) -> None:
         nonlocal right
         append_jsonl(out / EPISODES_FILE, _without_tokens(episode))
         done[task.id, episode.seed] = episode
-        right += judge_exact(episode, task.answer) is Verdict.CORRECT
+        right += judge_exact(episode, task.answer).is_correct
         report(len(done), len(wanted), right / len(done))
 
     left = [(task, seed) for task, seed in wanted if (task.id, seed) not in done]

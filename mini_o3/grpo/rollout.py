@@ -99,10 +99,10 @@ def reward(episode: Episode, verdict: Verdict, turn_cost: float) -> float | None
 
     The cost is ours, against the drift into endless searching that an independent port of the paper saw.
     """
-    if verdict is Verdict.UNJUDGED:
+    if not verdict.is_judged:
         return None
     answered = episode.stop is StopReason.ANSWERED
-    return float(verdict is Verdict.CORRECT) - (turn_cost * episode.num_turns if answered else 0.0)
+    return float(verdict.is_correct) - (turn_cost * episode.num_turns if answered else 0.0)
 
 
 def _ended(rollout: Rollout) -> Ended:

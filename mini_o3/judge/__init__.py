@@ -1,5 +1,20 @@
 """Verdicts on answers; a judge that cannot tell says so."""
 
-from mini_o3.judge.exact import Verdict, judge_exact, normalise
+from mini_o3.judge.exact import judge_exact, normalise
+from mini_o3.judge.groups import GroupScore, score_groups
+from mini_o3.judge.judges import Judge, make_judge
+from mini_o3.judge.verdict import CORRECT, INCORRECT, Kind, Verdict, unjudged
 
-__all__ = ["Verdict", "judge_exact", "normalise"]
+__all__ = [
+    "CORRECT",
+    "INCORRECT",
+    "GroupScore",
+    "Judge",
+    "Kind",
+    "Verdict",
+    "judge_exact",
+    "make_judge",
+    "normalise",
+    "score_groups",
+    "unjudged",
+]

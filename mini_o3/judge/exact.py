@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from enum import StrEnum
 
-from mini_o3.episode import Episode, StopReason
+from mini_o3.episode import Episode
+from mini_o3.judge.verdict import CORRECT, INCORRECT, Verdict, without_judge
 
 _ARTICLES = re.compile(r"^(a|an|the)\s+")
 _NUMBERS = {
     word: str(i)
     for i, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
 }
-
-
-class Verdict(StrEnum):
-    """Over-turn and void episodes are incorrect at evaluation; an episode whose policy failed was never answered at all
-    and is unjudged."""
-
-    CORRECT = "correct"
-    INCORRECT = "incorrect"
-    UNJUDGED = "unjudged"
 
 
 def normalise(answer: str) -> str:
@@ -31,9 +22,17 @@ def normalise(answer: str) -> str:
     return _NUMBERS.get(text, text)
 
 
+def same(answer: str, expected: str) -> bool:
+    """Whether two texts say the same after `normalise`; texts of which that leaves nothing must be equal as they are."""
+    normal = normalise(expected)
+    return normalise(answer) == normal if normal else answer.strip() == expected.strip()
+
+
 def judge_exact(episode: Episode, expected: str | None) -> Verdict:
-    if expected is None or episode.stop in (StopReason.POLICY_ERROR, StopReason.INTERRUPTED):
-        return Verdict.UNJUDGED
-    if episode.answer is None:
-        return Verdict.INCORRECT
-    return Verdict.CORRECT if normalise(episode.answer) == normalise(expected) else Verdict.INCORRECT
+    """The verdict of the judge `exact`, for callers that need not wait."""
+    verdict = without_judge(episode, expected)
+    if verdict is not None:
+        return verdict
+    assert episode.answer is not None
+    assert expected is not None
+    return CORRECT if same(episode.answer, expected) else INCORRECT

@@ -13,14 +13,14 @@ from mini_o3.kit.errors import UserError
 Config = TypeVar("Config", bound=BaseModel)
 
 
-def read_config(path: Path, kind: type[Config], **changes: Any) -> Config:
-    """A config file as `kind`, with those fields replaced whose value in `changes` is not None.
+def read_config(path: Path | None, kind: type[Config], **changes: Any) -> Config:
+    """A config file as `kind`, with those fields replaced whose value in `changes` is not None; no file: they are all.
 
     Raises:
         UserError: the file is missing or not TOML, or a field is unknown or out of range.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}; give a config such as those in configs/") from None
     except ValueError as error:
@@ -30,4 +30,5 @@ def read_config(path: Path, kind: type[Config], **changes: Any) -> Config:
         return kind(**data)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        field = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: {field}: {first['msg']}" if path else f"--{field}: {first['msg']}") from None

@@ -27,6 +27,10 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda part: _discard(part.write_text(text, encoding="utf-8", errors="backslashreplace")))
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    write_atomically(path, lambda part: _discard(part.write_bytes(data)))
+
+
 def to_json(data: Any, indent: int | None = None) -> str:
     """JSON as people read it, in UTF-8; all in ASCII if a file name in it is not text."""
     text = json.dumps(data, indent=indent, ensure_ascii=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mini_o3.episode import Policy, SearchTask
 from mini_o3.kit.errors import UserError
+from mini_o3.protocol import load_profile
 from mini_o3.vision import PixelBudget
 
 CHOICES = "nano, teacher, human, replay:FILE, hf:DIR, api:URL#MODEL"
@@ -19,6 +20,7 @@ def choose_policy(
     max_pixels: int | None = None,
     concurrent: int = 1,
     temperature: float = 0.0,
+    prompts: str | None = None,
     picture: str | None = None,
     question: str | None = None,
     tasks: Sequence[SearchTask] = (),
@@ -31,6 +33,7 @@ def choose_policy(
         max_pixels: largest view it is shown; None: what it wants. nano always sees what it was trained with.
         concurrent: how many episodes of a local model go on at the same time; more wait for each other.
         temperature: at which a model draws its words; 0 is greedy. Others do not draw.
+        prompts: name or folder of a prompt profile; None: what the policy wants.
         picture, question, tasks: where the teacher finds its probe: beside the picture, or among those given.
         say, folder: how the human policy talks (its answers come from standard input), and where it leaves views.
 
@@ -43,23 +46,28 @@ def choose_policy(
         raise UserError(f"--policy {spec}: something is missing after {kind!r}; choose one of {CHOICES}")
     if kind == "nano" and max_pixels is not None:
         raise UserError("--max-pixels: nano only sees views of 168 x 168; leave the option out or take another policy")
+    if kind in ("nano", "teacher") and prompts is not None:
+        raise UserError(f"--prompts: {kind} knows its own prompts only; leave the option out or take another policy")
+    profile = load_profile(prompts) if prompts is not None else None
     if kind in ("nano", "hf"):
         from mini_o3.models.nano import NANO_DIR
         from mini_o3.policies.local import Local
 
-        return Local.load(rest or str(NANO_DIR), spec, slots=concurrent, temperature=temperature, max_pixels=max_pixels)
+        return Local.load(
+            rest or str(NANO_DIR), spec, slots=concurrent, temperature=temperature, max_pixels=max_pixels, profile=profile
+        )
     if kind == "api":
         from mini_o3.policies.api import Api, ApiSettings
 
-        return Api(replace(ApiSettings.parse(rest), temperature=temperature), budget=budget)
+        return Api(replace(ApiSettings.parse(rest), temperature=temperature), budget=budget, profile=profile)
     if kind == "replay":
         from mini_o3.policies.replay import Replay
 
-        return Replay.read(rest, budget=budget)
+        return Replay.read(rest, budget=budget, profile=profile)
     if kind == "human":
         from mini_o3.policies.human import Human
 
-        return Human(budget=budget, say=say, folder=folder, ask=lambda prompt: _ask(prompt, say))
+        return Human(budget=budget, profile=profile, say=say, folder=folder, ask=lambda prompt: _ask(prompt, say))
     if kind == "teacher":
         from mini_o3.policies.teacher import Teacher
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mini_o3.episode import Message, Reply, Request
 from mini_o3.models.engine import Engine, Stream
@@ -34,11 +35,24 @@ class Local:
 
     @classmethod
     def load(
-        cls, folder: str, name: str, *, slots: int = 1, temperature: float = 0.0, max_pixels: int | None = None
+        cls,
+        folder: str,
+        name: str,
+        *,
+        slots: int = 1,
+        temperature: float = 0.0,
+        max_pixels: int | None = None,
+        profile: PromptProfile | None = None,
     ) -> Local:
         vlm = load_vlm(folder)
         sampling = Sampling(temperature, vlm.turn_tokens or Sampling().max_tokens)
-        return cls(vlm, name, slots=slots, sampling=sampling, budget=budget_of(vlm, max_pixels))
+        return cls(vlm, name, slots=slots, sampling=sampling, budget=budget_of(vlm, max_pixels), profile=profile)
+
+    def adjusted(self, *, temperature: float, profile: PromptProfile) -> Local:
+        """The same model and engine with other prompts, drawn from at another temperature."""
+        other = self.sampling_by(replace(self.sampling, temperature=temperature))
+        other.profile = profile
+        return other
 
     def sampling_by(self, sampling: Sampling) -> Local:
         """The same model and engine, drawn from in another way."""

@@ -27,7 +27,7 @@ class Replay:
         self.profile = profile or load_profile("search")
 
     @classmethod
-    def read(cls, path: str, *, budget: PixelBudget | None = None) -> Replay:
+    def read(cls, path: str, *, budget: PixelBudget | None = None, profile: PromptProfile | None = None) -> Replay:
         """From `episodes.jsonl` or one `episode.json`; the only episode of a file replays for any task.
 
         Raises:
@@ -47,7 +47,7 @@ class Replay:
             raise UserError(f"{path}: holds no episode; give the episodes.jsonl of a run")
         if len(scripts) == 1:
             scripts["*"] = next(iter(scripts.values()))
-        return cls(scripts, budget=budget)
+        return cls(scripts, budget=budget, profile=profile)
 
     def open(self, request: Request) -> ReplayConversation:
         return ReplayConversation(self.scripts.get(request.task_id) or self.scripts.get("*") or [])

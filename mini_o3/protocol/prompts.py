@@ -30,7 +30,8 @@ class PromptProfile:
     Attributes:
         system: said once, before everything.
         question: the first user message; `{question}` is filled in.
-        observation: after a successful zoom; `{number}` and `{source}` of the new view are filled in.
+        observation: after a successful zoom; `{number}` and `{source}` of the new view are filled in, and `{action}`, its
+            number counted from 0.
         correction: after a malformed turn; `{kind}` and `{detail}` are filled in.
     """
 
@@ -50,7 +51,7 @@ class PromptProfile:
         return _pieces(self.question, question=question)
 
     def observe(self, number: int) -> Pieces:
-        return _pieces(self.observation, number=str(number), source=source_name(number))
+        return _pieces(self.observation, number=str(number), action=str(number - 1), source=source_name(number))
 
     def correct(self, malformed: Malformed) -> Pieces:
         return _pieces(self.correction, kind=malformed.kind.value.replace("_", " "), detail=malformed.detail)

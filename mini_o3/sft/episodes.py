@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mini_o3.episode import Corrected, Limits, Observed, Outcome, SearchTask, Turn, opening, response, run_episode
+from mini_o3.episode import Corrected, Limits, Observed, Outcome, Policy, SearchTask, Turn, opening, response, run_episode
 from mini_o3.kit.seed import stream
 from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.policies.teacher import Teacher
@@ -19,6 +19,7 @@ from mini_o3.probes.generate import place, training_size
 from mini_o3.probes.scene import FAMILIES, lay_out
 from mini_o3.probes.sprites import COLOURS
 from mini_o3.sft.drill import drill
+from mini_o3.sft.guesser import Guesser
 from mini_o3.sft.perception import PerceptionData, Sample
 from mini_o3.sft.stutter import stutter
 from mini_o3.vision import Rect, show
@@ -44,6 +45,7 @@ class EpisodeData:
     levels: Mapping[str, float] = field(default_factory=lambda: {"easy": 1.0})
     families: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(FAMILIES, 0.25))
     turns: int = 12
+    guesses: float = 0.0
 
     def __call__(self, index: int) -> list[Sample]:
         rng = stream("sft", self.seed, index)
@@ -62,7 +64,8 @@ class EpisodeData:
             f"sft_{index}", questions.ask(rng, scene.goal), scene.answer, level=level.name, size=empty.size,
             goal=scene.goal, things=scene.things,
         )  # fmt: skip
-        return render_teacher(self.renderer, task, picture, Limits(turns=self.turns), int(rng.integers(2**31)), rng)
+        teacher = Guesser(Teacher([task]), self.guesses)
+        return render_teacher(self.renderer, task, picture, Limits(turns=self.turns), int(rng.integers(2**31)), rng, teacher)
 
 
 def _draw(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
@@ -76,12 +79,13 @@ def render_teacher(
     limits: Limits,
     seed: int,
     stuttering: np.random.Generator | None = None,
+    teacher: Policy | None = None,
 ) -> Sample:
     """Run the teacher on a task and render the conversation; deliberate mistakes and the environment are not learnt.
 
     With `stuttering`, lists repeat themselves now and then, see `sft.stutter`.
     """
-    teacher = Teacher([task])
+    teacher = teacher or Teacher([task])
     whole = Rendered()
     first = show(picture, Rect(0, 0, *picture.size), teacher.budget)
     for message in opening(teacher.profile, task.question, first):

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from mini_o3.episode import EPISODES_FILE, Corrected, Episode, Observed, StopReason, opening, response
+from mini_o3.episode import EPISODES_FILE, Episode, StopReason
+from mini_o3.episode.retell import is_exemplary, picture_of, retell
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import read_jsonl
 from mini_o3.kit.seed import stream
 from mini_o3.models.render import ChatRenderer, Rendered
-from mini_o3.protocol import Fault, Malformed, PromptProfile
+from mini_o3.protocol import PromptProfile
 from mini_o3.sft.perception import Sample
-from mini_o3.vision import PixelBudget, Rect, open_picture, show
+from mini_o3.vision import PixelBudget, open_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +54,22 @@ class RecordedEpisodes:
     def __call__(self, index: int) -> list[Sample]:
         order = stream("recorded", self.seed).permutation(len(self.episodes))
         episode = self.episodes[order[index]]
-        path = Path(episode.picture)
-        beside = self.folder / path
-        return [self._render(episode, open_picture(str(beside if beside.is_file() and not path.is_absolute() else path)))]
+        return [self._render(episode, open_picture(picture_of(episode, self.folder)))]
 
     def _render(self, episode: Episode, picture: Image.Image) -> Sample:
-        renderer, whole = self.renderer, Rendered()
-        for message in opening(self.profile, episode.question, show(picture, Rect(0, 0, *picture.size), self.budget)):
-            whole.add(renderer.message(message.role, message.parts))
-        for turn in episode.turns:
-            whole.add(renderer.invitation())
-            spoken = renderer.spoken(turn.text)
-            if not turn.learn or turn.malformed:  # nobody should learn to write what could not be read
+        whole, turns = Rendered(), iter(episode.turns)
+        spoken: Rendered | None = None
+        for message in retell(episode, picture, self.profile, self.budget):
+            if message.role != "assistant":
+                if spoken is not None:
+                    whole.add(self.renderer.closing(spoken.ids))
+                    spoken = None
+                whole.add(self.renderer.message(message.role, message.parts))
+                continue
+            turn = next(turns)
+            whole.add(self.renderer.invitation())
+            spoken = self.renderer.spoken(turn.text)
+            if not is_exemplary(turn):
                 spoken.mask = [0] * len(spoken.ids)
             whole.add(spoken)
-            if turn is episode.turns[-1]:
-                break
-            whole.add(renderer.closing(spoken.ids))
-            if turn.rect is not None and turn.observation is not None:
-                message = response(
-                    self.profile, Observed(turn.observation, turn.rect, 0), show(picture, turn.rect, self.budget)
-                )
-            else:
-                fault = Malformed(Fault(turn.action["malformed"]), turn.action["detail"])
-                message = response(self.profile, Corrected(fault), None)
-            whole.add(renderer.message(message.role, message.parts))
         return Sample(whole.ids, [float(wrote) for wrote in whole.mask], whole.views)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mini_o3.episode import Limits, SearchTask
 from mini_o3.evaluate.metrics import Judged, curve, mean_over_tasks, rates, summarise
-from mini_o3.judge import Verdict
+from mini_o3.judge import CORRECT, INCORRECT, unjudged
 from mini_o3.policies.replay import Replay
 
 PICTURE = Image.new("RGB", (400, 300))
@@ -23,10 +23,10 @@ def judged(name, turns, verdict, limit=8):
     return Judged(task, play(Replay({"*": said}), PICTURE, task, limits=Limits(turns=limit)), verdict)
 
 
-RIGHT, WRONG = Verdict.CORRECT, Verdict.INCORRECT
+RIGHT, WRONG = CORRECT, INCORRECT
 ROWS = [
     judged("a1", 1, RIGHT), judged("a1", 3, WRONG), judged("a2", 4, RIGHT), judged("a2", 8, RIGHT),
-    judged("b1", 9, WRONG), judged("b1", 2, Verdict.UNJUDGED),
+    judged("b1", 9, WRONG), judged("b1", 2, unjudged("judge failed")),
 ]  # fmt: skip
 
 

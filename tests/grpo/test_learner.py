@@ -17,7 +17,7 @@ from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
 from mini_o3.grpo.rollout import Roller
 from mini_o3.grpo.train import exact
-from mini_o3.judge import Verdict
+from mini_o3.judge import CORRECT, INCORRECT, unjudged
 from mini_o3.models.engine.views import encode
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.sampling import Sampling
@@ -48,7 +48,7 @@ def groups(vlm):
     calls = iter(range(1000))
 
     async def every_second(task, episode):
-        return Verdict.CORRECT if next(calls) % 2 and episode.stop is StopReason.ANSWERED else Verdict.INCORRECT
+        return CORRECT if next(calls) % 2 and episode.stop is StopReason.ANSWERED else INCORRECT
 
     mixed = FreshProbes(2, {"easy": 0.5, "hard": 0.5})  # of the hard ones, some run over
     found = roller(vlm, every_second, questions=mixed).groups(range(12))
@@ -166,7 +166,7 @@ def test_the_judge_is_asked_while_other_rollouts_go_on(vlm):
         if len(asked) == 4:
             all_asked.set()
         await asyncio.wait_for(all_asked.wait(), 120)
-        return Verdict.CORRECT
+        return CORRECT
 
     [group] = roller(vlm, patient).groups([0])
     assert [rollout.reward for rollout in group.rollouts] == [1.0] * 4
@@ -174,7 +174,7 @@ def test_the_judge_is_asked_while_other_rollouts_go_on(vlm):
 
 
 def test_a_group_with_a_rollout_that_nobody_could_judge_is_dropped_not_scored(vlm):
-    answers = iter([Verdict.CORRECT, Verdict.UNJUDGED, Verdict.INCORRECT, Verdict.INCORRECT])
+    answers = iter([CORRECT, unjudged("judge failed"), INCORRECT, INCORRECT])
 
     async def shaky(task, episode):
         return next(answers)

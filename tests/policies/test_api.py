@@ -203,7 +203,7 @@ def test_pauses_double_unless_the_server_says_how_long(monkeypatch, behaviours, 
         slept.append(seconds)
         await sleep(0, *rest)
 
-    monkeypatch.setattr("mini_o3.policies.api.asyncio.sleep", no_sleep)
+    monkeypatch.setattr("mini_o3.kit.chat.asyncio.sleep", no_sleep)
     with Endpoint(*behaviours, ANSWER) as endpoint:
         episode = ask(endpoint, pause=2.0, attempts=4)
     assert episode.answer == "five"

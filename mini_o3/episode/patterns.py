@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mini_o3.episode import Episode
+from mini_o3.episode.record import Episode
 from mini_o3.vision import Rect
 
 PATTERNS = ("depth_first", "trial_and_error", "backtracking", "self_correction", "goal_maintenance")

@@ -4,7 +4,7 @@ from helpers import answer, play, zoom
 from PIL import Image
 
 from mini_o3.episode import Limits, SearchTask
-from mini_o3.evaluate.patterns import PATTERNS, patterns, shares
+from mini_o3.episode.patterns import PATTERNS, patterns, shares
 from mini_o3.policies.replay import Replay
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes import make_probe

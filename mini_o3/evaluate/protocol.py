@@ -1,0 +1,84 @@
+"""The evaluation protocol: everything that changes a number, in one file that is saved with the numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mini_o3.episode import Limits, Policy, SearchTask
+from mini_o3.kit.config import read_config
+from mini_o3.kit.errors import UserError
+from mini_o3.kit.rundir import revision
+
+PROTOCOLS = Path(__file__).parents[2] / "configs" / "protocols"
+PROTOCOL_FILE = "protocol.json"
+
+
+class Protocol(BaseModel):
+    """What is asked for. Shipped ones lie in configs/protocols."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompts: str | None = Field(None, description="prompt profile; null: what the policy wants")
+    max_pixels: int | None = Field(None, gt=0, description="largest view; null: what the policy wants")
+    turns: int = Field(32, gt=0)
+    images: int | None = Field(None, gt=0, description="views per episode, the first included; null: as turns allow")
+    context_tokens: int | None = Field(None, gt=0)
+    void_retries: int = Field(2, ge=0)
+    samples: int = Field(1, gt=0, description="episodes per question: K of Avg@K")
+    samples_of: dict[str, int] = Field({}, description="another K for tasks whose source begins so")
+    temperature: float = Field(0.0, ge=0, le=2)
+    judge: str = "auto"
+    views: Literal["honest", "black", "swapped", "blind"] = Field(
+        "honest", description="control experiments: black or other pictures' observations; blind: nothing is seen at all"
+    )
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.turns, self.images, self.context_tokens, self.void_retries)
+
+    def samples_for(self, task: SearchTask) -> int:
+        return next((k for source, k in self.samples_of.items() if task.source.startswith(source)), self.samples)
+
+
+def read_protocol(name: str | None, **changes: Any) -> Protocol:
+    """A shipped protocol by name, or one from a file; `changes` that are not None win.
+
+    Raises:
+        UserError: there is no such protocol, its file is not one, or it draws the same episode several times.
+    """
+    known = sorted(path.stem for path in PROTOCOLS.glob("*.toml"))
+    path = None if name is None else PROTOCOLS / f"{name}.toml" if name in known else Path(name)
+    if path is not None and not path.is_file():
+        raise UserError(f"--protocol {name}: neither a file nor one of {', '.join(known)}")
+    protocol = read_config(path, Protocol, **changes)
+    if protocol.samples > 1 and protocol.temperature == 0:
+        raise UserError("--samples: greedy episodes on one task are all the same; give a --temperature above 0")
+    return protocol
+
+
+def manifest(
+    protocol: Protocol, policy: Policy, spec: str, tasks: Sequence[SearchTask], folder: str, judge: str
+) -> dict[str, Any]:
+    """The protocol with what it came to: hashes, budgets, names. Two evaluations with equal manifests should agree."""
+    return {
+        **protocol.model_dump(mode="json"),
+        "tasks": folder,
+        "tasks_hash": tasks_hash(tasks),
+        "policy": spec,
+        "profile": f"{policy.profile.name}@{policy.profile.hash}",
+        "dialect": getattr(policy, "dialect", "mini_o3"),
+        "budget": policy.budget.to_dict(),
+        "judge": judge,
+        "revision": revision(),
+    }
+
+
+def tasks_hash(tasks: Sequence[SearchTask]) -> str:
+    """Twelve hex digits of what is asked, of which pictures (by name), in which order."""
+    return hashlib.sha256(json.dumps([task.id for task in tasks]).encode()).hexdigest()[:12]
