@@ -34,7 +34,7 @@ class CollectConfig(BaseModel):
     concurrent: int = Field(16, gt=0)
     max_requests: int | None = Field(None, gt=0, description="turns asked for over all starts; nothing is asked beyond")
     max_tokens: int | None = Field(None, gt=0, description="context and reply of every turn, over all starts")
-    select: Selection = Field(default_factory=lambda: Selection.model_validate({}))
+    select: Selection = Field(default_factory=Selection)
 
     #: Settings that may change from one start to the next: they do not alter what an episode is.
     free_to_change: ClassVar[frozenset[str]] = frozenset({"rounds", "concurrent", "max_requests", "max_tokens", "select"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +22,9 @@ from mini_o3.protocol import (
     Pieces,
     PromptProfile,
     Zoom,
-    parse,
     source_name,
 )
+from mini_o3.protocol.dialects import Dialect, Frame, load_dialect
 from mini_o3.vision import PixelBudget, Rect, open_picture, show
 
 OnTurn = Callable[[Turn, Outcome, Image.Image | None], None]
@@ -42,7 +42,7 @@ def opening(profile: PromptProfile, question: str, view: Image.Image) -> list[Me
     """The messages that every episode begins with."""
     return [
         Message("system", (profile.system,)),
-        Message("user", _with_view(profile.ask(question), view)),
+        Message("user", _with_view(profile.ask(question, view.size), view)),
     ]
 
 
@@ -51,7 +51,7 @@ def response(profile: PromptProfile, outcome: Observed | Corrected, view: Image.
     if isinstance(outcome, Corrected):
         return Message("user", tuple(part for part in profile.correct(outcome.malformed) if isinstance(part, str)))
     assert view is not None
-    return Message("user", _with_view(profile.observe(outcome.number), view))
+    return Message("user", _with_view(profile.observe(outcome.number, view.size), view))
 
 
 async def run_episode(
@@ -66,11 +66,12 @@ async def run_episode(
 ) -> Episode:
     """Let `policy` search `task`'s picture until it answers or a limit stops it.
 
-    A policy that fails ends this episode with `POLICY_ERROR`; cancelling the coroutine leaves no record, `on_turn` has
-    seen every finished turn by then. `picture`, if given, is the upright original; else it is opened from the task.
+    Its turns are read in the dialect that its prompts teach. A policy that fails ends this episode with `POLICY_ERROR`;
+    cancelling the coroutine leaves no record, `on_turn` has seen every finished turn by then. `picture`, if given, is the
+    upright original; else it is opened from the task.
 
     Raises:
-        UserError: the picture cannot be opened.
+        UserError: the picture cannot be opened, or there is no such dialect.
     """
     original = picture if picture is not None else open_picture(task.picture)
     budget, profile = policy.budget, policy.profile
@@ -84,11 +85,12 @@ async def run_episode(
     request = Request(task.id, task.asked, original.size, task.picture, seed)
     conversation = policy.open(request)
     messages = opening(profile, task.asked, first)
+    frames = [Frame(session.rects[0], first.size)]
     turns: list[Turn] = []
     error: str | None = None
     try:
         while session.stop is None:
-            turn, outcome, view, error = await _turn(conversation, messages, session, policy, original, lens)
+            turn, outcome, view, error = await _turn(conversation, messages, session, policy, original, lens, frames)
             if turn is not None:
                 turns.append(turn)
                 if on_turn:
@@ -111,6 +113,7 @@ async def _turn(
     policy: Policy,
     original: Image.Image,
     lens: Lens,
+    frames: list[Frame],
 ) -> tuple[Turn | None, Any, Image.Image | None, str | None]:
     began = time.monotonic()
     try:
@@ -118,9 +121,11 @@ async def _turn(
     except PolicyError as error:
         session.stop = StopReason.POLICY_ERROR
         return None, None, None, str(error)
-    action = _action(reply)
+    action = _action(reply, load_dialect(policy.profile.dialect), frames)
     outcome = session.apply(action, reply.context_tokens)
     view = lens(original, outcome.rect, policy.budget, outcome.number) if isinstance(outcome, Observed) else None
+    if isinstance(outcome, Observed) and view is not None:
+        frames.append(Frame(outcome.rect, view.size))
     turn = Turn(
         text=reply.text, action=_describe(action, outcome), thought=getattr(action, "thought", ""),
         observation=outcome.number if isinstance(outcome, Observed) else None,
@@ -131,8 +136,8 @@ async def _turn(
     return turn, outcome, view, None
 
 
-def _action(reply: Reply) -> Action:
-    action = parse(reply.text)
+def _action(reply: Reply, dialect: Dialect, frames: Sequence[Frame]) -> Action:
+    action = dialect.parse(reply.text, frames, finished=reply.finished)
     if not reply.finished and isinstance(action, Malformed):
         return Malformed(Fault.UNFINISHED, "Your turn was too long and was cut off; be brief.")
     return action

@@ -1,16 +1,19 @@
-"""Figures of an evaluation: accuracy with its error, the curve over turn limits, how episodes ended."""
+"""Figures of an evaluation: accuracy with its error, the curve over turn limits, how episodes ended, what was found."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from mini_o3.episode import Episode, SearchTask
-from mini_o3.judge import Verdict
+from mini_o3.episode import Episode, SearchTask, StopReason
+from mini_o3.episode.patterns import shares
+from mini_o3.judge import Verdict, normalise, score_groups
+from mini_o3.vision import Rect, Region
 
 LIMITS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+_HELD = 0.9  # share of a target's area that a view must show to hold it
 
 
 class Judged(NamedTuple):
@@ -21,26 +24,50 @@ class Judged(NamedTuple):
     verdict: Verdict
 
 
+class Value(NamedTuple):
+    """A figure of one episode or task: `task` and `cluster` say what it is not independent of."""
+
+    task: str
+    cluster: str
+    value: float
+
+
 def summarise(rows: Sequence[Judged]) -> dict[str, Any]:
-    """Accuracy over the judged episodes (Avg@K with K episodes per task), how they ended, curve, and the same by family."""
+    """All figures. Accuracies are over judged episodes; what was not judged is counted, with the reasons, and left out."""
     episodes = [row.episode for row in rows]
-    summary: dict[str, Any] = rates(rows)
-    summary["turns_mean"] = round(sum(e.num_turns for e in episodes) / max(len(episodes), 1), 3)
     right = [row.episode.num_turns for row in rows if row.verdict.is_correct]
-    summary["turns_mean_correct"] = round(sum(right) / len(right), 3) if right else None
-    summary["malformed_turns"] = sum(turn.malformed is not None for e in episodes for turn in e.turns)
-    summary["over_turn"] = sum(e.is_over_turn for e in episodes)
-    summary["stops"] = dict(sorted(Counter(e.stop.value for e in episodes).items()))
-    summary["curve"] = curve(rows)
-    families = sorted({row.task.family for row in rows if row.task.family})
-    summary["families"] = {family: rates([row for row in rows if row.task.family == family]) for family in families}
+    summary: dict[str, Any] = {
+        **rates(rows),
+        "unjudged_reasons": dict(sorted(Counter(row.verdict.cause for row in rows if not row.verdict.is_judged).items())),
+        "samples": max(Counter(row.task.id for row in rows).values(), default=0),
+        "pass_at_k": _share(over_samples(rows, any)),
+        "maj_at_k": _share(majority(rows)),
+        "turns_mean": round(_mean([episode.num_turns for episode in episodes]), 3),
+        "turns_mean_correct": round(_mean(right), 3) if right else None,
+        "turns_histogram": {str(n): count for n, count in sorted(Counter(e.num_turns for e in episodes).items())},
+        "over_turn": round(_mean([e.is_over_turn for e in episodes]), 4),
+        "void": round(_mean([e.stop is StopReason.VOID for e in episodes]), 4),
+        "malformed": round(_mean([any(turn.malformed for turn in e.turns) for e in episodes]), 4),
+        "stops": dict(sorted(Counter(e.stop.value for e in episodes).items())),
+        "tokens_mean": round(_mean([e.meta.get("tokens", 0) for e in episodes]), 1),
+        "curve": curve(rows),
+        "patterns": shares(episodes),
+    }
+    for name, key in (("categories", _category), ("families", _family), ("levels", _level)):
+        kinds = sorted({key(row.task) for row in rows if key(row.task)})
+        if kinds:
+            summary[name] = {kind: rates([row for row in rows if key(row.task) == kind]) for kind in kinds}
+    if any(row.task.group for row in rows):
+        summary["groups"] = _rotations(rows)
+    if any(row.task.targets for row in rows):
+        summary["localisation"] = localisation(rows)
     return summary
 
 
 def rates(rows: Sequence[Judged]) -> dict[str, Any]:
-    """Accuracy and its standard error over tasks: the episodes on one task are not independent."""
+    """Avg@K: the mean over tasks of their share of right episodes, and its standard error clustered by picture."""
     judged = [row for row in rows if row.verdict.is_judged]
-    share, error = mean_over_tasks([(row.task.id, float(row.verdict.is_correct)) for row in judged])
+    share, error = mean_over_tasks([_value(row, row.verdict.is_correct) for row in judged])
     return {
         "accuracy": share,
         "stderr": error,
@@ -55,27 +82,127 @@ def curve(rows: Sequence[Judged], limits: Sequence[int] = LIMITS) -> dict[str, d
 
     An answer in turn t counts at every limit of t or more: with limit T a policy writes T turns at most, and nothing it is
     told before its last turn depends on T (arXiv 2509.07969, figure 1: the curve is the running sum of answers by turn).
+    `check_curve` tests that on a sample.
     """
     played = max((row.episode.limits.turns for row in rows), default=0)
     judged = [row for row in rows if row.verdict.is_judged]
     out: dict[str, dict[str, float | None]] = {}
     for limit in [limit for limit in limits if limit < played] + [played]:
-        in_time = [(row.task.id, float(row.verdict.is_correct and row.episode.num_turns <= limit)) for row in judged]
+        in_time = [_value(row, row.verdict.is_correct and row.episode.num_turns <= limit) for row in judged]
         share, error = mean_over_tasks(in_time)
         out[str(limit)] = {"accuracy": share, "stderr": error}
     return out
 
 
-def mean_over_tasks(values: Sequence[tuple[str, float]]) -> tuple[float | None, float | None]:
-    """Mean of the values per task, and its standard error over tasks; None where there are too few."""
+def over_samples(rows: Sequence[Judged], together: Callable[[Iterable[bool]], bool]) -> list[Value]:
+    """One value per task from its judged samples; `any` makes Pass@K of it."""
+    by_task: dict[str, list[Judged]] = defaultdict(list)
+    for row in rows:
+        if row.verdict.is_judged:
+            by_task[row.task.id].append(row)
+    return [_value(mine[0], together(row.verdict.is_correct for row in mine)) for mine in by_task.values()]
+
+
+def majority(rows: Sequence[Judged]) -> list[Value]:
+    """Maj@K: whether the most frequent answer of a task (normalised; the earliest of equals) is right.
+
+    Samples without an answer do not vote; a task on which nobody answered is wrong.
+    """
+    by_task: dict[str, list[Judged]] = defaultdict(list)
+    for row in rows:
+        if row.verdict.is_judged:
+            by_task[row.task.id].append(row)
+    values = []
+    for mine in by_task.values():
+        votes: dict[str, list[Judged]] = defaultdict(list)
+        for row in sorted(mine, key=lambda row: row.episode.seed):
+            if row.episode.answer is not None:
+                votes[normalise(row.episode.answer)].append(row)
+        chosen = max(votes.values(), key=len, default=None)  # the first of equals: dicts keep their order
+        values.append(_value(mine[0], bool(chosen and chosen[0].verdict.is_correct)))
+    return values
+
+
+def localisation(rows: Sequence[Judged]) -> dict[str, Any]:
+    """Whether a look (not the first view) held all known targets, against whether the answer was right.
+
+    An answer that is right although nothing was located was guessed, or read off the first view.
+    """
+    known = [row for row in rows if row.task.targets and row.verdict.is_judged]
+    found = [(_located(row), row.verdict.is_correct) for row in known]
+    cells = {
+        "located_right": (True, True), "located_wrong": (True, False),
+        "missed_right": (False, True), "missed_wrong": (False, False),
+    }  # fmt: skip
+    shares_ = {name: round(_mean([pair == cell for pair in found]), 4) for name, cell in cells.items()}
+    return {"episodes": len(known), "located": round(_mean([located for located, _ in found]), 4), **shares_}
+
+
+def mean_over_tasks(values: Sequence[Value]) -> tuple[float | None, float | None]:
+    """Mean over tasks of their values' means, and its standard error by clusters; None where there are too few.
+
+    Clusters are pictures: questions about one picture are not independent. With one task per cluster this is the usual error.
+    """
     by_task: dict[str, list[float]] = defaultdict(list)
-    for task, value in values:
+    cluster_of: dict[str, str] = {}
+    for task, cluster, value in values:
         by_task[task].append(value)
-    means = [sum(group) / len(group) for group in by_task.values()]
-    if not means:
+        cluster_of[task] = cluster
+    if not by_task:
         return None, None
-    mean = sum(means) / len(means)
-    if len(means) < 2:
+    means = {task: sum(group) / len(group) for task, group in by_task.items()}
+    mean = sum(means.values()) / len(means)
+    residues: dict[str, float] = defaultdict(float)
+    for task, own in means.items():
+        residues[cluster_of[task]] += own - mean
+    count = len(residues)
+    if count < 2:
         return round(mean, 4), None
-    variance = sum((value - mean) ** 2 for value in means) / (len(means) - 1)
-    return round(mean, 4), round(math.sqrt(variance / len(means)), 4)
+    variance = sum(residue**2 for residue in residues.values()) / len(means) ** 2 * count / (count - 1)
+    return round(mean, 4), round(math.sqrt(variance), 4)
+
+
+def _value(row: Judged, value: float) -> Value:
+    return Value(row.task.id, row.task.picture, float(value))
+
+
+def _share(values: Sequence[Value]) -> dict[str, float | None]:
+    share, error = mean_over_tasks(values)
+    return {"accuracy": share, "stderr": error}
+
+
+def _rotations(rows: Sequence[Judged]) -> dict[str, Any]:
+    """Cyclic groups, as HR-Bench reports them, and how often every rotation was right."""
+    score = score_groups([(row.task, row.episode.seed, row.verdict) for row in rows])
+    consistent = None if score.consistent is None else round(score.consistent, 4)
+    return {"groups": score.groups, "mean": None if score.mean is None else round(score.mean, 4), "consistent": consistent}
+
+
+def _located(row: Judged) -> bool:
+    size = row.episode.size
+    views = [Region.of_rect(turn.rect, size) for turn in row.episode.turns if turn.rect is not None]
+    whole = Region.of_rect(Rect(0, 0, *size), size)
+    looks = [view for view in views if view.xyxy != whole.xyxy]
+    return all(any(_share_in(target, view) >= _HELD for view in looks) for target in row.task.targets)
+
+
+def _share_in(target: Region, view: Region) -> float:
+    width = min(target.x1, view.x1) - max(target.x0, view.x0)
+    height = min(target.y1, view.y1) - max(target.y0, view.y0)
+    return max(width, 0.0) * max(height, 0.0) / ((target.x1 - target.x0) * (target.y1 - target.y0))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / max(len(values), 1)
+
+
+def _category(task: SearchTask) -> str:
+    return task.category
+
+
+def _family(task: SearchTask) -> str:
+    return task.family
+
+
+def _level(task: SearchTask) -> str:
+    return task.level

@@ -1,100 +1,120 @@
-"""Run a policy over tasks, one record per task as soon as it is done, and sum up."""
+"""An evaluation: ask, judge, report. Episodes and verdicts are kept as they come; the report follows from them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mini_o3.episode import EPISODES_FILE, Episode, Limits, Policy, SearchTask, StopReason, run_episode
-from mini_o3.episode.patterns import shares
-from mini_o3.evaluate.metrics import Judged, summarise
-from mini_o3.judge import judge_exact
+from mini_o3.coldstart.meter import Meter, Metered
+from mini_o3.episode import EPISODES_FILE, Episode, Policy, SearchTask, StopReason, run_episode
+from mini_o3.evaluate.lenses import lens_of
+from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol
+from mini_o3.evaluate.report import write_report
+from mini_o3.judge import Judge
+from mini_o3.judge.folder import Asked, ask_judge, judge_folder
+from mini_o3.judge.record import VERDICTS_FILE, read_verdicts, verdict_row
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, revision, write_json
+from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, write_json
 from mini_o3.vision import open_picture
+
+#: What may differ between two starts of one evaluation.
+_FREE = ("revision",)
 
 
 def evaluate(
     tasks: Sequence[SearchTask],
     policy: Policy,
-    limits: Limits,
+    protocol: Protocol,
+    judge: Judge,
     out: Path,
     *,
-    settings: dict[str, Any],
-    samples: int = 1,
+    manifest: dict[str, Any],
     concurrent: int = 1,
     report: Callable[[int, int, float], None] = lambda done, total, accuracy: None,
 ) -> dict[str, Any]:
-    """Ask every task `samples` times and write `out/episodes.jsonl` and `out/report.json`.
+    """Ask every task as often as the protocol says, judge, and write `out/report.json` and `report.md`; returns the report.
 
-    Sample k has seed k; with a policy that draws its words, the accuracy is then Avg@`samples`. Episodes already in the file
-    are kept, but for those in which the policy failed: they are asked again. `concurrent` episodes go on at the same time;
-    records are in the order in which episodes ended. `settings` is what was asked for (policy, tasks, turns); it is saved,
-    and a folder with other settings is refused. `report` is called after every episode with how many are done, how many
-    there are and the accuracy so far.
+    Sample k has seed k. Episodes and verdicts that are in `out` are kept, but for episodes in which the policy failed, which
+    are asked again, and answers a judge failed at, which are judged again. `concurrent` episodes go on at the same time.
+    `manifest` is the protocol with all it came to (`protocol.manifest`); it is saved, and a folder with another is refused.
+    `report` is called after every episode with how many are done, how many there are and the accuracy so far.
 
     Raises:
         UserError: `out` holds another evaluation.
     """
     make_folder(out)
-    _same_settings(out, settings)
-    wanted = [(task, seed) for task in tasks for seed in range(samples)]
-    found = {
-        (row["task_id"], row["seed"]): Episode.from_dict(row)
-        for row in read_jsonl(out / EPISODES_FILE)
-        if row["stop"] != StopReason.POLICY_ERROR
+    claim(out, manifest)
+    wanted = [(task, seed) for task in tasks for seed in range(protocol.samples_for(task))]
+    done = {
+        (row["task_id"], row["seed"]) for row in read_jsonl(out / EPISODES_FILE) if row["stop"] != StopReason.POLICY_ERROR
     }
-    done = {key: episode for task, seed in wanted if (episode := found.get(key := (task.id, seed)))}
-    right = sum(judge_exact(episode, episode.expected).is_correct for episode in done.values())
+    verdicts = read_verdicts(out)
+    keys = {(task.id, seed) for task, seed in wanted}
+    judged = [verdict.is_correct for key, verdict in verdicts.items() if key in keys and verdict.is_judged]
+    asked, right, known = len(done & keys), sum(judged), len(judged)
 
-    def ended(task: SearchTask, episode: Episode) -> None:
-        nonlocal right
+    async def ended(task: SearchTask, episode: Episode) -> None:
+        nonlocal asked, right, known
         append_jsonl(out / EPISODES_FILE, _without_tokens(episode))
-        done[task.id, episode.seed] = episode
-        right += judge_exact(episode, task.answer).is_correct
-        report(len(done), len(wanted), right / len(done))
+
+        def note(row: Asked, verdict: Any) -> None:
+            nonlocal right, known
+            append_jsonl(out / VERDICTS_FILE, verdict_row(row.key, verdict, judge, row.episode))
+            right, known = right + verdict.is_correct, known + verdict.is_judged
+
+        await ask_judge([Asked(task, episode)], judge, note, 1)
+        asked += 1
+        report(asked, len(wanted), right / max(known, 1))
 
     left = [(task, seed) for task, seed in wanted if (task.id, seed) not in done]
-    asyncio.run(_ask_all(left, policy, limits, concurrent, ended))
-    episodes = [(task, done[task.id, seed]) for task, seed in wanted]
-    summary = summarise([Judged(task, episode, judge_exact(episode, task.answer)) for task, episode in episodes])
-    summary |= {"samples": samples, "patterns": shares(episode for _, episode in episodes)}
-    summary |= {"settings": settings, "revision": revision()}
-    write_json(out / "report.json", summary)
-    return summary
+    asyncio.run(ask_all(left, policy, protocol, tasks, concurrent, ended))
+    judge_folder(out, judge)
+    return write_report(out, tasks)
 
 
-async def _ask_all(
+async def ask_all(
     wanted: Sequence[tuple[SearchTask, int]],
     policy: Policy,
-    limits: Limits,
+    protocol: Protocol,
+    tasks: Sequence[SearchTask],
     concurrent: int,
-    ended: Callable[[SearchTask, Episode], None],
+    ended: Callable[[SearchTask, Episode], Any],
 ) -> None:
+    """An episode for every task and seed; `ended` (a coroutine function) gets each as it ends."""
     left = iter(wanted)
     opened = lru_cache(maxsize=1)(open_picture)  # samples of a task follow each other
+    lens_for = lens_of(protocol.views, tasks)
 
     async def go_on() -> None:
         for task, seed in left:
-            ended(task, await run_episode(task, policy, limits, picture=opened(task.picture), seed=seed))
+            metered = Metered(policy, Meter(None, None))
+            picture, lens = opened(task.picture), lens_for(task)
+            episode = await run_episode(task, metered, protocol.limits, picture=picture, seed=seed, lens=lens)
+            await ended(task, replace(episode, meta={"requests": metered.requests, "tokens": metered.tokens}))
             await asyncio.sleep(0)  # a policy that never waits would not let an interrupt through
 
     await asyncio.gather(*(go_on() for _ in range(concurrent)))
 
 
-def _same_settings(out: Path, settings: dict[str, Any]) -> None:
-    path = out / "settings.json"
+def claim(out: Path, manifest: dict[str, Any]) -> None:
+    """Save the manifest, unless `out` holds an evaluation by another one.
+
+    Raises:
+        UserError: it does.
+    """
+    path = out / PROTOCOL_FILE
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
-        changed = sorted(key for key in {*kept, *settings} if kept.get(key) != settings.get(key))
+        changed = sorted(k for k in {*kept, *manifest} if k not in _FREE and kept.get(k) != manifest.get(k))
         if changed:
             raise UserError(f"{out}: holds an evaluation with other settings ({', '.join(changed)}); give another --out")
     else:
-        write_json(path, settings)
+        write_json(path, manifest)
 
 
 def _without_tokens(episode: Episode) -> dict[str, Any]:

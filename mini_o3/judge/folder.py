@@ -77,7 +77,7 @@ def read_asked(folder: Path, tasks: Path | None = None) -> list[Asked]:
     """The episodes of a folder written by `mini-o3 eval`, in the order of its file, each with its task.
 
     Of several about the same task and seed the last counts, but for those in which the policy failed, which an evaluation
-    asks again. `tasks` is the folder with `tasks.jsonl`; None: the one that `settings.json` names.
+    asks again. `tasks` is the folder with `tasks.jsonl`; None: the one that `protocol.json` names.
 
     Raises:
         UserError: there are no episodes, or no task to one of them.
@@ -160,7 +160,7 @@ async def ask_judge(
 
 
 def _tasks_folder(folder: Path) -> Path:
-    path = folder / "settings.json"
+    path = folder / "protocol.json"
     try:
         return Path(json.loads(path.read_text(encoding="utf-8"))["tasks"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mini_o3.episode import Limits, read_tasks
+from mini_o3.episode import read_tasks
+from mini_o3.evaluate.protocol import Protocol, manifest
 from mini_o3.evaluate.run import evaluate
 from mini_o3.grpo.train import Report, train
+from mini_o3.judge import make_judge
 from mini_o3.kit.rundir import make_folder, revision, write_json
 from mini_o3.policies.choose import choose_policy
 from mini_o3.probes import TRAINING_SEEDS
@@ -77,10 +79,11 @@ def _trained(suite: Suite, name: str, out: Path, say: Callable[[str], None], tra
 def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, line: Callable[[int, int, str], None]) -> None:
     found = read_tasks(tasks)[: measure.probes]
     policy = choose_policy(f"hf:{model}", concurrent=CONCURRENT, temperature=measure.temperature)
-    settings = {**measure.model_dump(exclude={"levels"}), "model": str(model)}
+    protocol = Protocol(turns=measure.turns, samples=measure.samples, temperature=measure.temperature, judge="exact")
+    judge = make_judge(protocol.judge)
+    made = manifest(protocol, policy, f"hf:{model}", found, str(tasks), judge.name)
     evaluate(
-        found, policy, Limits(turns=measure.turns), out, settings=settings, samples=measure.samples, concurrent=CONCURRENT,
-        report=lambda done, total, accuracy: line(done, total, f"accuracy {accuracy:.3f}"),
+        found, policy, protocol, judge, out, manifest=made, concurrent=CONCURRENT, report=lambda done, total, accuracy: line(done, total, f"accuracy {accuracy:.3f}"),
     )  # fmt: skip
 
 

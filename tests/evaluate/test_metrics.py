@@ -9,9 +9,20 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mini_o3.episode import Limits, SearchTask
-from mini_o3.evaluate.metrics import Judged, curve, mean_over_tasks, rates, summarise
+from mini_o3.evaluate.metrics import (
+    Judged,
+    Value,
+    curve,
+    localisation,
+    majority,
+    mean_over_tasks,
+    over_samples,
+    rates,
+    summarise,
+)
 from mini_o3.judge import CORRECT, INCORRECT, unjudged
 from mini_o3.policies.replay import Replay
+from mini_o3.vision import Region
 
 PICTURE = Image.new("RGB", (400, 300))
 
@@ -30,15 +41,27 @@ ROWS = [
 ]  # fmt: skip
 
 
+def one(task, value, cluster=None):
+    return Value(task, cluster or task, value)
+
+
 def test_the_mean_is_over_tasks_and_so_is_its_error():
-    assert mean_over_tasks([("a", 1.0), ("a", 0.0), ("b", 1.0), ("c", 0.0)]) == (0.5, round(0.5 / 3**0.5, 4))
-    assert mean_over_tasks([("a", 1.0)]) == (1.0, None)
+    values = [one("a", 1.0), one("a", 0.0), one("b", 1.0), one("c", 0.0)]
+    assert mean_over_tasks(values) == (0.5, round(0.5 / 3**0.5, 4))
+    assert mean_over_tasks([one("a", 1.0)]) == (1.0, None)
     assert mean_over_tasks([]) == (None, None)
+
+
+def test_questions_on_one_picture_are_one_cluster():
+    """Two pictures with two questions each, both right on one and both wrong on the other: as uncertain as two questions."""
+    values = [one("a", 1.0, "p"), one("b", 1.0, "p"), one("c", 0.0, "q"), one("d", 0.0, "q")]
+    assert mean_over_tasks(values) == (0.5, 0.5)
+    assert mean_over_tasks([one("a", 1.0), one("c", 0.0)]) == (0.5, 0.5)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([0.0, 1.0])), min_size=2, max_size=40))
 def test_with_one_episode_per_task_it_is_the_usual_error(values):
-    alone = [(str(index), value) for index, (_, value) in enumerate(values)]
+    alone = [one(str(index), value) for index, (_, value) in enumerate(values)]
     mean, error = mean_over_tasks(alone)
     found = [value for _, value in values]
     assert mean == pytest.approx(statistics.mean(found), abs=1e-4)
@@ -68,6 +91,54 @@ def test_the_summary():
     summary = summarise(ROWS)
     assert summary["turns_mean_correct"] == pytest.approx(13 / 3, abs=1e-3)
     assert summary["stops"] == {"answered": 5, "turn_limit": 1}
-    assert summary["over_turn"] == 1
+    assert summary["over_turn"] == round(1 / 6, 4)
     assert summary["families"]["a"]["accuracy"] == 0.75
     assert summary["families"]["b"]["episodes"] == 2
+    assert summary["unjudged_reasons"] == {"judge failed": 1}
+    assert summary["turns_histogram"] == {"1": 1, "2": 1, "3": 1, "4": 1, "8": 2}
+    assert summary["samples"] == 2
+
+
+def said(task, seed, text, verdict, **fields):
+    return Judged(
+        task := SearchTask(f"{task}.png", "What?", "x", **fields),
+        play(Replay({"*": [text]}), PICTURE, task, seed=seed, limits=Limits(turns=1)),
+        verdict,
+    )
+
+
+def test_pass_and_majority_at_k():
+    rows = [
+        said("a", 0, answer("Red."), WRONG), said("a", 1, answer("x"), RIGHT), said("a", 2, answer("red"), WRONG),
+        said("b", 0, answer("y"), WRONG), said("b", 1, answer("x"), RIGHT), said("b", 2, answer("X"), RIGHT),
+        said("c", 0, answer("x"), RIGHT), said("c", 1, answer("y"), WRONG), said("c", 2, "nothing", WRONG),
+        said("d", 0, "nothing", WRONG), said("d", 1, answer("x"), unjudged("judge failed")),
+    ]  # fmt: skip
+    assert [value.value for value in over_samples(rows, any)] == [1.0, 1.0, 1.0, 0.0]
+    assert [value.value for value in majority(rows)] == [0.0, 1.0, 1.0, 0.0]  # of equals the earliest counts
+    assert summarise(rows)["pass_at_k"]["accuracy"] == 0.75
+    assert summarise(rows)["maj_at_k"]["accuracy"] == 0.5
+    assert rates(rows)["accuracy"] == pytest.approx((1 / 3 + 2 / 3 + 1 / 3 + 0) / 4, abs=1e-4)
+
+
+def test_rotations_of_a_question_are_scored_together():
+    rows = [said(f"a{i}", 0, answer("x"), RIGHT, group="a") for i in range(4)]
+    rows += [said(f"b{i}", 0, answer("x"), WRONG if i else RIGHT, group="b") for i in range(4)]
+    assert summarise(rows)["groups"] == {"groups": 2, "mean": 0.625, "consistent": 0.5}
+
+
+def test_what_was_located_is_set_against_what_was_right():
+    task = SearchTask("a.png", "What?", "x", targets=(Region(0.2, 0.2, 0.3, 0.3), Region(0.7, 0.7, 0.8, 0.8)))
+    first, second = zoom(0.1, 0.1, 0.4, 0.4), zoom(0.6, 0.6, 0.9, 0.9)
+    whole, half = zoom(0.0, 0.0, 1.0, 1.0), zoom(0.6, 0.6, 0.75, 0.9)
+
+    def row(*looks, verdict):
+        return Judged(task, play(Replay({"*": [*looks, answer("x")]}), PICTURE, task), verdict)
+
+    rows = [
+        row(first, second, verdict=RIGHT), row(first, second, verdict=WRONG), row(first, verdict=RIGHT),
+        row(whole, verdict=RIGHT), row(first, half, verdict=WRONG),
+    ]  # fmt: skip
+    assert localisation(rows) == {
+        "episodes": 5, "located": 0.4, "located_right": 0.2, "located_wrong": 0.2, "missed_right": 0.4, "missed_wrong": 0.2,
+    }  # fmt: skip

@@ -43,7 +43,7 @@ def folder(tmp_path):
         append_jsonl(tmp_path / "tasks" / "tasks.jsonl", task.to_dict())
     out = tmp_path / "out"
     out.mkdir()
-    (out / "settings.json").write_text(json.dumps({"tasks": str(tmp_path / "tasks"), "policy": "replay"}))
+    (out / "protocol.json").write_text(json.dumps({"tasks": str(tmp_path / "tasks"), "policy": "replay"}))
     for task, texts in SAID.items():
         for seed, text in enumerate(texts):
             write_row(out, task, text, seed)
@@ -182,13 +182,13 @@ def broken(folder, what):
         (folder / "episodes.jsonl").unlink()
         return "episodes.jsonl: no such file"
     if what == "no settings":
-        (folder / "settings.json").unlink()
-        return "settings.json: does not say where the tasks are; give their folder with --tasks"
+        (folder / "protocol.json").unlink()
+        return "protocol.json: does not say where the tasks are; give their folder with --tasks"
     if what == "settings of something else":
-        (folder / "settings.json").write_text("[1]")
-        return "settings.json: does not say where the tasks are"
+        (folder / "protocol.json").write_text("[1]")
+        return "protocol.json: does not say where the tasks are"
     if what == "tasks moved":
-        (folder / "settings.json").write_text('{"tasks": "gone"}')
+        (folder / "protocol.json").write_text('{"tasks": "gone"}')
         return "tasks.jsonl: no such file"
     if what == "another task":
         write_row(folder, SearchTask("new.png", "What?", "x"), "x")

@@ -1,0 +1,46 @@
+"""The accuracy-over-limit curve is read off one long run; this runs a sample again at a smaller limit and compares."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from mini_o3.episode import Episode, Policy, SearchTask, StopReason
+from mini_o3.evaluate.metrics import Judged
+from mini_o3.evaluate.protocol import Protocol
+from mini_o3.evaluate.run import ask_all
+from mini_o3.kit.seed import stream
+
+
+def check_curve(
+    rows: Sequence[Judged], policy: Policy, protocol: Protocol, limit: int, count: int, concurrent: int = 1
+) -> dict[str, Any]:
+    """Run `count` of the episodes again with at most `limit` turns.
+
+    They should end as the long ones had by then: with the same answer in the same turn, or out of turns. A policy over an
+    endpoint that does not heed seeds, or a model whose rounding depends on the batch, may differ; how many did is the result.
+    """
+    order = stream("check curve", limit, count).permutation(len(rows))[:count]
+    chosen = [rows[index] for index in sorted(order)]
+    short = protocol.model_copy(update={"turns": limit})
+    again: dict[tuple[str, int], Episode] = {}
+
+    async def ended(task: SearchTask, episode: Episode) -> None:
+        again[task.id, episode.seed] = episode
+
+    tasks = [row.task for row in rows]
+    asyncio.run(ask_all([(row.task, row.episode.seed) for row in chosen], policy, short, tasks, concurrent, ended))
+    differing = [
+        {"task": row.task.id, "seed": row.episode.seed, "long": _end(row.episode, limit), "short": _end(found, limit)}
+        for row in chosen
+        if _end(row.episode, limit) != _end(found := again[row.task.id, row.episode.seed], limit)
+    ]
+    return {"limit": limit, "episodes": len(chosen), "differing": differing}
+
+
+def _end(episode: Episode, limit: int) -> list[Any]:
+    """How it ended, or stood after `limit` turns."""
+    if episode.num_turns <= limit and episode.stop is not StopReason.TURN_LIMIT:
+        return [episode.stop.value, episode.num_turns, episode.answer]
+    return [StopReason.TURN_LIMIT.value, limit, None]

@@ -1,0 +1,58 @@
+"""Control experiments: the same run, but what the policy is shown is not what it asked to see.
+
+An accuracy that survives these does not come from looking. VisualNeedle (arXiv 2605.26380) blackens crops; swapping them
+between questions, and showing nothing at all, are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from PIL import Image
+
+from mini_o3.episode import Lens, SearchTask
+from mini_o3.episode.loop import honest
+from mini_o3.vision import PixelBudget, Rect, Region, open_picture, show
+
+LensOf = Callable[[SearchTask], Lens]
+
+
+def lens_of(views: str, tasks: Sequence[SearchTask]) -> LensOf:
+    """How a task is shown: `honest`; `black` or `swapped` observations; `blind`: the first view is black too.
+
+    A swapped observation is the same part of the picture of the next task that has another one, at the size of the real one.
+    """
+    if views == "black":
+        return lambda task: lambda original, rect, budget, number: _black(original, rect, budget, number > 0)
+    if views == "blind":
+        return lambda task: lambda original, rect, budget, number: _black(original, rect, budget, True)
+    if views == "swapped":
+        return _swapped(tasks)
+    return lambda task: honest
+
+
+def _black(original: Image.Image, rect: Rect, budget: PixelBudget, dark: bool) -> Image.Image:
+    view = show(original, rect, budget)
+    return Image.new("RGB", view.size) if dark else view
+
+
+def _swapped(tasks: Sequence[SearchTask]) -> LensOf:
+    partners: dict[str, str] = {}
+    for index, task in enumerate(tasks):
+        others = (other.picture for other in [*tasks[index + 1 :], *tasks[:index]] if other.picture != task.picture)
+        partners[task.id] = next(others, task.picture)
+    opened = lru_cache(maxsize=4)(open_picture)
+
+    def lens_for(task: SearchTask) -> Lens:
+        def lens(original: Image.Image, rect: Rect, budget: PixelBudget, number: int) -> Image.Image:
+            view = show(original, rect, budget)
+            if number == 0:
+                return view
+            other = opened(partners[task.id])
+            part = Region.of_rect(rect, original.size).to_rect(Rect(0, 0, *other.size))
+            return show(other, part, budget).resize(view.size)
+
+        return lens
+
+    return lens_for

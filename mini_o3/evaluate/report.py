@@ -1,0 +1,142 @@
+"""From episodes and verdicts to `report.json` and `report.md`. The same records always give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, StopReason, read_tasks
+from mini_o3.evaluate.metrics import Judged, summarise
+from mini_o3.evaluate.protocol import PROTOCOL_FILE
+from mini_o3.judge import unjudged
+from mini_o3.judge.record import read_verdicts
+from mini_o3.kit.errors import UserError
+from mini_o3.kit.rundir import read_jsonl, write_json, write_text
+
+CONTROLS = "controls"  # folder of an evaluation's control experiments, one evaluation each
+
+
+def read_judged(folder: Path, tasks: Sequence[SearchTask] | None = None) -> list[Judged]:
+    """Everything that was measured in a folder, in the order of its tasks and seeds.
+
+    Raises:
+        UserError: the folder is not an evaluation, or its tasks are gone.
+    """
+    manifest = read_manifest(folder)
+    tasks = tasks if tasks is not None else read_tasks(manifest["tasks"])
+    verdicts = read_verdicts(folder)
+    found: dict[tuple[str, int], Episode] = {}
+    for row in read_jsonl(folder / EPISODES_FILE):
+        key = row["task_id"], row["seed"]
+        if key not in found or row["stop"] != StopReason.POLICY_ERROR:
+            found[key] = Episode.from_dict(row)
+    by_task: dict[str, list[Episode]] = {}
+    for episode in found.values():
+        by_task.setdefault(episode.task_id, []).append(episode)
+    return [
+        Judged(task, episode, verdicts.get((task.id, episode.seed), unjudged("not judged yet")))
+        for task in tasks
+        for episode in sorted(by_task.get(task.id, []), key=lambda episode: episode.seed)
+    ]
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The protocol that a folder was measured by.
+
+    Raises:
+        UserError: the folder is not an evaluation.
+    """
+    try:
+        return dict(json.loads((folder / PROTOCOL_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        raise UserError(f"{folder / PROTOCOL_FILE}: cannot be read; give a folder that `mini-o3 eval --out` wrote") from None
+
+
+def write_report(folder: Path, tasks: Sequence[SearchTask] | None = None) -> dict[str, Any]:
+    """Write `report.json`, `report.md` and, apart from them because it never repeats, `timing.json`; return the report."""
+    rows = read_judged(folder, tasks)
+    report = {**summarise(rows), "protocol": read_manifest(folder)}
+    controls = {
+        path.name: _control(json.loads((path / "report.json").read_text(encoding="utf-8")))
+        for path in sorted((folder / CONTROLS).glob("*"))
+        if (path / "report.json").is_file()
+    }
+    if controls:
+        report["faithfulness"] = {"as_it_is": _control(report), **controls}
+    write_json(folder / "report.json", report)
+    write_text(folder / "report.md", to_markdown(report))
+    seconds = [sum(turn.seconds for turn in row.episode.turns) for row in rows]
+    write_json(
+        folder / "timing.json", {"episodes": len(rows), "policy_seconds_mean": round(sum(seconds) / max(len(rows), 1), 4)}
+    )
+    return report
+
+
+def headline(report: dict[str, Any]) -> str:
+    """Accuracy with its error; whatever nobody judged is said here and nowhere smaller."""
+    name = f"Avg@{report['samples']}" if report["samples"] > 1 else "accuracy"
+    line = f"{name} {_percent(report)} on {report['tasks']} tasks"
+    if report["unjudged"]:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in report["unjudged_reasons"].items())
+        line += (
+            f"; {report['unjudged']} OF {report['episodes']} EPISODES UNJUDGED ({reasons}): `mini-o3 judge run` fills them in"
+        )
+    return line
+
+
+def to_markdown(report: dict[str, Any]) -> str:
+    """The report for people: headline, curve, endings, divisions, controls, and the protocol at the end."""
+    lines = ["# Evaluation", "", headline(report), ""]
+    if report["samples"] > 1:
+        for name, key in (("Pass", "pass_at_k"), ("Maj", "maj_at_k")):
+            lines += [f"{name}@{report['samples']} {_percent(report[key])}", ""]
+    lines += _table(("at a limit of", "accuracy"), [(f"{n} turns", _percent(point)) for n, point in report["curve"].items()])
+    endings = [(name.replace("_", " "), str(count)) for name, count in report["stops"].items()]
+    endings += [(f"share with {what}", f"{report[key]:.1%}") for what, key in (("a malformed turn", "malformed"),)]
+    endings += [("turns", str(report["turns_mean"])), ("turns of right answers", str(report["turns_mean_correct"]))]
+    lines += _table(("ending", "episodes"), endings)
+    for name in ("categories", "families", "levels"):
+        parts = report.get(name, {})
+        lines += _table((name, "tasks", "accuracy"), [(kind, str(r["tasks"]), _percent(r)) for kind, r in parts.items()])
+    if "groups" in report:
+        groups = report["groups"]
+        mean, strict = _share(groups["mean"]), _share(groups["consistent"])
+        lines += [f"{groups['groups']} rotated questions: mean {mean}, right in every rotation {strict}", ""]
+    if "localisation" in report:
+        found = report["localisation"]
+        cells = [
+            ("target in a look", f"{found['located_right']:.1%}", f"{found['located_wrong']:.1%}"),
+            ("not in any", f"{found['missed_right']:.1%}", f"{found['missed_wrong']:.1%}"),
+        ]
+        lines += _table((f"of {found['episodes']} episodes", "right", "wrong"), cells)
+    if "faithfulness" in report:
+        rows = [(name.replace("_", " "), _percent(r), str(r["turns_mean"])) for name, r in report["faithfulness"].items()]
+        lines += _table(("what was shown", "accuracy", "turns"), rows)
+    lines += _table(("turns", "episodes"), list(report["turns_histogram"].items()))
+    lines += _table(("pattern", "share of episodes"), [(name, f"{share:.3f}") for name, share in report["patterns"].items()])
+    settings = [(name, json.dumps(value, ensure_ascii=False)) for name, value in report["protocol"].items()]
+    return "\n".join(lines + _table(("protocol", "value"), settings))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    if not rows:
+        return []
+    lines = [head, ["---"] * len(head), *rows]
+    return [*("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines), ""]
+
+
+def _control(report: dict[str, Any]) -> dict[str, Any]:
+    return {key: report[key] for key in ("accuracy", "stderr", "tasks", "episodes", "unjudged", "turns_mean")}
+
+
+def _percent(figure: dict[str, Any]) -> str:
+    if figure["accuracy"] is None:
+        return "not known"
+    error = "" if figure["stderr"] is None else f" +- {100 * figure['stderr']:.1f}"
+    return f"{100 * figure['accuracy']:.1f}%{error}"
+
+
+def _share(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.1%}"
