@@ -76,6 +76,8 @@ def reproduce(
     quick: Annotated[bool, typer.Option("--quick", help="A reduced version: under half an hour on two cores.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what is in the folder.")] = False,
     only: Annotated[str | None, typer.Option(help="Only this run of the suite; the report shows all that are done.")] = None,
+    probes: Annotated[int | None, typer.Option(min=1, help="Fewer probes per level than the suite says.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Fewer episodes per probe than the suite says.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder. [default: runs/reproduce/SUITE, or SUITE-quick]")] = None,
 ) -> None:
     """Train and measure what a claim of the paper needs, and write tables and plots beside the paper's figures."""
@@ -83,7 +85,7 @@ def reproduce(
     from mini_o3.reproduce.run import run_suite
     from mini_o3.reproduce.suite import read_suite
 
-    chosen = read_suite(suite, quick)
+    chosen = read_suite(suite, quick, probes=probes, samples=samples)
     folder = out or Path("runs/reproduce") / (f"{suite}-quick" if quick else suite)
     if only is not None and only not in chosen.runs:
         raise UserError(f"--only {only}: not a run of {suite}; choose one of {', '.join(chosen.runs)}")

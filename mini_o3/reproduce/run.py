@@ -83,7 +83,8 @@ def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, line: Ca
     judge = make_judge(protocol.judge)
     made = manifest(protocol, policy, f"hf:{model}", found, str(tasks), judge.name)
     evaluate(
-        found, policy, protocol, judge, out, manifest=made, concurrent=CONCURRENT, report=lambda done, total, accuracy: line(done, total, f"accuracy {accuracy:.3f}"),
+        found, policy, protocol, judge, out, manifest=made, concurrent=CONCURRENT,
+        report=lambda done, total, accuracy: line(done, total, f"accuracy {accuracy:.3f}"),
     )  # fmt: skip
 
 

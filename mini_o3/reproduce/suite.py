@@ -84,8 +84,8 @@ class Suite(_Strict):
         return None if "checkpoint" in changes else GrpoConfig(**{**self.base, **changes})
 
 
-def read_suite(name: str, quick: bool = False, folder: Path = SUITES) -> Suite:
-    """The suite of that name.
+def read_suite(name: str, quick: bool = False, folder: Path = SUITES, **measure: int | None) -> Suite:
+    """The suite of that name; `measure` may ask for fewer probes or samples, which the report then says.
 
     Raises:
         UserError: there is none, or its file is not a suite.
@@ -94,9 +94,9 @@ def read_suite(name: str, quick: bool = False, folder: Path = SUITES) -> Suite:
     if name not in known:
         raise UserError(f"SUITE {name}: there is no such suite; choose one of {', '.join(known)}")
     suite = read_config(folder / f"{name}.toml", Suite)
-    if not quick:
-        return suite
     data = suite.model_dump()
-    data["base"] |= suite.quick.get("base", {})
-    data["measure"] |= suite.quick.get("measure", {})
+    if quick:
+        data["base"] |= suite.quick.get("base", {})
+        data["measure"] |= suite.quick.get("measure", {})
+    data["measure"] |= {key: value for key, value in measure.items() if value is not None}
     return Suite(**data)
