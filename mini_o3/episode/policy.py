@@ -83,7 +83,7 @@ class Policy(Protocol):
     Attributes:
         name: for records and reports.
         budget: the size at which it wants to be shown things.
-        profile: the prompts it expects.
+        profile: the prompts it expects, and with them the dialect in which it writes its actions.
         context_tokens: the longest context it can take; None if it has no such limit.
     """
 

@@ -147,7 +147,7 @@ def read_tasks(folder: str | Path) -> list[SearchTask]:
     """
     path = Path(folder) / TASKS_FILE
     if not path.is_file():
-        raise UserError(f"{path}: no such file; make tasks with `mini-o3 probe make --out {folder}`")
+        raise UserError(f"{path}: no such file; make tasks with `mini-o3 probe make` or `mini-o3 tasks import`")
     tasks = []
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if not line:

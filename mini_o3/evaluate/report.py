@@ -37,7 +37,7 @@ def read_judged(folder: Path, tasks: Sequence[SearchTask] | None = None) -> list
         by_task.setdefault(episode.task_id, []).append(episode)
     return [
         Judged(task, episode, verdicts.get((task.id, episode.seed), unjudged("not judged yet")))
-        for task in tasks
+        for task in {task.id: task for task in tasks}.values()
         for episode in sorted(by_task.get(task.id, []), key=lambda episode: episode.seed)
     ]
 

@@ -49,6 +49,7 @@ def evaluate(
     """
     make_folder(out)
     claim(out, manifest)
+    tasks = list({task.id: task for task in tasks}.values())  # a benchmark may hold a question twice: it is asked once
     wanted = [(task, seed) for task in tasks for seed in range(protocol.samples_for(task))]
     done = {
         (row["task_id"], row["seed"]) for row in read_jsonl(out / EPISODES_FILE) if row["stop"] != StopReason.POLICY_ERROR
