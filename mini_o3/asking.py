@@ -37,6 +37,7 @@ def ask_one(
     turns: int,
     max_pixels: int | None,
     prompts: str | None = None,
+    dialect: str | None = None,
     out: Path,
     say: Say,
     note: Say,
@@ -51,8 +52,9 @@ def ask_one(
     """
     original = open_picture(picture)
     chosen = choose_policy(
-        policy, max_pixels=max_pixels, prompts=prompts, picture=picture, question=question, say=note, folder=out
-    )
+        policy, max_pixels=max_pixels, prompts=prompts, dialect=dialect, picture=picture, question=question, say=note,
+        folder=out,
+    )  # fmt: skip
     task = SearchTask(picture=picture, question=question)
     if policy == "nano" and not is_probe_question(question):
         note(NANO_ONLY_PROBES)

@@ -16,6 +16,7 @@ ROOMS = (
     "models",
     "policies",
     "judge",
+    "published",
     "coldstart",
     "sft",
     "grpo",

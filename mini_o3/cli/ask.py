@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mini_o3.cli.base import MaxPixelsOption, PolicyOption, PromptsOption, TurnsOption, app, err, say
+from mini_o3.cli.base import DialectOption, MaxPixelsOption, PolicyOption, PromptsOption, TurnsOption, app, err, say
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import to_json
 
@@ -24,6 +24,7 @@ def ask(
     turns: TurnsOption = 32,
     max_pixels: MaxPixelsOption = None,
     prompts: PromptsOption = None,
+    dialect: DialectOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the episode record as one line of JSON, nothing else.")
     ] = False,
@@ -40,8 +41,8 @@ def ask(
     talk = (lambda line: None) if as_json else say
     folder = out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S")
     result = ask_one(
-        picture, _question(question), policy, turns=turns, max_pixels=max_pixels, prompts=prompts, out=folder, say=talk,
-        note=err,
+        picture, _question(question), policy, turns=turns, max_pixels=max_pixels, prompts=prompts, dialect=dialect,
+        out=folder, say=talk, note=err,
     )  # fmt: skip
     if as_json:
         print(to_json(result.episode.to_dict()))

@@ -27,6 +27,10 @@ PromptsOption = Annotated[
     str | None,
     typer.Option("--prompts", help="Prompt profile: a name, or a folder of `mini-o3 prompts import`."),
 ]
+DialectOption = Annotated[
+    str | None,
+    typer.Option("--dialect", help="How it speaks: deepeyes, pixel_reasoner, qwen3_vl, qwen2_5_vl, direct (no tool) ..."),
+]
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mini_o3.cli.base import MaxPixelsOption, Progress, PromptsOption, app, say
+from mini_o3.cli.base import DialectOption, MaxPixelsOption, Progress, PromptsOption, app, say
 from mini_o3.kit.errors import UserError
 
 eval_app = typer.Typer(
@@ -37,7 +37,7 @@ def evaluate_command(
     judge: Annotated[str | None, typer.Option(help="As for `mini-o3 judge run`. [default: auto]")] = None,
     max_pixels: MaxPixelsOption = None,
     prompts: PromptsOption = None,
-    dialect: Annotated[str | None, typer.Option(help="How the policy speaks. [default: mini_o3]")] = None,
+    dialect: DialectOption = None,
     views: Annotated[
         str | None, typer.Option(help="A control experiment: black, swapped or blind. [default: honest]")
     ] = None,
@@ -70,15 +70,11 @@ def evaluate_command(
         temperature = 1.0 if (samples or 1) > 1 else 0.0
     asked = read_protocol(
         protocol, turns=turns, samples=samples, temperature=temperature, judge=judge, max_pixels=max_pixels,
-        prompts=prompts, views=views,
+        prompts=prompts, dialect=dialect, views=views,
     )  # fmt: skip
     found = read_tasks(tasks)[:limit]
     part = part_of(found, shard) if shard else found
-    more: dict[str, Any] = {
-        "limit": limit,
-        **({"shard": shard} if shard else {}),
-        **({"dialect": dialect} if dialect else {}),
-    }
+    more = {"limit": limit} | ({"shard": shard} if shard else {})
     evaluation = _Evaluation(policy, str(tasks), found, concurrent, more)
     report = evaluation.run(part, asked, out)
     if faithfulness:
@@ -136,11 +132,11 @@ class _Evaluation:
     def policy(self, protocol: Any) -> Any:
         from mini_o3.policies.choose import choose_policy
 
-        key = (protocol.max_pixels, protocol.temperature, protocol.prompts)
+        key = (protocol.max_pixels, protocol.temperature, protocol.prompts, protocol.dialect)
         if key not in self.policies:
             self.policies[key] = choose_policy(
                 self.spec, max_pixels=protocol.max_pixels, concurrent=self.concurrent, temperature=protocol.temperature,
-                prompts=protocol.prompts, tasks=self.tasks, say=say,
+                prompts=protocol.prompts, dialect=protocol.dialect, tasks=self.tasks, say=say,
             )  # fmt: skip
         return self.policies[key]
 

@@ -25,6 +25,7 @@ class Protocol(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     prompts: str | None = Field(None, description="prompt profile; null: what the policy wants")
+    dialect: str | None = Field(None, description="how the policy speaks; null: as its prompts say")
     max_pixels: int | None = Field(None, gt=0, description="largest view; null: what the policy wants")
     turns: int = Field(32, gt=0)
     images: int | None = Field(None, gt=0, description="views per episode, the first included; null: as turns allow")
@@ -72,7 +73,7 @@ def manifest(
         "tasks_hash": tasks_hash(tasks),
         "policy": spec,
         "profile": f"{policy.profile.name}@{policy.profile.hash}",
-        "dialect": getattr(policy, "dialect", "mini_o3"),
+        "dialect": policy.profile.dialect,
         "budget": policy.budget.to_dict(),
         "judge": judge,
         "revision": revision(),

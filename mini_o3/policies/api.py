@@ -15,9 +15,8 @@ from PIL import Image
 from mini_o3.episode import Message, PolicyError, Reply, Request
 from mini_o3.kit.chat import ChatError, ChatSettings, complete, split_endpoint
 from mini_o3.protocol import PromptProfile, load_profile
+from mini_o3.protocol.dialects import load_dialect
 from mini_o3.vision import PixelBudget
-
-_ENDS = ("</grounding>", "</answer>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,11 @@ class Api:
         self.budget, self.profile = budget or PixelBudget(), profile or load_profile("search")
         self.key = settings.key()
 
+    @property
+    def dialect(self) -> str:
+        """Name of the dialect in which it writes its actions: the one that its prompts teach."""
+        return self.profile.dialect
+
     def adjusted(self, *, temperature: float, profile: PromptProfile) -> Api:
         """The same endpoint with other prompts, drawing its words at another temperature."""
         other = copy.copy(self)
@@ -76,7 +80,7 @@ class ApiConversation:
             said = await complete(policy.settings, self.messages, key=policy.key, seed=self.seed, transport=policy.transport)
         except ChatError as error:
             raise PolicyError(str(error)) from None
-        text = _until_action(said.text)
+        text = _until_action(said.text, load_dialect(policy.dialect).ends)
         self.messages.append({"role": "assistant", "content": text})
         return Reply(text, finished=said.finished, context_tokens=said.context_tokens)
 
@@ -99,7 +103,7 @@ def _content(part: str | Image.Image) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}
 
 
-def _until_action(text: str) -> str:
+def _until_action(text: str, closings: Sequence[str]) -> str:
     """Up to the end of the first action: what a chat model goes on to make up about the observation is not its turn."""
-    ends = [text.find(end) + len(end) for end in _ENDS if end in text]
+    ends = [text.find(closing) + len(closing) for closing in closings if closing in text]
     return text[: min(ends)] if ends else text

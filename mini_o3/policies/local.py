@@ -11,6 +11,7 @@ from mini_o3.models.engine import Engine, Stream
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.vlm import Vlm, budget_of, load_vlm
 from mini_o3.protocol import PromptProfile, load_profile
+from mini_o3.protocol.dialects import load_dialect
 from mini_o3.vision import PixelBudget
 
 
@@ -27,11 +28,17 @@ class Local:
         budget: PixelBudget | None = None,
         profile: PromptProfile | None = None,
     ) -> None:
-        self.vlm, self.name, self.sampling = vlm, name, sampling or Sampling()
+        self.vlm, self.name = vlm, name
         self.engine = Engine(vlm, slots)
         self.budget = budget or vlm.budget or PixelBudget()
         self.profile = profile or load_profile(vlm.profile or "search")
+        self.sampling = sampling or Sampling(stops=load_dialect(self.profile.dialect).ends)
         self.context_tokens: int | None = vlm.context_tokens
+
+    @property
+    def dialect(self) -> str:
+        """Name of the dialect in which it writes its actions: the one that its prompts teach."""
+        return self.profile.dialect
 
     @classmethod
     def load(
@@ -44,8 +51,17 @@ class Local:
         max_pixels: int | None = None,
         profile: PromptProfile | None = None,
     ) -> Local:
+        """Load a checkpoint directory; views are as large as it wants them, else as its dialect does, or `max_pixels`.
+
+        Raises:
+            UserError: the directory is not a checkpoint, or the dialect of `profile` is unknown.
+        """
         vlm = load_vlm(folder)
-        sampling = Sampling(temperature, vlm.turn_tokens or Sampling().max_tokens)
+        profile = profile or load_profile(vlm.profile or "search")
+        dialect = load_dialect(profile.dialect)
+        if vlm.budget is None and dialect.budget is not None:
+            vlm.budget = replace(dialect.budget, multiple=vlm.renderer.factor)
+        sampling = Sampling(temperature, vlm.turn_tokens or Sampling().max_tokens, dialect.ends)
         return cls(vlm, name, slots=slots, sampling=sampling, budget=budget_of(vlm, max_pixels), profile=profile)
 
     def adjusted(self, *, temperature: float, profile: PromptProfile) -> Local:

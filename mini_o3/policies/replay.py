@@ -26,6 +26,11 @@ class Replay:
         self.budget = budget or PixelBudget()
         self.profile = profile or load_profile("search")
 
+    @property
+    def dialect(self) -> str:
+        """Name of the dialect in which it writes its actions: the one that its prompts teach."""
+        return self.profile.dialect
+
     @classmethod
     def read(cls, path: str, *, budget: PixelBudget | None = None, profile: PromptProfile | None = None) -> Replay:
         """From `episodes.jsonl` or one `episode.json`; the only episode of a file replays for any task.

@@ -29,6 +29,7 @@ from mini_o3.kit.seed import stream
 from mini_o3.probes import sight
 from mini_o3.probes.levels import EYE, FILL, FILL_BESIDE, FIRST_BOX, QUARTER, closer_box
 from mini_o3.probes.questions import restate
+from mini_o3.probes.world.play import is_world, play, tasks_folder
 from mini_o3.protocol import Answer, PromptProfile, Zoom, format_action, load_profile
 from mini_o3.vision import PixelBudget, Rect, Region
 
@@ -42,7 +43,7 @@ _WIDER = 0.6  # side of the second look after a miss, around the same place
 
 
 class Teacher:
-    """Policy over a known set of probes; `pattern` fixes the pattern instead of drawing it."""
+    """Policy over a known set of probes or worlds; `pattern` fixes the pattern of probes instead of drawing it."""
 
     name = "teacher"
     context_tokens: int | None = None
@@ -52,11 +53,13 @@ class Teacher:
         tasks: Sequence[SearchTask],
         *,
         pattern: str | None = None,
-        budget: PixelBudget = EYE,
+        budget: PixelBudget | None = None,
         profile: PromptProfile | None = None,
     ) -> None:
         self.tasks = {task.id: task for task in tasks}
-        self.pattern, self.budget, self.profile = pattern, budget, profile or load_profile("nano")
+        worlds = bool(tasks) and all(is_world(task) for task in tasks)
+        self.pattern, self.budget = pattern, budget or (PixelBudget() if worlds else EYE)  # worlds are for real models
+        self.profile = profile or load_profile("search" if worlds else "nano")
 
     @classmethod
     def for_picture(cls, picture: str, question: str) -> Teacher:
@@ -65,7 +68,7 @@ class Teacher:
         Raises:
             UserError: there are none, or none of them asks `question` of the picture.
         """
-        folder = Path(picture).parent
+        folder = tasks_folder(Path(picture))
         if not (folder / "tasks.jsonl").is_file():
             raise UserError(
                 f"--policy teacher: {folder}/tasks.jsonl is missing; the teacher only knows probes (mini-o3 probe make)"
@@ -76,6 +79,8 @@ class Teacher:
 
     def open(self, request: Request) -> TeacherConversation:
         task = self.find(request.task_id, request.picture, request.question)
+        if is_world(task):
+            return WorldConversation(Move(action) for action in play(task, self.budget))
         rng = stream("teacher", request.task_id, request.seed)
         pattern = self.pattern or str(rng.choice(PATTERNS, p=_WEIGHTS.get(task.level, _WEIGHTS["easy"])))
         return TeacherConversation(Search(task, request.size, pattern, rng))
@@ -114,6 +119,13 @@ class Move(NamedTuple):
 
 
 Moves = Generator[Move, None, None]
+
+
+class WorldConversation(TeacherConversation):
+    """One episode about a world: the moves are made elsewhere, and there is no `search`."""
+
+    def __init__(self, moves: Moves) -> None:
+        self.moves = moves
 
 
 class Search:

@@ -26,7 +26,8 @@ class Fault(StrEnum):
     EMPTY_BOX = "empty_box"  # x1 <= x0 or y1 <= y0
     BAD_SOURCE = "bad_source"  # not original_image or observation_i
     UNKNOWN_SOURCE = "unknown_source"  # an observation that does not exist
-    TOO_THIN = "too_thin"  # sides that differ 200 times or more
+    TOO_THIN = "too_thin"  # sides that differ 200 times or more; some dialects refuse less
+    TOO_SMALL = "too_small"  # fewer pixels than the dialect's rules allow
 
 
 #: The policy did not act at all. The released system calls such an ending `void`.

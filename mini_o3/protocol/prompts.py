@@ -29,10 +29,12 @@ class PromptProfile:
 
     Attributes:
         system: said once, before everything.
-        question: the first user message; `{question}` is filled in.
-        observation: after a successful zoom; `{number}` and `{source}` of the new view are filled in, and `{action}`, its
-            number counted from 0.
+        question: the first user message; `{question}` is filled in, and `{width}` and `{height}` of the view in pixels.
+        observation: after a successful zoom; `{number}` and `{source}` of the new view are filled in, its `{width}` and
+            `{height}`, and `{action}`, its number counted from 0.
         correction: after a malformed turn; `{kind}` and `{detail}` are filled in.
+        dialect: in which the policy is told to write its actions (`protocol/dialects`). It goes where the texts go: whoever
+            is spoken to like this is listened to like this.
     """
 
     name: str
@@ -40,18 +42,23 @@ class PromptProfile:
     question: str
     observation: str
     correction: str
+    dialect: str = "mini_o3"
 
     @property
     def hash(self) -> str:
-        """Twelve hex digits of the four texts."""
-        joined = "\x00".join(getattr(self, part) for part in _PARTS)
+        """Twelve hex digits of the four texts, and of the dialect if it is another than Mini-o3's."""
+        foreign = [] if self.dialect == "mini_o3" else [self.dialect]
+        joined = "\x00".join([*(getattr(self, part) for part in _PARTS), *foreign])
         return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
-    def ask(self, question: str) -> Pieces:
-        return _pieces(self.question, question=question)
+    def ask(self, question: str, size: tuple[int, int] | None = None) -> Pieces:
+        """The first user message; `size` is the (width, height) of the view, None for texts that do not tell it."""
+        return _pieces(self.question, question=question, **_sides(size))
 
-    def observe(self, number: int) -> Pieces:
-        return _pieces(self.observation, number=str(number), action=str(number - 1), source=source_name(number))
+    def observe(self, number: int, size: tuple[int, int] | None = None) -> Pieces:
+        """What comes with observation `number`; `size` as in `ask`."""
+        names = {"number": str(number), "action": str(number - 1), "source": source_name(number)}
+        return _pieces(self.observation, **names, **_sides(size))
 
     def correct(self, malformed: Malformed) -> Pieces:
         return _pieces(self.correction, kind=malformed.kind.value.replace("_", " "), detail=malformed.detail)
@@ -60,6 +67,8 @@ class PromptProfile:
 @cache
 def load_profile(name: str) -> PromptProfile:
     """A shipped profile by name, or a folder with the four files `system.txt`, `question.txt`, ...
+
+    A file `dialect.txt` beside them names the dialect that they teach; without it that is Mini-o3's.
 
     Raises:
         UserError: there is no such profile, or one of its files is missing.
@@ -73,7 +82,13 @@ def load_profile(name: str) -> PromptProfile:
         except (OSError, UnicodeDecodeError):
             known = ", ".join(sorted(path.name for path in PROMPTS_DIR.iterdir() if path.is_dir()))
             raise UserError(f"prompt profile {name}: {path} cannot be read as text; shipped profiles: {known}") from None
-    return PromptProfile(name=folder.name, **texts)
+    spoken = folder / "dialect.txt"
+    dialect = spoken.read_text(encoding="utf-8", errors="replace").strip() if spoken.is_file() else "mini_o3"
+    return PromptProfile(name=folder.name, dialect=dialect, **texts)
+
+
+def _sides(size: tuple[int, int] | None) -> dict[str, str]:
+    return {} if size is None else {"width": str(size[0]), "height": str(size[1])}
 
 
 def _pieces(template: str, **values: str) -> Pieces:

@@ -14,7 +14,8 @@ from mini_o3.protocol.imported import import_profile
 from mini_o3.protocol.prompts import VIEW
 
 SYSTEM = 'Look around.  Write <grounding>{"bbox_2d": [a, b], "source": "x"}</grounding>\tor <answer>.'
-SEEN = "After Action {action_turn}, the the view (Observation {observation_turn}):\n<|vision_start|><|image_pad|><|vision_end|>.\nGo on."
+MARK = "<|vision_start|><|image_pad|><|vision_end|>"
+SEEN = f"After Action {{action_turn}}, the the view (Observation {{observation_turn}}):\n{MARK}.\nGo on."
 CONSTANTS = f'''
 import os
 os.mkdir("executed")
@@ -73,7 +74,7 @@ def test_a_row_of_the_cold_start_data_will_do(tmp_path, kind):
         ("c.py", CONSTANTS + f"OTHER = {SEEN + '!'!r}\n", "holds 2 of them"),
         ("c.json", "{}", "holds no conversations"),
         ("c.jsonl", '{"conversations": "[]"}', "no conversation there has"),
-        ("c.jsonl", '{"conversations": "__import__(\'os\').mkdir(\'x\')"}', "holds no conversations"),
+        ("c.jsonl", "{\"conversations\": \"__import__('os').mkdir('x')\"}", "holds no conversations"),
         ("c.txt", "", "expected the official constants.py"),
     ],
 )

@@ -97,7 +97,7 @@ def test_a_detail_comes_through_as_it_is():
 def test_an_unknown_profile_is_refused_and_the_shipped_ones_are_listed(name):
     with pytest.raises(UserError) as caught:
         load_profile(name)
-    assert "shipped profiles: nano, search" in str(caught.value)
+    assert "shipped profiles: deepeyes, direct, nano, pixel_reasoner, qwen2_5_vl, qwen3_vl, search" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

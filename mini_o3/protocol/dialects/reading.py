@@ -1,0 +1,208 @@
+"""What the reading of several dialects shares: thoughts, marked answers, calls in JSON, boxes, numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from mini_o3.protocol.actions import TAGS, Answer, Fault, Zoom
+from mini_o3.vision import Region
+
+CALL, CALL_END = "<tool_call>", "</tool_call>"
+ANSWER, ANSWER_END = "<answer>", "</answer>"
+_TAG = re.compile("|".join(TAGS))
+_BOXED = re.compile(r"\\+boxed\s*\{|\\.|[{}]", re.S)
+
+
+class Refused(Exception):
+    """A turn is not an action; `detail` is one sentence that a policy can act on."""
+
+    def __init__(self, kind: Fault, detail: str) -> None:
+        self.kind, self.detail = kind, detail
+
+
+def refuse(kind: Fault, detail: str) -> NoReturn:
+    raise Refused(kind, detail)
+
+
+class Marked(NamedTuple):
+    """The first action of a turn as it stands there: its mark, what comes before it, and what is between its marks."""
+
+    mark: str
+    before: str
+    content: str
+
+
+def plain(text: str) -> str:
+    """The text without protocol tags and without white space around it, as actions want their words."""
+    return _TAG.sub(" ", text).strip()
+
+
+def split_thought(text: str) -> tuple[str, str]:
+    """What is thought in tags, and the rest. The opening tag may be missing: some chat templates write it themselves."""
+    thought, closed, rest = text.partition("</think>")
+    return (thought, rest) if closed else ("", text)
+
+
+def both(thought: str, more: str) -> str:
+    """What was thought in tags and what was said before the action, as one thought."""
+    return f"{thought}\n{more}"
+
+
+def first_action(rest: str, marks: Sequence[str] = (CALL, ANSWER)) -> Marked | None:
+    """The action whose opening mark comes first; None if there is no mark.
+
+    Raises:
+        Refused: its closing mark is missing.
+    """
+    at, mark = min(((rest.find(mark), mark) for mark in marks if mark in rest), default=(-1, ""))
+    if at < 0:
+        return None
+    closing = mark.replace("<", "</")
+    end = rest.find(closing, at)
+    if end < 0:
+        refuse(Fault.UNFINISHED, f"The closing {closing} is missing.")
+    return Marked(mark, rest[:at], rest[at + len(mark) : end])
+
+
+def marked_answer(content: str, thought: str) -> Answer:
+    """An answer from what stands between its marks.
+
+    Raises:
+        Refused: nothing does.
+    """
+    words = plain(content)
+    if not words:
+        refuse(Fault.EMPTY_ANSWER, "The answer is empty.")
+    return Answer(words, plain(thought))
+
+
+def free_answer(thought: str, rest: str, finished: bool) -> Answer:
+    """An answer from whatever was said: the text of the last `<answer>` or else of the last `\\boxed{}`, or else all of it.
+
+    Raises:
+        Refused: nothing was said, or the turn was cut off before the answer was marked.
+    """
+    opened = rest.rfind(ANSWER)
+    if opened >= 0:
+        content, closed, _ = rest[opened + len(ANSWER) :].partition(ANSWER_END)
+        if closed or finished:
+            return marked_answer(content, both(thought, rest[:opened]))
+    box = boxed(rest)
+    if box is not None and plain(box[1]):
+        return marked_answer(box[1], both(thought, rest[: box[0]]))
+    if not finished:
+        refuse(Fault.UNFINISHED, "Your turn was cut off before an answer.")
+    if not plain(rest):
+        refuse(Fault.NO_ACTION, "There is no answer in your turn.")
+    return marked_answer(rest, thought)
+
+
+def boxed(text: str) -> tuple[int, str] | None:
+    """Where the last whole `\\boxed{...}` begins and what is in it; None if there is none. Escaped braces do not count."""
+    open_braces: list[tuple[int, int] | None] = []  # for a brace of \boxed: where that begins, and where its content does
+    found: tuple[int, str] | None = None
+    for match in _BOXED.finditer(text):
+        token = match.group()
+        if token == "}":
+            opened = open_braces.pop() if open_braces else None
+            if opened and (found is None or opened[0] > found[0]):
+                found = opened[0], text[opened[1] : match.start()]
+        elif token == "{":
+            open_braces.append(None)
+        elif token.endswith("{") and "boxed" in token:
+            open_braces.append((match.start(), match.end()))
+    return found
+
+
+def read_call(content: str, tool: str) -> dict[str, Any]:
+    """The arguments of a function call `{"name": ..., "arguments": {...}}`.
+
+    Raises:
+        Refused: it is not JSON, not such a call, or calls another function than `tool`.
+    """
+    try:
+        call = json.loads(content)
+    except (ValueError, RecursionError):
+        refuse(Fault.BAD_JSON, f"The call is not valid JSON; write it between {CALL} and {CALL_END} as one object.")
+    if not isinstance(call, dict) or not isinstance(call.get("arguments"), dict):
+        refuse(Fault.BAD_FIELDS, "The call needs the fields name and arguments, and arguments must be an object.")
+    if call.get("name") != tool:
+        refuse(Fault.BAD_FIELDS, f"There is no function of that name; the one there is is {tool}.")
+    return dict(call["arguments"])
+
+
+def read_box(arguments: dict[str, Any]) -> tuple[float, float, float, float]:
+    """The four finite numbers of `bbox_2d`, as they stand there.
+
+    Raises:
+        Refused: there are no such four.
+    """
+    box = arguments.get("bbox_2d")
+    if not (isinstance(box, list) and len(box) == 4 and all(_is_number(value) for value in box)):
+        refuse(Fault.BAD_BOX, "bbox_2d must be a list of four numbers [x1, y1, x2, y2].")
+    x0, y0, x1, y1 = (float(value) for value in box)
+    return x0, y0, x1, y1
+
+
+def read_index(arguments: dict[str, Any], field: str, first: int, count: int) -> int:
+    """The number of the frame that `field` names, if names go from `first` on; the whole picture if the field is missing.
+
+    Raises:
+        Refused: it is not a whole number, or one of the `count` frames.
+    """
+    value = arguments.get(field, first)
+    if not _is_number(value) or float(value) != int(value):
+        refuse(Fault.BAD_SOURCE, f"{field} must be a whole number; {first} is the whole picture.")
+    if not 0 <= int(value) - first < count:
+        known = f"they go from {first} to {first + count - 1}"
+        refuse(Fault.UNKNOWN_SOURCE, f"There is no picture with {field} {float(value):g}; {known}.")
+    return int(value) - first
+
+
+def clipped(box: tuple[float, float, float, float], size: tuple[float, float]) -> tuple[float, float, float, float]:
+    """The part of a box that lies in a picture of that size (width, height), in the same unit.
+
+    Raises:
+        Refused: none does.
+    """
+    (x0, y0, x1, y1), (width, height) = box, size
+    x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height)
+    if x0 >= x1 or y0 >= y1:
+        refuse(Fault.EMPTY_BOX, "The box is empty or outside the picture: x1 must be less than x2, and y1 less than y2.")
+    return x0, y0, x1, y1
+
+
+def zoom(box: tuple[float, float, float, float], size: tuple[float, float], frame: int, thought: str) -> Zoom:
+    """A look at a box that `clipped` gave for that size.
+
+    Raises:
+        Refused: it is so small that nothing of it is left as a fraction of the picture.
+    """
+    (x0, y0, x1, y1), (width, height) = box, size
+    x0, y0, x1, y1 = x0 / width, y0 / height, min(x1 / width, 1.0), min(y1 / height, 1.0)
+    if x0 >= x1 or y0 >= y1:
+        refuse(Fault.EMPTY_BOX, "The box is empty.")
+    return Zoom(Region(x0, y0, x1, y1, frame), plain(thought))
+
+
+def write_call(tool: str, arguments: dict[str, Any]) -> str:
+    return f"{CALL}\n{json.dumps({'name': tool, 'arguments': arguments})}\n{CALL_END}"
+
+
+def short(value: float, digits: int = 3) -> int | float:
+    """Rounded; whole numbers without a point, as models write them."""
+    rounded = round(value, digits)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
