@@ -511,9 +511,9 @@ def measure(probes, out, *args, policy="teacher"):
 def test_eval_of_the_teacher_reports_that_everything_is_right(probes, tmp_path):
     result = measure(probes, tmp_path / "out")
     assert result.returncode == 0
-    assert "accuracy 1.0 +- 0.0 on 4 tasks (0 unjudged)" in result.stdout.splitlines()
+    assert "accuracy 100.0% +- 0.0 on 4 tasks" in result.stdout.splitlines()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    expected = {"accuracy": 1.0, "stderr": 0.0, "tasks": 4, "unjudged": 0, "over_turn": 0, "malformed_turns": 0}
+    expected = {"accuracy": 1.0, "stderr": 0.0, "tasks": 4, "unjudged": 0, "over_turn_rate": 0, "malformed_rate": 0}
     assert {key: report[key] for key in expected} == expected
     assert report["stops"] == {"answered": 4}
     assert sum(family["tasks"] for family in report["families"].values()) == 4
@@ -531,7 +531,7 @@ def test_eval_counts_a_wrong_answer_as_wrong_and_a_failed_policy_as_unjudged(pro
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert measure(probes, tmp_path / "out", "--turns", 2, policy=f"replay:{path}").returncode == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert (report["accuracy"], report["tasks"], report["unjudged"], report["over_turn"]) == (0.3333, 4, 1, 1)
+    assert (report["accuracy"], report["tasks"], report["unjudged"], report["over_turn_rate"]) == (0.3333, 4, 1, 0.25)
     assert report["stops"] == {"answered": 2, "policy_error": 1, "turn_limit": 1}
     lines[2]["turns"].append({"text": answer(rows[2].answer)})  # the policy can answer now; nobody else is asked again
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -585,7 +585,7 @@ def test_eval_that_is_done_does_nothing_when_called_again(probes, resumed):
 
 @pytest.mark.parametrize(
     ("args", "policy", "named"),
-    [(["--turns", 5], "teacher", "(turns)"), (["--limit", 2], "teacher", "(limit)"), ([], "human", "policy")],
+    [(["--turns", 5], "teacher", "(turns)"), (["--limit", 2], "teacher", "(limit, tasks_hash)"), ([], "human", "policy")],
 )
 def test_eval_refuses_a_folder_with_other_settings(probes, resumed, args, policy, named):
     out, _ = resumed

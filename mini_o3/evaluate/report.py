@@ -94,7 +94,7 @@ def to_markdown(report: dict[str, Any]) -> str:
             lines += [f"{name}@{report['samples']} {_percent(report[key])}", ""]
     lines += _table(("at a limit of", "accuracy"), [(f"{n} turns", _percent(point)) for n, point in report["curve"].items()])
     endings = [(name.replace("_", " "), str(count)) for name, count in report["stops"].items()]
-    endings += [(f"share with {what}", f"{report[key]:.1%}") for what, key in (("a malformed turn", "malformed"),)]
+    endings += [("share with a malformed turn", f"{report['malformed_rate']:.1%}")]
     endings += [("turns", str(report["turns_mean"])), ("turns of right answers", str(report["turns_mean_correct"]))]
     lines += _table(("ending", "episodes"), endings)
     for name in ("categories", "families", "levels"):

@@ -85,7 +85,7 @@ def _table(suite: Suite, found: Runs, level: str) -> list[str]:
         cells = [f"{100 * p['accuracy']:.1f} +- {100 * (p['stderr'] or 0):.1f}" if p else "" for p in points]
         stops, episodes = report["stops"], report["episodes"]
         cells += [f"{report['turns_mean']:.1f}", f"{report['turns_mean_correct'] or 0:.1f}"]
-        cells += [f"{report['over_turn'] / episodes:.1%}", f"{stops.get('void', 0) / episodes:.1%}"]
+        cells += [f"{report['over_turn_rate']:.1%}", f"{stops.get('void', 0) / episodes:.1%}"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     for name, theirs in suite.paper.items() if level == "hard" else ():
         cells = [f"{100 * theirs[str(limit)]:.1f}" if str(limit) in theirs else "" for limit in limits]

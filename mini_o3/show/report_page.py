@@ -107,7 +107,7 @@ def _overview(rows: Sequence[Judged], report: dict[str, Any], title: str) -> str
         _tile("tasks", str(report["tasks"])),
         _tile("unjudged", unjudged, "warn" if report["unjudged"] else ""),
         _tile("turns", f"{report['turns_mean']:.1f}"),
-        *(_tile(what.replace("_", "-"), f"{report[what]:.1%}") for what in ("over_turn", "void", "malformed")),
+        *(_tile(what.replace("_", "-"), f"{report[what + '_rate']:.1%}") for what in ("over_turn", "void", "malformed")),
     ]
     policies = sorted({row.episode.policy for row in rows})
     return (

@@ -91,7 +91,7 @@ def test_the_summary():
     summary = summarise(ROWS)
     assert summary["turns_mean_correct"] == pytest.approx(13 / 3, abs=1e-3)
     assert summary["stops"] == {"answered": 5, "turn_limit": 1}
-    assert summary["over_turn"] == round(1 / 6, 4)
+    assert summary["over_turn_rate"] == round(1 / 6, 4)
     assert summary["families"]["a"]["accuracy"] == 0.75
     assert summary["families"]["b"]["episodes"] == 2
     assert summary["unjudged_reasons"] == {"judge failed": 1}

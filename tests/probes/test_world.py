@@ -202,10 +202,10 @@ def test_the_searcher_goes_through_quarters_where_the_first_view_shows_nothing_a
     question = Question("price", "?", "1.19", "the price of Luri", (Hop("tag", (0,), ((0,),)),), ("1.19",))
     eye = Eye(parts, PixelBudget(max_pixels=28_224, min_pixels=28_224, square=True))
     moves = list(Search(parts, question, eye, (4000, 4000)).moves())
-    assert [move.rect.width for move in moves[:20]] == [2400, 1440, 1440, 1440, 1440] * 4
-    assert moves[19].rect == (2560, 2560, 4000, 4000)
-    assert moves[20].rect.width < 220  # at native size, after which it knows
-    assert isinstance(moves[21], Tell)
+    assert [move.rect.width for move in moves[:18]] == [2400, 1440, 1440, 1440, 1440] * 3 + [2400, 1440, 1440]
+    assert moves[17].rect == (2560, 1600, 4000, 3040)
+    assert moves[18].rect.width < 220  # close to native size, after which it knows
+    assert isinstance(moves[19], Tell)
     blind = Eye([Part("tag", Rect(3000, 3000, 3080, 3040), 1.1, {})], RULE_EYE)
     assert not any(isinstance(move, Tell) for move in Search(parts, question, blind, (4000, 4000)).moves())
 

@@ -100,9 +100,10 @@ class Search:
         return Look(region, rect, thought)
 
     def _plan(self, hop: Hop, left: int, held: int) -> str:
-        if not self.read and self.scale == 1.0 and not self.tries.any():
-            return f"I have to find {self.question.goal}. {left} places could show the {hop.look}; I look closely at {held}."
-        return f"I still look for {self.question.goal}; {left} places are left for the {hop.look}, {held} in this box."
+        places = f"{left} places" if left > 1 else "one place"
+        if not self.tries.any() and self.scale == 1.0 and not self.read:
+            return f"I have to find {self.question.goal}. The {hop.look} could be in {places}; I look closely at {held}."
+        return f"I still look for {self.question.goal}; the {hop.look} could be in {places}, {held} of them in this box."
 
     def _seen(self) -> str:
         """What the last look has shown, in words."""
