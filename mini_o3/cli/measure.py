@@ -58,7 +58,7 @@ def evaluate_command(
     if context.invoked_subcommand is not None:
         return
     from mini_o3.episode import read_tasks
-    from mini_o3.evaluate.controls import CONTROLS
+    from mini_o3.evaluate.controls import controls
     from mini_o3.evaluate.protocol import read_protocol
     from mini_o3.evaluate.report import CONTROLS as FOLDER
     from mini_o3.evaluate.report import write_report
@@ -78,7 +78,7 @@ def evaluate_command(
     evaluation = _Evaluation(policy, str(tasks), found, concurrent, more)
     report = evaluation.run(part, asked, out)
     if faithfulness:
-        for name, change in CONTROLS.items():
+        for name, change in controls(policy).items():
             say(f"control: {name.replace('_', ' ')}")
             evaluation.run(part, asked.model_copy(update=change), out / FOLDER / name)
         report = write_report(out, part)

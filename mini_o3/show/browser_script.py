@@ -119,6 +119,12 @@ function recall() {
   filter(parseInt(parts.get('episode'), 10));
 }
 
+// A page that has just been opened stays at its top, unless its address names an episode.
+let moving = location.hash.includes('episode=');
+function follow(element) {
+  if (moving) element.scrollIntoView({block: 'nearest'});
+}
+
 function choose(n, at) {
   if (items[chosen]) items[chosen].classList.remove('chosen');
   turn = n === chosen ? at : 0;
@@ -127,7 +133,7 @@ function choose(n, at) {
   const episode = episodes[n];
   if (!episode) return;
   items[n].classList.add('chosen');
-  items[n].scrollIntoView({block: 'nearest'});
+  follow(items[n]);
   byId('question').textContent = episode.question;
   const facts = byId('facts');
   make('div', facts, 'answer: ' + (episode.answer === null ? 'none (' + episode.ending + ')' : episode.answer));
@@ -166,7 +172,7 @@ function mark() {
   const episode = episodes[chosen];
   const cards = byId('turns').children;
   for (let index = 0; index < cards.length; index++) cards[index].classList.toggle('chosen', index === turn);
-  if (cards[turn]) cards[turn].scrollIntoView({block: 'nearest'});
+  if (cards[turn]) follow(cards[turn]);
   const [width, height] = episode.size, unit = Math.max(width, height) / 1000;
   const place = byId('picture');
   place.textContent = '';
@@ -220,5 +226,6 @@ for (const id of ['least', 'greatest', 'words']) byId(id).addEventListener('inpu
 document.addEventListener('keydown', key);
 window.addEventListener('hashchange', recall);
 recall();
+moving = true;
 """
 )

@@ -162,7 +162,7 @@ def test_controls_show_other_things_and_stand_in_the_report(probes, tmp_path):
     rows = report(tmp_path / "out")["faithfulness"]
     assert {name: row["accuracy"] for name, row in rows.items()} == {
         "as_it_is": 1.0, "no_tool": 0.0, "nothing_seen": 1.0, "observations_black": 1.0,
-        "observations_of_another_picture": 1.0,
+        "observations_swapped": 1.0,
     }  # fmt: skip
     assert "2 of 2 episodes end as the long ones stood then" in done.stdout
     assert json.loads((tmp_path / "out" / "curve_check.json").read_text())["differing"] == []
@@ -212,3 +212,19 @@ def test_a_look_that_was_recorded_plays_the_same_under_a_smaller_limit(probes, t
     done = evaluate(probes, tmp_path / "out", *args, policy=f"replay:{tmp_path / 'r.jsonl'}")
     assert done.returncode == 0, done.stderr
     assert report(tmp_path / "out")["stops"] == {"turn_limit": 2}
+
+
+def test_a_real_model_without_its_tool_is_asked_directly(probes, tmp_path):
+    """The endpoint answers in plain words; only the direct dialect takes them for an answer."""
+    truth = read_tasks(probes)[0].answer
+    with Endpoint(*[says(truth)] * 20) as endpoint:
+        policy = f"api:{endpoint.url}#m"
+        done = evaluate(probes, tmp_path / "out", "--limit", 1, "--max-pixels", 30000, "--faithfulness", policy=policy)
+        assert done.returncode == 0, done.stderr
+        systems = [request.body["messages"][0]["content"] for request in endpoint.requests]
+    rows = report(tmp_path / "out")["faithfulness"]
+    assert {name: row["accuracy"] for name, row in rows.items()} == {
+        "as_it_is": 0.0, "no_tool": 1.0, "question_alone": 1.0, "observations_black": 0.0, "observations_swapped": 0.0,
+    }  # fmt: skip
+    assert "grounding" in systems[0]
+    assert "grounding" not in systems[-1]

@@ -50,7 +50,7 @@ WORLD_LEVELS: dict[str, WorldLevel] = {
     for level in (
         WorldLevel("easy", (0.001, 0.003), (3, 8), (2, 2), (3.0, 6.0)),
         WorldLevel("medium", (0.0003, 0.001), (6, 20), (2, 3), (6.0, 12.0)),
-        WorldLevel("hard", (0.0001, 0.0003), (12, 40), (2, 3), (12.0, 20.0), huge=0.03, led=2),
+        WorldLevel("hard", (0.0001, 0.0003), (12, 40), (2, 3), (14.0, 24.0), huge=0.03, led=2),
     )
 }
 

@@ -60,5 +60,5 @@ def world_size(kind: str, level: str, seed: int) -> tuple[int, int]:
 def _unit(rng: np.random.Generator, rules: WorldLevel, size: tuple[int, int]) -> float:
     """Height of the capital letters that makes targets as large as the level wants them."""
     low, high = rules.area
-    share = math.exp(rng.uniform(math.log(low * 1.15), math.log(high * 0.7)))
+    share = math.exp(rng.uniform(math.log(low * 1.15), math.log(high * (0.5 if rules.huge else 0.7))))
     return math.sqrt(share * size[0] * size[1] / _SHAPE)
