@@ -204,7 +204,7 @@ def test_ask_refuses_a_question_the_teacher_does_not_know_and_leaves_nothing_beh
         (["ask", "a.png", "What?", "--turns", "0"], "--turns"),
         (["ask", "a.png", "What?", "--max-pixels", "big"], "--max-pixels"),
         (["probe", "make", "--level", "easy"], "--count"),
-        (["eval"], "--tasks"),
+        (["eval", "diff"], "first"),
         (["fly"], "fly"),
     ],
 )
@@ -217,7 +217,10 @@ def test_a_command_that_is_not_understood_is_refused_with_usage(tmp_path, args, 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("args", [[], ["ask"], ["probe", "make"], ["eval"]])
+@pytest.mark.parametrize(
+    "args",
+    [[], ["ask"], ["probe", "make"], ["eval"], ["eval", "merge"], ["collect"], ["tasks"], ["judge", "run"], ["report"]],
+)
 def test_every_command_explains_itself(tmp_path, args):
     result = mini_o3(*args, "--help", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
@@ -502,6 +505,11 @@ def test_probe_make_mends_a_line_that_was_cut_off(probes, tmp_path):
 
 
 # --- eval ---
+
+
+def test_eval_says_which_folder_is_missing(tmp_path):
+    refused(mini_o3("eval", "--out", "o", cwd=tmp_path), "--tasks: is missing")
+    refused(mini_o3("eval", "--tasks", "t", cwd=tmp_path), "--out: is missing")
 
 
 def measure(probes, out, *args, policy="teacher"):

@@ -23,6 +23,7 @@ ROOMS = (
     "evaluate",
     "reproduce",
     "show",
+    "interop",
 )
 TOP = ("asking", "cli", "demo", "__main__")
 
