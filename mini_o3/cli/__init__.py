@@ -1,6 +1,20 @@
 """The command line: one verb per stage, thin. A module per group of verbs; importing them makes them known."""
 
-from mini_o3.cli import ask, build, collect, judge, measure, probe, published, report, tasks, train
+from mini_o3.cli import ask, build, collect, interop, judge, measure, probe, published, report, tasks, train
 from mini_o3.cli.base import app, main
 
-__all__ = ["app", "ask", "build", "collect", "judge", "main", "measure", "probe", "published", "report", "tasks", "train"]
+__all__ = [
+    "app",
+    "ask",
+    "build",
+    "collect",
+    "interop",
+    "judge",
+    "main",
+    "measure",
+    "probe",
+    "published",
+    "report",
+    "tasks",
+    "train",
+]

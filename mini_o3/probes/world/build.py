@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
@@ -34,9 +35,9 @@ from mini_o3.vision import Region
 MANIFEST = "manifest.json"
 SETTINGS = "settings.json"
 _JOURNAL = ".journal.jsonl"
-_MEMORY = 950e6  # bytes for everything together
+_MEMORY = 1000e6  # bytes for everything together, less than 1 GiB
 _PARENT, _WORKER, _PER_PIXEL = 110e6, 60e6, 4.5  # bytes: of the first process, of each other one, of a pixel being painted
-_MOST_WORKERS = 10
+_MOST_WORKERS = 8  # more would wait for each other's memory
 
 Row = dict[str, Any]
 Report = Callable[[int, int], None]
@@ -57,15 +58,14 @@ def build(config: WorldConfig, out: Path, *, workers: int | None = None, report:
     _claim(out, settings)
     jobs = plan(config)
     done = _finished(out, jobs)
-    total, count = sum(job.asked for job in jobs), sum(len(row["questions"]) for row in done.values())
+    total, count = sum(job.asked for job in jobs), sum(job.asked for job in jobs if job.picture in done)
     if count == total:
         report(count, total)
     for job, row in _paint([job for job in jobs if job.picture not in done], means, out, workers or _cores()):
         append_jsonl(out / _JOURNAL, row)
-        done[job.picture] = row
         count += job.asked
         report(count, total)
-    _finish(out, jobs, done, settings)
+    seal(out, settings, _finish(out, jobs))
     return total
 
 
@@ -119,7 +119,11 @@ def seal(out: Path, settings: Row, figures: Row) -> None:
     write_json(out / MANIFEST, {"settings": settings, "checks": figures, "files": listed})
 
 
-def _finish(out: Path, jobs: Sequence[Job], done: dict[str, Row], settings: Row) -> None:
+def _finish(out: Path, jobs: Sequence[Job]) -> Row:
+    """Put the rows in their order and everything that is made from them in its place; returns what `check` found."""
+    for path in out.rglob(".*.part"):  # cut off by a kill
+        path.unlink()
+    done = {row["picture"]: row for row in _noted(out)}  # of worlds that were made again the last row counts
     for split in SPLITS:
         rows = [done[job.picture] for job in jobs if job.split == split]
         write_text(out / split / SCENES_FILE, "".join(to_json(row) + "\n" for row in rows))
@@ -127,25 +131,30 @@ def _finish(out: Path, jobs: Sequence[Job], done: dict[str, Row], settings: Row)
         write_text(out / split / TASKS_FILE, "".join(to_json(task) + "\n" for task in tasks))
         kept = {Path(row["picture"]).name for row in rows}
         for path in (out / split / PICTURES).glob("*"):
-            if path.name not in kept:  # cut off by a kill
+            if path.name not in kept:
                 path.unlink()
     figures = check(*([done[job.picture] for job in jobs if job.split == split] for split in SPLITS))
-    write_card(out)
     (out / _JOURNAL).unlink(missing_ok=True)
-    seal(out, settings, figures)
+    done.clear()  # the card reads what it needs anew
+    write_card(out)
+    return figures
 
 
-def _finished(out: Path, jobs: Sequence[Job]) -> dict[str, Row]:
-    """Worlds that are on disk as they were made, by picture."""
-    wanted = {job.picture: job for job in jobs}
-    rows = [row for path in (out / _JOURNAL, *(out / split / SCENES_FILE for split in SPLITS)) for row in read_jsonl(path)]
-    done = {}
-    for row in rows:
-        job = wanted.get(row["picture"])
-        path = out / job.split / job.picture if job else None
-        if path is not None and path.is_file() and hash_file(path) == row["sha256"]:
-            done[row["picture"]] = row
-    return done
+def _noted(out: Path) -> Iterator[Row]:
+    """Rows of a finished set, then those of the journal, one at a time; a line that a kill has cut off is left out."""
+    for path in (*(out / split / SCENES_FILE for split in SPLITS), out / _JOURNAL):
+        if path.exists():
+            with path.open("rb") as file:
+                for line in file:
+                    with suppress(ValueError):
+                        yield json.loads(line)
+
+
+def _finished(out: Path, jobs: Sequence[Job]) -> set[str]:
+    """Pictures that are on disk as they were made."""
+    splits, hashes = {job.picture: job.split for job in jobs}, {row["picture"]: row["sha256"] for row in _noted(out)}
+    paths = {picture: out / splits[picture] / picture for picture in hashes if picture in splits}
+    return {picture for picture, path in paths.items() if path.is_file() and hash_file(path) == hashes[picture]}
 
 
 def _claim(out: Path, settings: Row) -> None:
@@ -171,8 +180,8 @@ def _paint(jobs: Sequence[Job], means: Means, out: Path, workers: int) -> Iterat
         try:
             while left or running:
                 while left and len(running) < workers + 1:
-                    used = sum(job.pixels for job in running.values())
-                    if running and used + left[-1].pixels > room:
+                    used = sum(job.held(means) for job in running.values())
+                    if running and used + left[-1].held(means) > room:
                         break
                     job = left.pop()
                     running[pool.submit(partial(make, job, means, out))] = job

@@ -17,7 +17,8 @@ from mini_o3.vision import FILTER, open_picture
 Colour = tuple[int, ...]
 CAPITAL = 0.729  # height of a capital letter of the DejaVu fonts, share of the font's size
 PHOTO_PIXELS = 50_000_000  # the largest photograph that is read: memory is for several pictures at once
-_BAND = 512  # rows that are worked on at a time
+_BAND = 128  # rows that are worked on at a time
+_TILE = 512  # side of the noise that is laid all over a picture
 _FONTS = {"sans": "DejaVuSans-Bold.ttf", "serif": "DejaVuSerif-Bold.ttf", "mono": "DejaVuSansMono-Bold.ttf"}
 
 
@@ -109,17 +110,14 @@ class Canvas:
     def grain(self, key: int, strength: float) -> None:
         """Noise of a sensor, `strength` grey values of standard deviation."""
         rng = stream("grain", key)
-        noise = rng.normal(128, strength, (_BAND, _BAND, 1)) + rng.normal(0, strength / 3, (_BAND, _BAND, 3))
+        noise = rng.normal(128, strength, (_TILE, _TILE, 1)) + rng.normal(0, strength / 3, (_TILE, _TILE, 3))
         tile = Image.fromarray(noise.clip(0, 255).astype(np.uint8))
         width, height = self.image.size
-        strip = Image.new("RGB", (width, _BAND))
-        for left in range(0, width, _BAND):
-            strip.paste(tile, (left, 0))
-        for top in range(0, height, _BAND):
-            bottom = min(top + _BAND, height)
-            band = self.image.crop((0, top, width, bottom))
-            noisy = ImageChops.add(band, strip.crop((0, 0, width, bottom - top)), scale=1.0, offset=-128)
-            self.image.paste(noisy, (0, top))
+        for top in range(0, height, _TILE):
+            for left in range(0, width, _TILE):
+                box = (left, top, min(left + _TILE, width), min(top + _TILE, height))
+                part = tile.crop((0, 0, box[2] - left, box[3] - top))
+                self.image.paste(ImageChops.add(self.image.crop(box), part, scale=1.0, offset=-128), box)
 
     def _stretch(
         self, small: Image.Image, box: tuple[int, int, int, int], window: tuple[float, float, float, float] | None = None,

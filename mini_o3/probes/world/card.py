@@ -151,9 +151,9 @@ def _plot(rows: Sequence[Row], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure = Figure(figsize=(11, 7))
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 2).ravel()
+    axes = figure.subplots(2, 2, gridspec_kw={"left": 0.07, "right": 0.98, "bottom": 0.08, "top": 0.97}).ravel()
     bins = {
         "area": np.geomspace(8e-5, 4e-3, 40), "candidates": np.arange(0.5, 42), "turns": np.arange(0.5, 5),
         "megapixels": np.geomspace(2.5, 36, 40),
@@ -168,7 +168,7 @@ def _plot(rows: Sequence[Row], path: Path) -> None:
         for level, colour in zip(WORLD_LEVELS, ("#2a9d5c", "#e0a020", "#c0392b"), strict=True):
             values = _figures(rows, level)[name]
             if len(values):
-                axis.hist(values, edges, alpha=0.6, label=level, color=colour)
+                axis.stairs(np.histogram(values, edges)[0], edges, alpha=0.6, label=level, color=colour, fill=True)
         axis.set_xlabel(names[name])
         axis.set_ylabel("pictures" if name == "megapixels" else "questions")
         if name in ("area", "megapixels"):

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import features
+from PIL import Image, features
 
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import write_atomically
@@ -21,7 +21,6 @@ from mini_o3.probes.world.kinds import KINDS
 from mini_o3.probes.world.rules import WORLD_LEVELS
 from mini_o3.probes.world.truth import question_dict
 from mini_o3.probes.world.world import make_world, world_size
-from mini_o3.vision import open_picture
 
 VERSION = 1  # of what is painted and asked; a change to it gives another set
 PICTURES = "pictures"
@@ -46,11 +45,16 @@ class Job(NamedTuple):
         width, height = world_size(self.kind, self.level, self.seed)
         return width * height
 
+    def held(self, means: Means) -> int:
+        """Pixels in memory while it is painted."""
+        return self.pixels + (means.photo_pixels if self.kind == "photo" else 0)
+
 
 class Means(NamedTuple):
     """What painting needs: files on this machine, and the quality of what is written."""
 
     photos: dict[str, tuple[Path, ...]]  # by split: no photograph of a test picture is in a training picture
+    photo_pixels: int  # of the largest of them
     emoji: Path | None
     quality: int
 
@@ -78,8 +82,6 @@ def find_means(config: WorldConfig) -> Means:
     photos: tuple[Path, ...] = find_photos(config.photos) if config.photos else ()
     if "photo" in config.kinds and not photos:
         raise UserError("photos: the photo kind needs a folder of pictures, or `bundled`")
-    for photo in photos if config.photos != "bundled" else ():
-        open_picture(photo, PHOTO_PIXELS)
     if len({photo.name for photo in photos}) < 2:
         held_out, rest = photos, photos
     else:
@@ -89,7 +91,7 @@ def find_means(config: WorldConfig) -> Means:
         raise UserError(
             f'emoji: Noto Color Emoji is in none of {", ".join(EMOJI_FONTS)}; install it or write emoji = "drawn"'
         )
-    return Means({"train": rest, "test": held_out}, emoji, config.quality)
+    return Means({"train": rest, "test": held_out}, max(map(_pixels, photos), default=0), emoji, config.quality)
 
 
 def provenance(config: WorldConfig, means: Means) -> dict[str, Any]:
@@ -119,6 +121,18 @@ def make(job: Job, means: Means, folder: Path) -> dict[str, Any]:
         "picture": job.picture, "sha256": hashlib.sha256(content).hexdigest(), **sketch.scene.to_dict(),
         "questions": [question_dict(question) for question in questions],
     }  # fmt: skip
+
+
+def _pixels(photo: Path) -> int:
+    """How many pixels a photograph has, from its header."""
+    try:
+        with Image.open(photo) as opened:
+            pixels = opened.width * opened.height
+    except (OSError, Image.DecompressionBombError):
+        raise UserError(f"{photo}: not a picture that can be used; take it out of the folder") from None
+    if pixels > PHOTO_PIXELS:
+        raise UserError(f"{photo}: {pixels:,} pixels, more than {PHOTO_PIXELS:,}; scale it down or take it out of the folder")
+    return pixels
 
 
 def hash_file(path: Path) -> str:

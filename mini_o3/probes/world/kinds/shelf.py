@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from mini_o3.probes.world.ask import Family, Narrow, Via
 from mini_o3.probes.world.canvas import Colour
 from mini_o3.probes.world.icons import ICONS
-from mini_o3.probes.world.sketch import PAINTS, WHITE, Sketch, shade, smooth, sprites
+from mini_o3.probes.world.sketch import PAINTS, WHITE, Sketch, shade, smooth
 from mini_o3.probes.world.words import BRANDS, NOTICES, ORDINALS, TOWNS
 
 _ON_SHELF = Narrow(("shelf",), "on the {shelf} shelf from the top")
@@ -146,7 +146,6 @@ def _notes(s: Sketch, top: float, sold: list[str]) -> None:
         left += float(s.rng.uniform(12, max(13.0, s.width / u / 5))) * u
 
 
-@sprites
 def product(form: str, colour: Colour, width: int, height: int) -> Image.Image:
     """A product as RGBA: lit from the left, darker to the right."""
 
