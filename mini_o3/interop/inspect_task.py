@@ -1,0 +1,202 @@
+"""The task `mini_o3/visual_search` of inspect_ai: our episodes as its samples, our judge as its scorer.
+
+    inspect eval mini_o3/visual_search -T tasks=runs/easy -T policy=nano -T turns=32 --model none
+    inspect eval mini_o3/visual_search -T tasks=runs/easy -T temperature=0.6 --epochs 8 --log-images --model none
+
+Its own model is not asked. Epochs are samples: epoch k has seed k - 1, and inspect's reducers make Avg@K and the like of
+them. The log holds each conversation with its views (`--log-images`) and, in the metadata of the sample, the task and the
+episode, so `inspect score --scorer mini_o3/judged` can judge a log again. An answer that nobody could judge is unscored
+(`Score.unscored`: in the log with its reason, in no metric).
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from inspect_ai import Task, task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageUser,
+    Content,
+    ContentImage,
+    ContentText,
+    ModelOutput,
+)
+from inspect_ai.scorer import CORRECT, INCORRECT, Score, Scorer, Target, accuracy, scorer, stderr
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+from PIL import Image
+
+from mini_o3.episode import (
+    Conversation,
+    Episode,
+    Limits,
+    Message,
+    Policy,
+    Reply,
+    Request,
+    SearchTask,
+    read_tasks,
+    run_episode,
+)
+from mini_o3.judge import Verdict, make_judge
+from mini_o3.judge.verdict import JUDGE_FAILED, UNPARSED
+from mini_o3.kit.errors import UserError
+from mini_o3.policies.choose import choose_policy
+
+_CONCURRENT = 16  # episodes of a local model that are decoded together
+
+
+@task
+def visual_search(
+    tasks: str,
+    policy: str = "nano",
+    turns: int = 32,
+    judge: str = "auto",
+    temperature: float = 0.0,
+    max_pixels: int | None = None,
+    prompts: str | None = None,
+    dialect: str | None = None,
+) -> Task:
+    """Search pictures for the answers to questions; the arguments are those of `mini-o3 eval`.
+
+    Args:
+        tasks: folder with tasks.jsonl.
+
+    Raises:
+        UserError: there are no such tasks, or no such policy or judge.
+    """
+    if policy == "human":
+        raise UserError("policy=human: inspect has the terminal; play with `mini-o3 ask --policy human`")
+    make_judge(judge)  # complains now, not after the first search
+    return Task(
+        dataset=MemoryDataset([_sample(found) for found in _once(read_tasks(tasks))], name=tasks),
+        solver=search(tasks, policy, turns, temperature, max_pixels, prompts, dialect),
+        scorer=judged(judge),
+    )
+
+
+@solver
+def search(
+    tasks: str,
+    policy: str = "nano",
+    turns: int = 32,
+    temperature: float = 0.0,
+    max_pixels: int | None = None,
+    prompts: str | None = None,
+    dialect: str | None = None,
+) -> Solver:
+    """One episode per sample; a policy that fails is in the log as the episode's end, and raises nothing."""
+    known = {found.id: found for found in read_tasks(tasks)}
+    chosen = choose_policy(
+        policy, max_pixels=max_pixels, concurrent=_CONCURRENT, temperature=temperature, prompts=prompts, dialect=dialect,
+        tasks=list(known.values()),
+    )  # fmt: skip
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        if state.epoch > 1 and temperature == 0:
+            raise UserError("--epochs: greedy episodes on one task are all the same; give -T temperature above 0")
+        heard = Heard(chosen)
+        episode = await run_episode(known[str(state.sample_id)], heard, Limits(turns), seed=state.epoch - 1)
+        state.messages = [_chat(message) for message in heard.messages]
+        state.output = ModelOutput.from_content(f"mini_o3/{chosen.name}", episode.answer or "")
+        state.metadata["episode"] = _without_tokens(episode)
+        state.completed = True
+        return state
+
+    return solve
+
+
+@scorer(metrics=[accuracy(), stderr(cluster="picture")])
+def judged(judge: str = "auto") -> Scorer:
+    """The verdict of `--judge` on the sample's episode; errors are clustered by picture, as in our own reports."""
+    made = make_judge(judge)
+
+    async def score(state: TaskState, target: Target) -> Score:
+        episode = Episode.from_dict(state.metadata["episode"])
+        verdict = await made(SearchTask.from_dict(state.metadata["task"]), episode)
+        more: dict[str, Any] = {
+            "answer": episode.answer,
+            "explanation": verdict.reason or f"{episode.answer!r} is {verdict.kind.value}, by {made.name}",
+            "reason": _reason(verdict),
+            "metadata": {"verdict": verdict.to_dict(), "stop": episode.stop.value, "turns": episode.num_turns},
+        }
+        if not verdict.is_judged:
+            return Score.unscored(**more)
+        return Score(value=CORRECT if verdict.is_correct else INCORRECT, **more)
+
+    return score
+
+
+class Heard:
+    """A policy that is listened to: every message of its one episode, in order, views included."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.name, self.budget, self.profile = policy.name, policy.budget, policy.profile
+        self.context_tokens = policy.context_tokens
+        self.messages: list[Message] = []
+
+    def open(self, request: Request) -> HeardConversation:
+        return HeardConversation(self, self.policy.open(request))
+
+
+class HeardConversation:
+    def __init__(self, owner: Heard, inner: Conversation) -> None:
+        self.owner, self.inner = owner, inner
+
+    async def reply(self, messages: Sequence[Message]) -> Reply:
+        self.owner.messages += messages
+        reply = await self.inner.reply(messages)
+        self.owner.messages.append(Message("assistant", (reply.text,)))
+        return reply
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def _once(tasks: Sequence[SearchTask]) -> list[SearchTask]:
+    """A benchmark may hold a question twice: it is asked once, as by `mini-o3 eval`."""
+    return list({found.id: found for found in tasks}.values())
+
+
+def _sample(found: SearchTask) -> Sample:
+    return Sample(
+        input=found.asked, target=found.answer or "", id=found.id,
+        metadata={"picture": found.picture, "category": found.category, "task": found.to_dict()},
+    )  # fmt: skip
+
+
+def _reason(verdict: Verdict) -> str | None:
+    """Inspect's word for an abnormal score, ours where it has none."""
+    words = {"no answer": "no_response", UNPARSED: "invalid_response_format", JUDGE_FAILED: "grader_failed"}
+    return words.get(verdict.cause, verdict.cause.replace(" ", "_")) if verdict.reason else None
+
+
+def _chat(message: Message) -> ChatMessage:
+    kinds: dict[str, Any] = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
+    content: list[Content] = [
+        ContentText(text=part) if isinstance(part, str) else ContentImage(image=_data_url(part)) for part in message.parts
+    ]
+    made: ChatMessage = kinds[message.role](content=content)
+    return made
+
+
+def _data_url(view: Image.Image) -> str:
+    buffer = io.BytesIO()
+    view.save(buffer, "JPEG", quality=90)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _without_tokens(episode: Episode) -> dict[str, Any]:
+    """The record without token ids, as an evaluation keeps it."""
+    data = episode.to_dict()
+    for turn in data["turns"]:
+        for key in ("prompt_ids", "token_ids", "log_probs"):
+            turn.pop(key, None)
+    return data
