@@ -28,6 +28,7 @@ _ORDERS = [
     r"(?:please\s+)?(?:select|choose)\s+the\s+(?:correct|best)\s+(?:answer|option)\s+from\s+the\s+(?:options|choices)\s+(?:above|below)",
     r"select\s+the\s+best\s+answer\s+to\s+the\s+above\s+multiple-choice\s+question(?:\s+based\s+on\s+the\s+image)?",
     r"respond\s+with\s+only\s+the\s+letter(?:\s*\([^)\n]*\))?\s+of\s+the\s+correct\s+(?:option|answer)",
+    r"answer\s+(?:the\s+question\s+)?(?:with|using)\s+a\s+single\s+word\s+or\s+(?:short\s+)?phrase",
     r"the\s+best\s+answer\s+is",
     r"the\s+choices\s+are\s+listed\s+below",
     r"根据图像[^\n。]*最佳答案",
