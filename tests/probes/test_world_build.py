@@ -18,6 +18,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes.levels import TRAINING_SEEDS
 from mini_o3.probes.world import RULE_EYE, WORLD_LEVELS, WorldConfig, build
+from mini_o3.probes.world.canvas import Canvas
 from mini_o3.probes.world.check import check
 from mini_o3.probes.world.icons import find_emoji_font
 from mini_o3.probes.world.plan import find_means, plan
@@ -253,6 +254,26 @@ def test_settings_that_make_no_sense_are_one_line(tmp_path, text, said):
         build(read_config(write(tmp_path / "set.toml", text), WorldConfig), tmp_path / "set")
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_photographs_that_cannot_be_used_are_named(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    with pytest.raises(UserError, match=r"broken.jpg: not a picture that can be used; take it out of the folder"):
+        find_means(WorldConfig(photos=str(tmp_path)))
+    Image.new("1", (10_000, 5_001)).save(tmp_path / "broken.jpg", "PNG")
+    with pytest.raises(UserError, match=r"broken.jpg: 50,010,000 pixels, more than 50,000,000; scale it down"):
+        find_means(WorldConfig(photos=str(tmp_path)))
+
+
+@pytest.mark.skipif(find_emoji_font() is None, reason="Noto Color Emoji is not installed here")
+def test_emoji_take_the_place_of_silhouettes_but_for_those_whose_colour_is_asked_for():
+    drawn, coloured = Canvas((40, 40), None), Canvas((40, 40), find_emoji_font())
+    for tinted in (True, False):
+        for canvas in (drawn, coloured):
+            canvas.icon("heart", 20, 20, 30, (0, 0, 255), tinted)
+        assert (drawn.image.tobytes() == coloured.image.tobytes()) is tinted
+    red, _, blue = coloured.image.getpixel((20, 20))
+    assert red > blue + 80
 
 
 @pytest.mark.skipif(find_emoji_font() is not None, reason="Noto Color Emoji is installed here")

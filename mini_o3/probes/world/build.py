@@ -8,9 +8,11 @@ While it is being made, finished worlds are noted in DIR/.journal.jsonl; when it
 
 from __future__ import annotations
 
+import ctypes
 import json
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -35,7 +37,8 @@ from mini_o3.vision import Region
 MANIFEST = "manifest.json"
 SETTINGS = "settings.json"
 _JOURNAL = ".journal.jsonl"
-_MEMORY = 1000e6  # bytes for everything together, less than 1 GiB
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of glibc's mallopt
+_MEMORY = 940e6  # bytes for everything together, less than 1 GiB
 _PARENT, _WORKER, _PER_PIXEL = 110e6, 60e6, 4.5  # bytes: of the first process, of each other one, of a pixel being painted
 _MOST_WORKERS = 8  # more would wait for each other's memory
 
@@ -196,6 +199,9 @@ def _paint(jobs: Sequence[Job], means: Means, out: Path, workers: int) -> Iterat
 def _begin() -> None:
     """In a worker: Ctrl-C is the parent's to handle, and when the parent is gone so is the worker."""
     leave_signals_to_the_parent()
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 20)  # pictures go back to the system as soon as they are done
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (wait_for([parent.sentinel]), os._exit(1)), daemon=True).start()

@@ -34,6 +34,13 @@ _APART = """Training seeds lie below 500,000,000, test seeds from there on. The 
 share a seed, a layout (what stands where, to a 64th of the picture), a picture, a question about the same layout, or a
 photograph; `manifest.json` holds the figures and the SHA-256 of every file."""
 
+_USE = (
+    "- measure: `mini-o3 eval --tasks DIR/test --policy api:URL#MODEL --out runs/NAME` (`--policy teacher` is the searcher)",
+    "- train: `mini-o3 train grpo --config configs/grpo_7b.toml --tasks DIR/train`",
+    "- in the layout of the released VisualProbe files: `mini-o3 tasks export DIR/train --split train --out FOLDER`",
+    "- measure the readers again: `mini-o3 probe readers DIR`; check every file against its hash: the build's command again",
+)
+
 
 def write_card(out: Path, report: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
     """Measure the readers on the test questions and write card, plots and `readers.json`; returns the readers' table.
@@ -65,6 +72,7 @@ def _lines(rows: dict[str, list[Row]], split: str, readers: list[str]) -> list[s
         "## How much search it takes", "", f"Measured on the {split} questions. {_READING}", "", *readers, "",
         "## Questions", "", *_families(both), "",
         "## Training and test", "", _APART, "",
+        "## Use", "", *_USE, "",
         "## Licence", "", f"Made by a program under Apache-2.0; names in the pictures are invented.{own if photos else ''}",
     ]  # fmt: skip
 
@@ -165,14 +173,19 @@ def _plot(rows: Sequence[Row], path: Path) -> None:
         "megapixels": "megapixels",
     }
     for axis, (name, edges) in zip(axes, bins.items(), strict=True):
-        for level, colour in zip(WORLD_LEVELS, ("#2a9d5c", "#e0a020", "#c0392b"), strict=True):
-            values = _figures(rows, level)[name]
-            if len(values):
-                axis.stairs(np.histogram(values, edges)[0], edges, alpha=0.6, label=level, color=colour, fill=True)
+        for index, (level, colour) in enumerate(zip(WORLD_LEVELS, ("#2a9d5c", "#e0a020", "#c0392b"), strict=True)):
+            counts = np.histogram(_figures(rows, level)[name], edges)[0]
+            if name == "turns":
+                axis.bar(np.arange(1, 5) + 0.25 * (index - 1), counts, 0.25, label=level, color=colour)
+            else:
+                axis.stairs(counts, edges, alpha=0.6, label=level, color=colour, fill=True)
         axis.set_xlabel(names[name])
         axis.set_ylabel("pictures" if name == "megapixels" else "questions")
-        if name in ("area", "megapixels"):
-            axis.set_xscale("log")
+    axes[0].set_xscale("log")
+    axes[2].set_xticks([1, 2, 3, 4])
+    axes[3].set_xscale("log")
+    axes[3].set_xticks([3, 6, 12, 24, 33], ["3", "6", "12", "24", "33"])
+    axes[3].set_xticks([], minor=True)
     axes[0].legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -60,15 +60,15 @@ def lay_out(s: Sketch) -> None:
     pitch = (s.height - top - 2 * u) / rows
     wood = s.jitter(((120, 84, 56), (88, 92, 100), (196, 188, 176), (70, 58, 50))[int(s.rng.integers(4))], 14)
     names = s.some(BRANDS, len(BRANDS))
-    makers = s.some(TOWNS, len(TOWNS))  # none of which is the name of a product, too
+    roomy = max(rows * s.width / (14.0 * u * len(BRANDS)), 1.0)  # so that there are names enough for all shelves
     sold: list[str] = []
     for row in range(rows):
-        sold += _shelf(s, row, top + row * pitch, top + (row + 1) * pitch, wood, names, makers)
+        sold += _shelf(s, row, top + row * pitch, top + (row + 1) * pitch, wood, names, roomy)
     _notes(s, top, sold)
     s("light", int(s.rng.integers(1 << 30)), float(s.rng.uniform(0.08, 0.2)))
 
 
-def _shelf(s: Sketch, row: int, top: float, floor: float, wood: Colour, names: list[str], makers: list[str]) -> list[str]:
+def _shelf(s: Sketch, row: int, top: float, floor: float, wood: Colour, names: list[str], roomy: float) -> list[str]:
     """One shelf: its back, products, the rail with tags. Returns the names on the tags."""
     u, shelf = s.unit, ORDINALS[row]
     rail = floor - 5.4 * u
@@ -79,12 +79,12 @@ def _shelf(s: Sketch, row: int, top: float, floor: float, wood: Colour, names: l
     sold: list[str] = []
     left = float(s.rng.uniform(0.5, 2)) * u
     while True:
-        wide = float(s.rng.uniform(12.5, 17)) * u
-        if left + wide > s.width - 0.5 * u or not names or not makers:
+        wide = float(s.rng.uniform(12.5, 17)) * roomy * u
+        if left + wide > s.width - 0.5 * u or not names:
             return sold
         tall = min(float(s.rng.uniform(20, 28)) * u, rail - top - u)
         middle = left + wide / 2
-        _product(s, shelf, middle, rail, wide - 1.2 * u, tall, makers.pop())
+        _product(s, shelf, middle, rail, wide - 1.2 * u, tall)
         name, paper = names.pop(), s.one(("white", "white", *_TAGS))
         price = f"{int(s.rng.integers(0, 30))}.{s.one(('19', '29', '39', '49', '59', '69', '79', '89', '95', '99'))}"
         tag = s.plate(
@@ -112,8 +112,9 @@ def _shelf(s: Sketch, row: int, top: float, floor: float, wood: Colour, names: l
         left += wide
 
 
-def _product(s: Sketch, shelf: str, middle: float, rail: float, wide: float, tall: float, maker: str) -> None:
-    """A product standing on the rail, with a label that bears an emblem and a name."""
+def _product(s: Sketch, shelf: str, middle: float, rail: float, wide: float, tall: float) -> None:
+    """A product standing on the rail, with a label that bears an emblem and the name of its maker, which is no product's."""
+    maker = s.one(TOWNS)
     form, colour, icon = s.one(FORMS), s.one(tuple(PAINTS)), s.one(ICONS)
     width, height = round(wide), round(tall)
     s.sprite(product, (form, s.jitter(PAINTS[colour], 18), width, height), middle - width / 2, rail - height)
