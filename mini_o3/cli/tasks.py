@@ -106,5 +106,8 @@ def tasks_export(
 
     if format != "visualprobe":
         raise UserError(f"--format {format}: tasks are exported as visualprobe")
-    path = write_visualprobe(read_tasks(source), out, split)
+    tasks = read_tasks(source)
+    if split != "train" and len({task.level for task in tasks}) > 1:  # a split of the release is one level
+        tasks = [task for task in tasks if task.level == split]
+    path = write_visualprobe(tasks, out, split)
     say(f"{path}")

@@ -6,6 +6,7 @@ conversation that a request carries, so it keeps no state and may be restarted a
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -13,13 +14,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from mini_o3.episode import Request, SearchTask
+from mini_o3.episode import Conversation, PolicyError, Request, SearchTask
 from mini_o3.kit.fake_endpoint import Behaviour, Received, completion, hangs_up, sends, status, waits
 from mini_o3.kit.seed import stream
 from mini_o3.policies.teacher import Teacher
@@ -99,13 +99,24 @@ class Player:
         number = sum(not isinstance(parse(text), Malformed) for text in said)
         play = seed % _SAMPLES
         wrong = stream("wrong", self.faults.seed, task.id, play).random() < self.faults.wrong
-        search = self.teacher.open(Request(task.id, task.question, task.size or (1, 1), task.picture, play)).search
-        move = next(islice(search.moves(), number, None), None)
-        if move is None:
-            return format_action(Answer("nothing", "I have looked everywhere."))
-        if wrong and isinstance(move.action, Answer):
-            return format_action(Answer("nothing of the kind", move.action.thought))
-        return format_action(move.action)
+        conversation = self.teacher.open(Request(task.id, task.asked, task.size or (1, 1), task.picture, play))
+        text = asyncio.run(_turn_number(conversation, number))
+        action = parse(text)
+        if wrong and isinstance(action, Answer):
+            return format_action(Answer("nothing of the kind", action.thought))
+        return text
+
+
+async def _turn_number(conversation: Conversation, number: int) -> str:
+    """What is said after so many turns; the teacher does not listen, so nothing is said to it."""
+    try:
+        for _ in range(number):
+            await conversation.reply(())
+        return (await conversation.reply(())).text
+    except PolicyError:
+        return format_action(Answer("nothing", "I have looked everywhere."))
+    finally:
+        conversation.close()
 
 
 def _look(picture: Image.Image) -> np.ndarray:

@@ -128,7 +128,9 @@ def test_an_endpoint_that_is_down_fails_every_task_and_loses_nothing(probes, tmp
 
 
 def test_the_teacher_and_a_config_file_work_without_any_endpoint(probes, tmp_path):
-    (tmp_path / "c.toml").write_text(f'tasks = "{probes}"\npolicy = "teacher"\nsamples = 3\nrounds = 1\n[select]\nper_task = 1\n')
+    (tmp_path / "c.toml").write_text(
+        f'tasks = "{probes}"\npolicy = "teacher"\nsamples = 3\nrounds = 1\n[select]\nper_task = 1\n'
+    )
     done = mini_o3("collect", "--config", "c.toml", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     outcomes, _ = accounts(tmp_path / "out")

@@ -38,7 +38,11 @@ def collected(*texts, right=True, task=TASK, seed=0, turns=32):
         (collected(MISS, answer("red")), {}, Outcome(Status.DROPPED, "missed_evidence")),
         (collected(MISS, answer("red")), {"evidence": 0.0}, None),
         (collected(zoom(0.54, 0.45, 0.65, 0.65), answer("red")), {"evidence": 0.5}, None),  # over half of it is in the view
-        (collected(zoom(0.56, 0.45, 0.65, 0.65), answer("red")), {"evidence": 0.5}, Outcome(Status.DROPPED, "missed_evidence")),
+        (
+            collected(zoom(0.56, 0.45, 0.65, 0.65), answer("red")),
+            {"evidence": 0.5},
+            Outcome(Status.DROPPED, "missed_evidence"),
+        ),
         (collected(HIT, HIT, answer("red")), {}, Outcome(Status.DROPPED, "repeated_zoom")),
         (collected(HIT, HIT, answer("red")), {"repeats": True}, None),
         (collected("<think>a", HIT, answer("red")), {"malformed": False}, Outcome(Status.DROPPED, "malformed_turn")),
@@ -100,7 +104,9 @@ MADE = {(kind, i, s): make(i, s) for kind, make in SAMPLES.items() for i in rang
 @settings(max_examples=40)
 @given(
     st.lists(st.tuples(KINDS, st.integers(0, 3), st.integers(0, 2)), max_size=12, unique_by=lambda t: t[1:]),
-    st.sampled_from([{}, {"per_task": 1}, {"quotas": {"1-3": 0.4}}, {"pattern_share": 0.5}, {"evidence": 0.0, "turns": (3, 9)}]),
+    st.sampled_from(
+        [{}, {"per_task": 1}, {"quotas": {"1-3": 0.4}}, {"pattern_share": 0.5}, {"evidence": 0.0, "turns": (3, 9)}]
+    ),
     st.randoms(),
 )
 def test_everything_ends_somewhere_whatever_the_order(picks, rules, random):
