@@ -72,7 +72,7 @@ def test_a_collection_killed_three_times_ends_as_one_that_was_not(probes, tmp_pa
     rows = [Episode.from_dict(row) for row in read_jsonl(out / "episodes.jsonl")]
     finished = [(row.task_id, row.seed) for row in rows if row.stop != "policy_error"]
     assert len(set(finished)) == len(finished)  # nothing twice
-    for key, row in kept_before.items():
+    for row in kept_before.values():
         if row["stop"] != "policy_error":
             assert row in read_jsonl(out / "episodes.jsonl")  # nothing lost
     outcomes, tasks = accounts(out)

@@ -87,7 +87,8 @@ def measured(**accuracy):
     """A report with this curve."""
     curve = {limit.removeprefix("at"): {"accuracy": value, "stderr": 0.01} for limit, value in accuracy.items()}
     return {"hard": {
-        "curve": curve, "episodes": 10, "turns_mean": 5.0, "turns_mean_correct": None, "over_turn_rate": 0.1, "stops": {"void": 2},
+        "curve": curve, "episodes": 10, "turns_mean": 5.0, "turns_mean_correct": None,
+        "over_turn_rate": 0.1, "stops": {"void": 2},
         "patterns": {"depth_first": 0.5, "diversity": 1.5},
     }}  # fmt: skip
 
