@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mini_o3.cli.base import MaxPixelsOption, Progress, PromptsOption, app, err, say
+from mini_o3.kit.errors import UserError
 
 collect_app = typer.Typer(
     invoke_without_command=True, no_args_is_help=True,
@@ -51,7 +52,6 @@ def collect(
     from mini_o3.episode import read_tasks
     from mini_o3.judge import make_judge
     from mini_o3.kit.config import read_config
-    from mini_o3.kit.errors import UserError
     from mini_o3.policies.choose import choose_policy
 
     given: dict[str, Any] = {
@@ -78,9 +78,10 @@ def collect(
         report=Progress("episodes of this round"),
     )
     say(summary.headline())
-    say(f"{out / 'report.md'}; imitate what was kept with: mini-o3 train sft --episodes {out / 'kept'} --config ...")
     if summary.total(Status.KEPT) == 0:
-        err("nothing was kept: see the reasons in report.md")
+        err(f"nothing was kept: see the reasons in {out / 'report.md'}")
+    else:
+        say(f"{out / 'report.md'}; imitate what was kept with: mini-o3 train sft --episodes {out / 'kept'} --config ...")
 
 
 @collect_app.command("export")
@@ -127,8 +128,13 @@ def fake_endpoint(
 
     player = Player(read_tasks(tasks), Faults(fail, slow, malformed, wrong, seconds, seed))
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with Endpoint(answer=player, port=port, keep=False) as endpoint:
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wanted, lambda *_: stop.set())
+    try:
+        server = Endpoint(answer=player, port=port, keep=False)
+    except OSError as error:
+        raise UserError(f"--port {port}: cannot be listened on ({error.strerror}); give another one, or 0 for any") from None
+    with server as endpoint:
         say(f"--policy api:{endpoint.url}#fake")
         while not stop.wait(0.5):
             pass

@@ -73,6 +73,8 @@ def evaluate_command(
         prompts=prompts, dialect=dialect, views=views,
     )  # fmt: skip
     found = read_tasks(tasks)[:limit]
+    if not found:
+        raise UserError(f"{tasks / 'tasks.jsonl'}: holds no task; import or make some first")
     part = part_of(found, shard) if shard else found
     more = {"limit": limit} | ({"shard": shard} if shard else {})
     evaluation = _Evaluation(policy, str(tasks), found, concurrent, more)
@@ -144,14 +146,16 @@ class _Evaluation:
         from mini_o3.evaluate.protocol import manifest
         from mini_o3.evaluate.run import evaluate
         from mini_o3.judge import make_judge
+        from mini_o3.kit.rundir import held
 
         judge = make_judge(protocol.judge, cache=out / "judge_cache.jsonl", concurrent=self.concurrent)
         policy, progress = self.policy(protocol), Progress("episodes")
         made = manifest(protocol, policy, self.spec, self.tasks, self.folder, judge.name) | self.more
-        return evaluate(
-            part, policy, protocol, judge, out, manifest=made, concurrent=self.concurrent,
-            report=lambda done, total, accuracy: progress(done, total, f"accuracy {accuracy:.3f}"),
-        )  # fmt: skip
+        with held(out):
+            return evaluate(
+                part, policy, protocol, judge, out, manifest=made, concurrent=self.concurrent,
+                report=lambda done, total, accuracy: progress(done, total, f"accuracy {accuracy:.3f}"),
+            )  # fmt: skip
 
     def check(self, out: Path, protocol: Any, count: int) -> None:
         from mini_o3.evaluate.checks import check_curve

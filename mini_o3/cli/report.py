@@ -38,12 +38,15 @@ def report_command(
     verl rollout dumps (`input`, `output`, `gts`, `score`), which need --picture or --pictures; an `episodes.jsonl`. Their
     turns are played again by the rules on the original picture.
     """
+    from mini_o3.episode import EPISODES_FILE
     from mini_o3.evaluate.metrics import summarise
     from mini_o3.evaluate.protocol import PROTOCOL_FILE
     from mini_o3.evaluate.report import read_judged, write_report
     from mini_o3.kit.rundir import make_folder
     from mini_o3.show.report_page import write_page
 
+    if log.is_dir() and not (log / PROTOCOL_FILE).is_file() and (log / EPISODES_FILE).is_file():
+        log = log / EPISODES_FILE  # a collection, or an import
     draw, measured = Progress("pictures"), (log / PROTOCOL_FILE).is_file()
     out = out or (log if measured else Path()) / "report.html"
     if out.is_dir():

@@ -24,7 +24,7 @@ from mini_o3.episode import EPISODES_FILE, Episode, Limits, Policy, SearchTask, 
 from mini_o3.episode.patterns import patterns
 from mini_o3.judge import Judge, Verdict
 from mini_o3.judge.record import VERDICTS_FILE, read_verdicts, verdict_row
-from mini_o3.kit.rundir import append_jsonl, claim_run, make_folder, read_jsonl, to_json, write_json, write_text
+from mini_o3.kit.rundir import append_jsonl, claim_run, held, make_folder, read_jsonl, to_json, write_json, write_text
 from mini_o3.kit.seed import stream
 from mini_o3.protocol import PromptProfile
 from mini_o3.vision import open_picture
@@ -64,10 +64,11 @@ def collect(
     Raises:
         UserError: `out` holds another collection, or the exemplars cannot be read.
     """
-    claim_run(make_folder(out), json.loads(config.model_dump_json()), config.free_to_change)
-    collector = Collector(config, tasks, policy, judge, out, report)
-    asyncio.run(collector.run())
-    return collector.finish()
+    with held(out):
+        claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
+        collector = Collector(config, tasks, policy, judge, out, report)
+        asyncio.run(collector.run())
+        return collector.finish()
 
 
 class Collector:

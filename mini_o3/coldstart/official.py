@@ -40,10 +40,13 @@ def import_conversations(
     Raises:
         UserError: a file cannot be read as parquet, or lacks a column.
     """
-    make_folder(out / "pictures")
-    done = {(row["meta"]["file"], row["meta"]["row"]) for row in read_jsonl(out / EPISODES_FILE)}
-    done |= {(row["file"], row["row"]) for row in read_jsonl(out / SKIPPED_FILE)}
     total = sum(_open(path).metadata.num_rows for path in files)
+    try:
+        done = {(row["meta"]["file"], row["meta"]["row"]) for row in read_jsonl(out / EPISODES_FILE)}
+    except KeyError:
+        raise UserError(f"{out}: holds episodes that were not imported; give another --out folder") from None
+    done |= {(row["file"], row["row"]) for row in read_jsonl(out / SKIPPED_FILE)}
+    make_folder(out / "pictures")
     count = 0
     for path in files:
         for number, row in _rows(path):
@@ -69,7 +72,7 @@ def _open(path: Path) -> Any:
     try:
         file = pq.ParquetFile(path)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as parquet ({error})") from None
+        raise UserError(f"{path}: cannot be read as parquet ({error}); give files of Mini-o3-Coldstart-Dataset") from None
     missing = _COLUMNS - set(file.schema_arrow.names)
     if missing:
         raise UserError(f"{path}: lacks the column {', '.join(sorted(missing))}; is it a file of Mini-o3-Coldstart-Dataset?")

@@ -25,6 +25,7 @@ class Summary:
     turns: dict[str, int]
     requests: int
     tokens: int
+    is_spent: bool
     settings: dict[str, Any]
     revision: str
 
@@ -41,9 +42,10 @@ class Summary:
         lines = [f"kept {kept} of {asked} episodes, on {self.total(Status.KEPT, 'tasks')} of {tasks} tasks"]
         failed = self.total(Status.FAILED)
         if failed:
-            lines.append(
-                f"{failed} failed ({_counts(self.episodes[Status.FAILED.value])}): the next start takes them up again"
-            )
+            reasons = _counts(self.episodes[Status.FAILED.value])
+            lines.append(f"{failed} failed ({reasons}): the next start takes them up again")
+        if self.is_spent:
+            lines.append("the budget is spent: raise --max-requests or --max-tokens to go on")
         return "; ".join(lines)
 
     def to_markdown(self) -> str:
@@ -78,7 +80,7 @@ def summarise(
     turns = Counter(episode.num_turns for episode in kept)
     return Summary(
         _by_status(by_task.values()), _by_status(outcomes), rounds, shares(kept),
-        {str(number): turns[number] for number in sorted(turns)}, meter.requests, meter.tokens,
+        {str(number): turns[number] for number in sorted(turns)}, meter.requests, meter.tokens, meter.is_spent,
         config.model_dump(mode="json"), revision(),
     )  # fmt: skip
 

@@ -80,9 +80,8 @@ def headline(report: dict[str, Any]) -> str:
     line = f"{name} {_percent(report)} on {report['tasks']} tasks"
     if report["unjudged"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report["unjudged_reasons"].items())
-        line += (
-            f"; {report['unjudged']} OF {report['episodes']} EPISODES UNJUDGED ({reasons}): `mini-o3 judge run` fills them in"
-        )
+        line += f"; {report['unjudged']} OF {report['episodes']} EPISODES UNJUDGED ({reasons})"
+        line += ": the same command asks a policy again that failed, `mini-o3 judge run` a judge"
     return line
 
 

@@ -31,4 +31,6 @@ def read_config(path: Path | None, kind: type[Config], **changes: Any) -> Config
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: {field}: {first['msg']}" if path else f"--{field}: {first['msg']}") from None
+        raise UserError(
+            f"{path}: {field}: {first['msg']}" if path else f"--{field.replace('_', '-')}: {first['msg']}"
+        ) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,21 @@ def claim_run(out: Path, settings: dict[str, Any], free: Collection[str] = ()) -
         if changed:
             raise UserError(f"{out}: holds a run with other settings ({', '.join(changed)}); give another --out folder")
     write_json(path, {"config": settings, "revision": revision()})
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Work on a folder alone: a second process is refused instead of doing everything twice.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    with (make_folder(out) / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{out}: another process is at work there; wait for it, or give another --out folder") from None
+        yield
 
 
 def cut_log(path: Path, step: int) -> list[dict[str, Any]]:

@@ -156,3 +156,27 @@ def test_bad_input_is_one_line(probes, tmp_path, options, says):
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_two_collections_do_not_work_on_one_folder_at_the_same_time(probes, tmp_path):
+    player = Player(read_tasks(probes), Faults(slow=1.0, seconds=3.0))
+    with Endpoint(answer=player, keep=False) as endpoint:
+        first = subprocess.Popen(
+            command("collect", "--tasks", probes, "--policy", f"api:{endpoint.url}#fake", "--out", tmp_path / "out",
+                    "--max-pixels", 30000),
+            cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        while first.poll() is None and not (tmp_path / "out" / "config.json").exists():
+            time.sleep(0.02)
+        second = collect(probes, endpoint.url, tmp_path / "out", cwd=tmp_path)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    assert (second.returncode, "another process is at work there" in second.stderr) == (2, True)
+
+
+def test_a_port_that_is_taken_is_one_line(probes, tmp_path):
+    with Endpoint() as endpoint:
+        done = mini_o3("fake-endpoint", "--tasks", probes, "--port", endpoint.server.server_port, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "cannot be listened on" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -141,3 +141,10 @@ def test_what_is_not_such_a_file_is_one_line(tmp_path):
     assert (done.returncode, "no answered episodes there" in done.stderr) == (2, True)
     done = mini_o3("collect", "export", tmp_path / "nothing", "--out", "o", "--format", "xml", cwd=tmp_path)
     assert (done.returncode, "--format xml: unknown" in done.stderr) == (2, True)
+
+
+def test_an_import_does_not_go_into_somebody_elses_folder(folder, tmp_path):
+    export(folder, tmp_path / "out", "coldstart")
+    (path,) = (tmp_path / "out").glob("*.parquet")
+    with pytest.raises(UserError, match="holds episodes that were not imported"):
+        import_conversations([path], folder / "kept")
