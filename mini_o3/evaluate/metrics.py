@@ -53,10 +53,10 @@ def summarise(rows: Sequence[Judged]) -> dict[str, Any]:
         "curve": curve(rows),
         "patterns": shares(episodes),
     }
-    for name, key in (("categories", _category), ("families", _family), ("levels", _level)):
-        kinds = sorted({key(row.task) for row in rows if key(row.task)})
+    for name, key in (("categories", _categories), ("families", _family), ("levels", _level)):
+        kinds = sorted({kind for row in rows for kind in key(row.task)})
         if kinds:
-            summary[name] = {kind: rates([row for row in rows if key(row.task) == kind]) for kind in kinds}
+            summary[name] = {kind: rates([row for row in rows if kind in key(row.task)]) for kind in kinds}
     if any(row.task.group for row in rows):
         summary["groups"] = _rotations(rows)
     if any(row.task.targets for row in rows):
@@ -196,13 +196,15 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / max(len(values), 1)
 
 
-def _category(task: SearchTask) -> str:
-    return task.category
+def _categories(task: SearchTask) -> list[str]:
+    """`Reasoning/OCR/signs` belongs to `Reasoning`, to `Reasoning/OCR` and to itself."""
+    parts = task.category.split("/") if task.category else []
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
 
 
-def _family(task: SearchTask) -> str:
-    return task.family
+def _family(task: SearchTask) -> list[str]:
+    return [task.family] if task.family else []
 
 
-def _level(task: SearchTask) -> str:
-    return task.level
+def _level(task: SearchTask) -> list[str]:
+    return [task.level] if task.level else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from mini_o3.judge import unjudged
 from mini_o3.judge.record import read_verdicts
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import read_jsonl, write_json, write_text
+from mini_o3.published import Published, benchmark_of, published
+from mini_o3.published import to_markdown as published_table
 
 CONTROLS = "controls"  # folder of an evaluation's control experiments, one evaluation each
 
@@ -58,6 +61,9 @@ def write_report(folder: Path, tasks: Sequence[SearchTask] | None = None) -> dic
     """Write `report.json`, `report.md` and, apart from them because it never repeats, `timing.json`; return the report."""
     rows = read_judged(folder, tasks)
     report = {**summarise(rows), "protocol": read_manifest(folder)}
+    known = sorted({row.task.source for row in rows if benchmark_of(row.task.source)})
+    if known:
+        report["published"] = [asdict(number) for number in published(known)]
     controls = {
         path.name: _control(json.loads((path / "report.json").read_text(encoding="utf-8")))
         for path in sorted((folder / CONTROLS).glob("*"))
@@ -113,6 +119,9 @@ def to_markdown(report: dict[str, Any]) -> str:
     if "faithfulness" in report:
         rows = [(name.replace("_", " "), _percent(r), str(r["turns_mean"])) for name, r in report["faithfulness"].items()]
         lines += _table(("what was shown", "accuracy", "turns"), rows)
+    if "published" in report:
+        numbers = [Published(**number) for number in report["published"]]
+        lines += ["What others report on this benchmark, by their own protocols:", "", published_table(numbers)]
     lines += _table(("turns", "episodes"), list(report["turns_histogram"].items()))
     lines += _table(("pattern", "share of episodes"), [(name, f"{share:.3f}") for name, share in report["patterns"].items()])
     settings = [(name, json.dumps(value, ensure_ascii=False)) for name, value in report["protocol"].items()]

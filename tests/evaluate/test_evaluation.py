@@ -228,3 +228,19 @@ def test_a_real_model_without_its_tool_is_asked_directly(probes, tmp_path):
     }  # fmt: skip
     assert "grounding" in systems[0]
     assert "grounding" not in systems[-1]
+
+
+def test_what_others_report_stands_beside_on_a_known_benchmark(tmp_path):
+    Image.new("RGB", (300, 200)).save(tmp_path / "a.png")
+    task = SearchTask("a.png", "What?", "red", source="vstar")
+    (tmp_path / "tasks").mkdir()
+    append_jsonl(tmp_path / "tasks" / "tasks.jsonl", task.to_dict())
+    shutil.copy(tmp_path / "a.png", tmp_path / "tasks" / "a.png")
+    recording(tmp_path / "r.jsonl", answer("red"))
+    done = evaluate(tmp_path / "tasks", tmp_path / "out", policy=f"replay:{tmp_path / 'r.jsonl'}")
+    assert done.returncode == 0, done.stderr
+    rows = report(tmp_path / "out")["published"]
+    assert {row["benchmark"] for row in rows} == {"vstar"}
+    assert {"Mini-o3 7B": 88.2, "GPT-4o": 65.2}.items() <= {row["system"]: row["value"] for row in rows}.items()
+    assert all(row["source"] for row in rows)
+    assert "88.2 (Avg@32)" in (tmp_path / "out" / "report.md").read_text()

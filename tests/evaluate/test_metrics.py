@@ -142,3 +142,14 @@ def test_what_was_located_is_set_against_what_was_right():
     assert localisation(rows) == {
         "episodes": 5, "located": 0.4, "located_right": 0.2, "located_wrong": 0.2, "missed_right": 0.4, "missed_wrong": 0.2,
     }  # fmt: skip
+
+
+def test_a_category_is_scored_at_each_of_its_depths():
+    rows = [
+        said("a", 0, answer("x"), RIGHT, category="Reasoning/OCR/signs"),
+        said("b", 0, answer("y"), WRONG, category="Reasoning/OCR"),
+        said("c", 0, answer("x"), RIGHT, category="Perception/OCR"),
+    ]
+    assert {name: part["accuracy"] for name, part in summarise(rows)["categories"].items()} == {
+        "Perception": 1.0, "Perception/OCR": 1.0, "Reasoning": 0.5, "Reasoning/OCR": 0.5, "Reasoning/OCR/signs": 1.0,
+    }  # fmt: skip
