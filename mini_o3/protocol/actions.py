@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -80,3 +81,13 @@ def _check_text(what: str, text: str) -> None:
         raise ValueError(f"the {what} begins or ends with white space: {text!r}")
     if any(tag in text for tag in TAGS):
         raise ValueError(f"the {what} contains a protocol tag: {text!r}")
+
+
+def is_number(value: object) -> bool:
+    """A finite number of JSON; true and false are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False

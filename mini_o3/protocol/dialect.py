@@ -8,11 +8,10 @@ than the released system, which takes the last of several calls, ignores an answ
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Any, NoReturn
 
-from mini_o3.protocol.actions import TAGS, Action, Answer, Fault, Malformed, Zoom, source_name
+from mini_o3.protocol.actions import TAGS, Action, Answer, Fault, Malformed, Zoom, is_number, source_name
 from mini_o3.vision import Region
 
 _ACTION = re.compile(r"<(grounding|answer)>")
@@ -100,7 +99,7 @@ def _zoom(content: str, thought: str) -> Zoom:
     if not isinstance(call, dict) or set(call) != {"bbox_2d", "source"}:
         _refuse(Fault.BAD_FIELDS, f"The grounding needs exactly the fields bbox_2d and source, like {_EXAMPLE}.")
     box, source = call["bbox_2d"], call["source"]
-    if not (isinstance(box, list) and len(box) == 4 and all(_is_number(value) for value in box)):
+    if not (isinstance(box, list) and len(box) == 4 and all(is_number(value) for value in box)):
         _refuse(Fault.BAD_BOX, "bbox_2d must be a list of four numbers [x0, y0, x1, y1].")
     x0, y0, x1, y1 = (float(value) for value in box)
     if not all(0.0 <= value <= 1.0 for value in (x0, y0, x1, y1)):
@@ -121,15 +120,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False
 
 
 def _number(value: float) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from mini_o3.protocol.actions import TAGS, Answer, Fault, Zoom
+from mini_o3.protocol.actions import TAGS, Answer, Fault, Zoom, is_number
 from mini_o3.vision import Region
 
 CALL, CALL_END = "<tool_call>", "</tool_call>"
@@ -142,7 +141,7 @@ def read_box(arguments: dict[str, Any]) -> tuple[float, float, float, float]:
         Refused: there are no such four.
     """
     box = arguments.get("bbox_2d")
-    if not (isinstance(box, list) and len(box) == 4 and all(_is_number(value) for value in box)):
+    if not (isinstance(box, list) and len(box) == 4 and all(is_number(value) for value in box)):
         refuse(Fault.BAD_BOX, "bbox_2d must be a list of four numbers [x1, y1, x2, y2].")
     x0, y0, x1, y1 = (float(value) for value in box)
     return x0, y0, x1, y1
@@ -155,7 +154,7 @@ def read_index(arguments: dict[str, Any], field: str, first: int, count: int) ->
         Refused: it is not a whole number, or one of the `count` frames.
     """
     value = arguments.get(field, first)
-    if not _is_number(value) or float(value) != int(value):
+    if not is_number(value) or float(value) != int(value):
         refuse(Fault.BAD_SOURCE, f"{field} must be a whole number; {first} is the whole picture.")
     if not 0 <= int(value) - first < count:
         known = f"they go from {first} to {first + count - 1}"
@@ -197,12 +196,3 @@ def short(value: float, digits: int = 3) -> int | float:
     """Rounded; whole numbers without a point, as models write them."""
     rounded = round(value, digits)
     return int(rounded) if rounded == int(rounded) else rounded
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False
