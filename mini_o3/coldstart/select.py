@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from mini_o3.episode import Episode, SearchTask, StopReason
 from mini_o3.episode.patterns import patterns
 from mini_o3.kit.seed import stream
-from mini_o3.vision import Rect, Region
+from mini_o3.vision import Rect
 
 
 class Status(StrEnum):
@@ -130,13 +130,7 @@ def looks_twice(episode: Episode) -> bool:
 def shown_least(collected: Collected) -> float:
     """The least share of any target that the view before the answer shows."""
     seen = collected.episode.evidence
-    return min((_covered(target, seen) for target in collected.task.targets), default=1.0) if seen else 0.0
-
-
-def _covered(target: Region, view: Region) -> float:
-    width = min(target.x1, view.x1) - max(target.x0, view.x0)
-    height = min(target.y1, view.y1) - max(target.y0, view.y0)
-    return max(width, 0.0) * max(height, 0.0) / ((target.x1 - target.x0) * (target.y1 - target.y0))
+    return min((seen.overlap(target) for target in collected.task.targets), default=1.0) if seen else 0.0
 
 
 def _iou(one: Rect, other: Rect) -> float:

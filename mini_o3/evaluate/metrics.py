@@ -183,13 +183,7 @@ def _located(row: Judged) -> bool:
     views = [Region.of_rect(turn.rect, size) for turn in row.episode.turns if turn.rect is not None]
     whole = Region.of_rect(Rect(0, 0, *size), size)
     looks = [view for view in views if view.xyxy != whole.xyxy]
-    return all(any(_share_in(target, view) >= _HELD for view in looks) for target in row.task.targets)
-
-
-def _share_in(target: Region, view: Region) -> float:
-    width = min(target.x1, view.x1) - max(target.x0, view.x0)
-    height = min(target.y1, view.y1) - max(target.y0, view.y0)
-    return max(width, 0.0) * max(height, 0.0) / ((target.x1 - target.x0) * (target.y1 - target.y0))
+    return all(any(view.overlap(target) >= _HELD for view in looks) for target in row.task.targets)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -97,10 +97,10 @@ class MiniO3(lmms):
             return [self._said(episode) for episode in self.searches.answer(questions, lambda: bar.update() and None)]
 
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
-        raise NotImplementedError("mini_o3 answers questions; it has no likelihood of given texts")
+        raise UserError("mini_o3 answers questions and has no likelihood of given texts; choose tasks of generate_until")
 
     def generate_until_multi_round(self, requests: list[Any]) -> list[str]:
-        raise NotImplementedError("mini_o3 has its own turns; multi-round tasks are not asked")
+        raise UserError("mini_o3 takes its turns by itself; choose tasks of generate_until, not of several rounds")
 
     def _question(self, doc_to_messages: Any, doc_id: int, task: str, split: str, seed: int) -> Question:
         messages = ChatMessages(messages=doc_to_messages(self.task_dict[task][split][doc_id]))
