@@ -96,11 +96,7 @@ def curve(rows: Sequence[Judged], limits: Sequence[int] = LIMITS) -> dict[str, d
 
 def over_samples(rows: Sequence[Judged], together: Callable[[Iterable[bool]], bool]) -> list[Value]:
     """One value per task from its judged samples; `any` makes Pass@K of it."""
-    by_task: dict[str, list[Judged]] = defaultdict(list)
-    for row in rows:
-        if row.verdict.is_judged:
-            by_task[row.task.id].append(row)
-    return [_value(mine[0], together(row.verdict.is_correct for row in mine)) for mine in by_task.values()]
+    return [_value(mine[0], together(row.verdict.is_correct for row in mine)) for mine in _by_task(rows)]
 
 
 def majority(rows: Sequence[Judged]) -> list[Value]:
@@ -108,12 +104,8 @@ def majority(rows: Sequence[Judged]) -> list[Value]:
 
     Samples without an answer do not vote; a task on which nobody answered is wrong.
     """
-    by_task: dict[str, list[Judged]] = defaultdict(list)
-    for row in rows:
-        if row.verdict.is_judged:
-            by_task[row.task.id].append(row)
     values = []
-    for mine in by_task.values():
+    for mine in _by_task(rows):
         votes: dict[str, list[Judged]] = defaultdict(list)
         for row in sorted(mine, key=lambda row: row.episode.seed):
             if row.episode.answer is not None:
@@ -160,6 +152,15 @@ def mean_over_tasks(values: Sequence[Value]) -> tuple[float | None, float | None
         return round(mean, 4), None
     variance = sum(residue**2 for residue in residues.values()) / len(means) ** 2 * count / (count - 1)
     return round(mean, 4), round(math.sqrt(variance), 4)
+
+
+def _by_task(rows: Sequence[Judged]) -> list[list[Judged]]:
+    """The judged episodes of each task."""
+    found: dict[str, list[Judged]] = defaultdict(list)
+    for row in rows:
+        if row.verdict.is_judged:
+            found[row.task.id].append(row)
+    return list(found.values())
 
 
 def _value(row: Judged, value: float) -> Value:
