@@ -5,8 +5,8 @@ answers only when the evidence is legible in the last view. Its search follows o
 
 - `trial_and_error`: list the candidates that show in the overview, look at one after the other;
 - `depth_first`: descend into a quarter, try what shows there, come back to the original, descend into the next;
-- `self_correction`: some looks miss their aim, or go to a thing of another colour; it notices, says so and looks wider or
-  goes on;
+- `self_correction`: some looks miss their aim, cut off what stands beside it, or go to a thing of another colour; it notices,
+  says so and looks wider or goes on;
 - `second_look`: the first list of candidates lacks the right one; it runs out, and goes through the quarters.
 
 Every thought restates the goal, says what the last look showed and then what to do next: with the goal's words right
@@ -39,6 +39,8 @@ _WEIGHTS = {
     "medium": (0.35, 0.2, 0.25, 0.2),
     "hard": (0.0, 0.7, 0.3, 0.0),  # nothing shows in the overview, so there is nothing to list there
 }
+_BACK = 0.2  # by so much wider is the look after one that cut off what stands beside the target
+_TOO_NEAR = 0.8  # share of targets with something beside them that `self_correction` first looks at too closely
 _WIDER = 0.6  # side of the second look after a miss, around the same place
 
 
@@ -155,11 +157,10 @@ class Search:
 
     def try_candidates(self, frame: int, forget: bool = False) -> Moves:
         """Look at everything in `frame` that could be it, in reading order."""
-        shown = [s for s in self.see(frame) if not (forget and self.goal.fits(s.thing))]
+        shown = sight.apart([s for s in self.see(frame) if not (forget and self.goal.fits(s.thing))], self.goal.colour)
         listed = [s for s in sight.of_colour(shown, self.goal.colour) if s.thing not in self.tried]
-        decoy = self.decoy(frame) if self.pattern == "self_correction" and listed else None
+        decoy = self.decoy(shown) if self.pattern == "self_correction" and listed else None
         if decoy is not None:
-            decoy = next(s for s in shown if s.thing is decoy.thing)
             listed = [s for s in shown if s in listed or s is decoy]
         spots = sight.survey(shown, self.goal.colour, decoy, but=self.tried)
         for index, candidate in enumerate(listed):
@@ -208,6 +209,10 @@ class Search:
                 yield self.zoom(frame, thing.spot, side, "closer")
                 continue
             answer = self.answer(seen, thing)
+            near = self.too_near(frame, thing) if beside and answer is not None and not widened else None
+            if near is not None:
+                yield self.zoom(frame, thing.spot, near, "closer", learn=False)
+                continue
             if answer is not None:
                 self.found = True
                 yield Move(Answer(answer, self.thought(f"answer {answer}")))
@@ -216,7 +221,7 @@ class Search:
                 return
             widened = True  # what stands beside it is cut off: the same place again, in a larger box
             source, spot, side = self.last
-            yield self.zoom(source, spot, side + 0.2, "cut off", "back")
+            yield self.zoom(source, spot, side + _BACK, "cut off", "back")
 
     def reading(self, seen: list[sight.Seen]) -> str:
         """What the view shows of the candidate in its middle, as far as the goal needs it, and whether it is ruled out."""
@@ -290,9 +295,25 @@ class Search:
                 places.append(place)
         return places[self.rng.integers(len(places))] if places else None
 
-    def decoy(self, frame: int) -> sight.Seen | None:
+    def too_near(self, frame: int, thing: sight.Seen) -> float | None:
+        """Side of a look that cuts off what stands beside the target, though a wider one shows it; None most of the time."""
+        if self.pattern != "self_correction" or not self.goal.fits(thing.thing) or self.rng.random() > _TOO_NEAR:
+            return None
+        for side in (0.4, 0.3, 0.2):
+            shows = []
+            for wide in (side, side + _BACK):
+                box = Region.around(*thing.spot, wide, wide, frame).to_rect(self.rects[frame])
+                shown = sight.look(self.task.things, self.size, box)
+                central = sight.central(shown, self.goal.colour)
+                whole = central is not None and central.thing is thing.thing and central.shape_shows
+                shows.append((whole, bool(whole and central and sight.neighbour(shown, central))))
+            if shows == [(True, False), (True, True)]:
+                return side
+        return None
+
+    def decoy(self, shown: Sequence[sight.Seen]) -> sight.Seen | None:
         """A thing of another colour, taken for a candidate by mistake; None if there is none, and some of the time."""
-        others = [s for s in self.see(frame) if self.goal.colour not in (None, s.thing.colour)]
+        others = [s for s in shown if self.goal.colour not in (None, s.thing.colour)]
         return others[self.rng.integers(len(others))] if others and self.rng.random() < 0.7 else None
 
     def thought(self, *plan: str) -> str:

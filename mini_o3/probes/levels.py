@@ -15,6 +15,7 @@ EYE = PixelBudget(max_pixels=VIEW_SIDE**2, min_pixels=VIEW_SIDE**2, multiple=28,
 SEE_SHAPE = 30  # a thing this many view pixels wide shows its shape
 SEE_DIGIT = 54  # and this many its digit
 SEE_DOT = 4.5  # narrower things are not there for it at all
+ONE_DOT = 0.105  # things nearer to each other (share of the view, in x and in y) are pointed at as one
 QUARTER = 0.6  # side of a quarter of the frame: quarters overlap, so that nothing lies on a seam
 FIRST_BOX = 0.3  # side of a box around a dot of the overview, share of the frame
 LEAST_BOX = 0.2  # and of any closer look

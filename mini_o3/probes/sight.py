@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mini_o3.episode.task import Thing
-from mini_o3.probes.levels import SEE_DIGIT, SEE_DOT, SEE_SHAPE, STEP, VIEW_SIDE
+from mini_o3.probes.levels import ONE_DOT, SEE_DIGIT, SEE_DOT, SEE_SHAPE, STEP, VIEW_SIDE
 from mini_o3.vision import Rect
 
 
@@ -79,6 +79,15 @@ def neighbour(seen: Sequence[Seen], of: Seen) -> Seen | None:
     others = [s for s in seen if s is not of]
     near = min(others, key=lambda s: math.hypot(s.x - of.x, s.y - of.y), default=None)
     return near if near and math.hypot(near.x - of.x, near.y - of.y) < 1.7 * of.share else None
+
+
+def apart(seen: Sequence[Seen], colour: str | None) -> list[Seen]:
+    """Those that can be told apart: of things within `ONE_DOT` of each other one stays, of the colour looked for if one has it."""
+    kept: list[Seen] = []
+    for thing in sorted(seen, key=lambda s: s.thing.colour != colour):
+        if all(max(abs(thing.x - other.x), abs(thing.y - other.y)) >= ONE_DOT for other in kept):
+            kept.append(thing)
+    return [thing for thing in seen if thing in kept]
 
 
 def point(found: Sequence[Seen], colour: str | None) -> str:

@@ -21,6 +21,7 @@ from mini_o3.probes.sprites import COLOURS
 from mini_o3.sft.drill import drill
 from mini_o3.sft.guesser import Guesser
 from mini_o3.sft.perception import PerceptionData, Sample
+from mini_o3.sft.slips import Slips
 from mini_o3.sft.stutter import stutter
 from mini_o3.vision import Rect, show
 
@@ -46,6 +47,7 @@ class EpisodeData:
     families: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(FAMILIES, 0.25))
     turns: int = 12
     guesses: float = 0.0
+    slips: float = 0.0
 
     def __call__(self, index: int) -> list[Sample]:
         rng = stream("sft", self.seed, index)
@@ -64,7 +66,7 @@ class EpisodeData:
             f"sft_{index}", questions.ask(rng, scene.goal), scene.answer, level=level.name, size=empty.size,
             goal=scene.goal, things=scene.things,
         )  # fmt: skip
-        teacher = Guesser(Teacher([task]), self.guesses)
+        teacher = Slips(Guesser(Teacher([task]), self.guesses), self.slips)
         return render_teacher(self.renderer, task, picture, Limits(turns=self.turns), int(rng.integers(2**31)), rng, teacher)
 
 

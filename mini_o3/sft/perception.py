@@ -168,12 +168,12 @@ def _questions(rng: np.random.Generator, seen: list[sight.Seen]) -> list[tuple[s
         if present:
             colours += [str(c) for c in rng.permutation(present)[:2]]
         for wanted in colours:
-            found = sight.of_colour(seen, wanted)
+            found = sight.of_colour(sight.apart(seen, wanted), wanted)
             pairs.append((f"point {wanted or 'things'}", sight.point(found, wanted)))
         if present and rng.random() < 0.3:
-            pairs[-1] = (f"find {present[0]}", f"{sight.survey(seen, present[0])}.")
+            pairs[-1] = (f"find {present[0]}", f"{sight.survey(sight.apart(seen, present[0]), present[0])}.")
         if present and rng.random() < 0.7:  # with no colour in the question that could be copied
-            pairs[0] = ("find things", f"{sight.listing(seen)}.")
+            pairs[0] = ("find things", f"{sight.listing(sight.apart(seen, None))}.")
     return pairs or [("describe thing", sight.describe(seen, None))]
 
 

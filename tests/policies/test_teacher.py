@@ -168,7 +168,8 @@ def test_self_correction_marks_a_missed_look_and_looks_wider():
         for index, turn in enumerate(found.turns):
             again = found.turns[min(index + 1, found.num_turns - 1)]
             if not again.thought.endswith("missed; wider"):
-                assert turn.learn or "; look at" in turn.thought, task.id  # nor is a list with a decoy in it
+                near = again.thought.endswith("cut off; back")
+                assert turn.learn or "; look at" in turn.thought or near, task.id  # nor is a list with a decoy in it
                 continue
             misses += 1
             assert (turn.learn, again.learn) == (False, True)
@@ -195,6 +196,22 @@ def test_a_missed_look_does_not_show_what_it_was_aimed_at():
     assert wrong == []
 
 
+def test_self_correction_cuts_off_what_stands_beside_the_target_says_so_and_looks_wider():
+    cut = 0
+    for task, found in every_episode("self_correction"):
+        for turn, again in zip(found.turns, found.turns[1:], strict=False):
+            if again.thought.endswith("cut off; back") and not turn.learn:
+                cut += 1
+                near, wide = (sight.look(task.things, found.size, look.rect) for look in (turn, again))
+                (shown,) = [s for s in near if s.thing == target(task)]
+                assert shown.shape_shows
+                assert sight.neighbour(near, shown) is None
+                (shown,) = [s for s in wide if s.thing == target(task)]
+                assert sight.neighbour(wide, shown).thing.shape == task.answer
+                assert again.learn
+    assert cut >= 5
+
+
 def test_self_correction_takes_things_of_another_colour_for_candidates_and_says_that_they_are_not():
     decoys = 0
     for task, found in seen_from_afar("self_correction"):
@@ -212,7 +229,7 @@ def test_a_list_names_the_colour_of_everything_that_shows_and_then_the_places_of
         if task.goal.colour is None:
             continue
         _, everything, likely, _ = found.turns[0].thought.split("; ")
-        seen = sight.look(task.things, found.size, frames(found)[0])
+        seen = sight.apart(sight.look(task.things, found.size, frames(found)[0]), task.goal.colour)
         words = everything.removeprefix("things at ").split()
         assert words == [word for s in seen for word in (sight.spot_words(s.spot), s.thing.colour)], task.id
         places = [place for place, colour in zip(words[::2], words[1::2], strict=True) if colour == task.goal.colour]
