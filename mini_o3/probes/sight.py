@@ -82,7 +82,7 @@ def neighbour(seen: Sequence[Seen], of: Seen) -> Seen | None:
 
 
 def apart(seen: Sequence[Seen], colour: str | None) -> list[Seen]:
-    """Those that can be told apart: of things within `ONE_DOT` of each other one stays, of the colour looked for if one has it."""
+    """Those that can be told apart: of things within `ONE_DOT` of each other one stays, of the sought colour if it can be."""
     kept: list[Seen] = []
     for thing in sorted(seen, key=lambda s: s.thing.colour != colour):
         if all(max(abs(thing.x - other.x), abs(thing.y - other.y)) >= ONE_DOT for other in kept):

@@ -45,7 +45,7 @@ def test_no_slips_change_nothing_and_no_search_ends_void():
 
 
 def test_broken_turns_are_context_and_the_mended_ones_are_learnt():
-    model, tokenizer = new_nano()
+    _, tokenizer = new_nano()
     renderer = ChatRenderer(tokenizer, 28)
     probe = PROBES[0]
     plain = render_teacher(renderer, probe.task, probe.picture, Limits(turns=40), 0)
