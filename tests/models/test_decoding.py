@@ -10,6 +10,7 @@ from PIL import Image
 
 from mini_o3.episode import Limits, SearchTask, StopReason, run_episode
 from mini_o3.models.engine import Engine
+from mini_o3.models.engine.drafts import Drafts
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.render import ChatRenderer
 from mini_o3.models.sampling import Sampled, Sampling, draw
@@ -44,13 +45,18 @@ def full_logits(vlm, episode, picture):
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_logits_of_many_conversations_with_the_cache_kept_equal_a_full_reencode_of_each(nano, monkeypatch, temperature):
     """Three pictures, the first of them twice, four at a time, prompts read in small pieces, a fifth that has to wait."""
-    seen = {}
+    seen, foreseen = {}, []
     plain = Engine._say
 
     def recording(self, turns, logits):
-        for turn, row in zip(turns, logits.clone(), strict=True):
-            seen.setdefault(turn.stream, []).append((self.cache.lengths[turn.stream.slot], row))
+        """Rows of what was drafted wrongly lead nowhere, so they are left out."""
+        before = [(self.cache.lengths[turn.stream.slot] + bool(turn.drawn), len(turn.drawn), turn.draft) for turn in turns]
+        rows = logits.clone().split([1 + len(draft) for *_, draft in before])
         plain(self, turns, logits)
+        for turn, of_turn, (length, drawn, draft) in zip(turns, rows, before, strict=True):
+            taken = of_turn[: len(turn.drawn) - drawn]
+            seen.setdefault(turn.stream, []).extend((length + index, row) for index, row in enumerate(taken))
+            foreseen.append((len(draft), len(taken) - 1))
 
     monkeypatch.setattr(Engine, "_say", recording)
     probes = [make_probe(500_000_123 + n, "easy", size=(1400, 1400)) for n in (0, 0, 1, 2, 3)]
@@ -74,6 +80,8 @@ def test_logits_of_many_conversations_with_the_cache_kept_equal_a_full_reencode_
     episodes = asyncio.run(together())
     assert sum(episode.num_zooms >= 2 for episode in episodes) >= 3
     assert sorted(policy.engine.free) == [0, 1, 2, 3]
+    assert sum(right for _, right in foreseen) >= 20
+    assert sum(drafted - right for drafted, right in foreseen) >= 5
     for seed, stream in streams:
         episode, probe = episodes[seed], probes[seed]
         logits = full_logits(nano, episode, probe.picture)
@@ -98,6 +106,36 @@ def test_equal_seeds_sample_equal_episodes(nano):
     ]
     assert runs[0].token_ids == runs[1].token_ids
     assert runs[0].token_ids != runs[2].token_ids
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.6])
+def test_what_is_said_does_not_depend_on_drafts(nano, temperature):
+    probes = [make_probe(500_000_200 + n, "easy", size=(1400, 1400)) for n in range(3)]
+    said = []
+    for draft_tokens in (0, 3, 9):
+        policy = Local(nano, "nano", slots=3, sampling=Sampling(temperature=temperature, max_tokens=40))
+        policy.engine.drafts = Drafts(draft_tokens)
+
+        async def together(policy=policy):
+            runs = (run_episode(p.task, policy, Limits(turns=5), picture=p.picture, seed=7) for p in probes for _ in range(2))
+            return await asyncio.gather(*runs)
+
+        said.append([episode.token_ids for episode in asyncio.run(together())])
+    assert said[0] == said[1] == said[2]
+
+
+def test_drafts_follow_the_majority_and_end_where_it_is_unsure():
+    drafts = Drafts(4)
+    assert drafts.guess([1, 2], 9) == []
+    for turn in ([1, 2, 3, 4, 5], [1, 2, 3, 4, 6], [1, 2, 3, 4, 7]):
+        drafts.learn(turn)
+    assert drafts.guess([1], 9) == [2, 3, 4]
+    assert drafts.guess([1], 2) == [2, 3]
+    assert drafts.guess([1], 0) == []
+    for _ in range(9):
+        drafts.learn([1, 2, 3, 4, 6])
+    assert drafts.guess([1], 9) == [2, 3, 4, 6]
+    assert Drafts(0).guess([1], 9) == []
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

@@ -7,21 +7,16 @@ pay for the longest context in the room. Weights are read where transformers kee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from mini_o3.kit.errors import UserError
+from mini_o3.models.engine.attention import Attention, Piece, look_ahead
 from mini_o3.models.engine.slots import SlotCache
 
 
-class Piece(NamedTuple):
-    """`tokens` new ones of the conversation in `slot`, to follow the `start` it holds."""
-
-    slot: int
-    start: int
-    tokens: int
+_SHORT = 16  # tokens; pieces up to here find their mask ready
 
 
 class PackedDecoder:
@@ -34,6 +29,7 @@ class PackedDecoder:
             raise UserError(f"this checkpoint has layers of {', '.join(sorted(kinds))}; only full attention can be run")
         self.language, self.cache = language, cache
         self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.ahead = torch.empty(0, 0)
         self.sections = (config.rope_parameters or {}).get("mrope_section", [16, 24, 24])
 
     def __call__(self, embedded: torch.Tensor, places: torch.Tensor, pieces: Sequence[Piece]) -> torch.Tensor:
@@ -45,40 +41,20 @@ class PackedDecoder:
         device = embedded.device
         slots = torch.tensor([piece.slot for piece in pieces for _ in range(piece.tokens)], device=device)
         at = torch.tensor([at for piece in pieces for at in range(piece.start, piece.start + piece.tokens)], device=device)
+        shared = self.heads // self.kv_heads
         cos, sin = self._rotation(places, embedded.dtype)
-        masks = [_mask(piece, self.heads // self.kv_heads, device) for piece in pieces]
+        if self.ahead.shape[1] < 2 * self.cache.capacity or self.ahead.dtype != embedded.dtype:
+            self.ahead = look_ahead(_SHORT, shared, self.cache.capacity, self.cache.capacity, embedded)
+        attend = Attention(pieces, shared, self.ahead)
         hidden = embedded
         for layer, (keys, values) in zip(self.language.layers, self.cache.layers, strict=True):
             attention, normed = layer.self_attn, layer.input_layernorm(hidden)
             query = _rotate(attention.q_proj(normed).unflatten(-1, (self.heads, -1)), cos, sin)
             keys[slots, :, at] = _rotate(attention.k_proj(normed).unflatten(-1, (self.kv_heads, -1)), cos, sin)
             values[slots, :, at] = attention.v_proj(normed).unflatten(-1, (self.kv_heads, -1))
-            hidden = hidden + attention.o_proj(self._attend(query, keys, values, pieces, masks).flatten(1))
+            hidden = hidden + attention.o_proj(attend(query, keys, values))
             hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
         return self.language.norm(hidden)  # type: ignore[no-any-return]
-
-    def _attend(
-        self,
-        query: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        pieces: Sequence[Piece],
-        masks: Sequence[torch.Tensor | None],
-    ) -> torch.Tensor:
-        """Mixed values (N, heads, width of a head). Heads that share keys stand as further queries: nothing is repeated."""
-        grouped = query.unflatten(1, (self.kv_heads, -1))
-        mixed, row = [], 0
-        for (slot, start, count), mask in zip(pieces, masks, strict=True):
-            held = keys[slot : slot + 1, :, : start + count], values[slot : slot + 1, :, : start + count]
-            mine = grouped[row : row + count]
-            if count == 1:
-                mixed.append(F.scaled_dot_product_attention(mine, *held))
-            else:
-                flat = mine.permute(1, 2, 0, 3).flatten(1, 2)[None]
-                out = F.scaled_dot_product_attention(flat, *held, attn_mask=mask)
-                mixed.append(out[0].unflatten(1, (-1, count)).permute(2, 0, 1, 3))
-            row += count
-        return torch.cat(mixed).flatten(1, 2)
 
     def _rotation(self, places: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosines and sines (N, 1, width of a head): each section of frequencies turns with its own axis."""
@@ -88,14 +64,6 @@ class PackedDecoder:
         angles = torch.cat([angles, angles], -1)[:, None]
         scale = rotary.attention_scaling
         return (angles.cos() * scale).to(dtype), (angles.sin() * scale).to(dtype)
-
-
-def _mask(piece: Piece, shared: int, device: torch.device) -> torch.Tensor | None:
-    """Token t sees all that the slot held and what comes up to itself; a single token sees everything."""
-    if piece.tokens == 1:
-        return None
-    reach = torch.arange(piece.start, piece.start + piece.tokens, device=device)
-    return torch.arange(piece.start + piece.tokens, device=device) <= reach.repeat(shared)[:, None]
 
 
 def _rotate(t: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 A conversation (`Stream`) owns one cache slot from its first turn to its close, so what was once read is never read again.
 Conversations that begin alike (a group of rollouts on one question) read the beginning once. Each step of the loop
 takes in what is new, encodes its views in one batch, reads at most `prefill_tokens` of prompts, so that nobody who
-speaks waits for a long prompt, and draws one token for everyone who speaks.
+speaks waits for a long prompt, and draws a token for everyone who speaks, or several where a draft foresaw them.
 
 Positions are always passed explicitly: transformers keeps the rotary offset of the last conversation as state on the
 model, so implicit positions are wrong as soon as two conversations alternate.
@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from mini_o3.models.engine.decoder import PackedDecoder, Piece
+from mini_o3.models.engine.attention import Piece
+from mini_o3.models.engine.decoder import PackedDecoder
+from mini_o3.models.engine.drafts import Drafts
 from mini_o3.models.engine.slots import SlotCache
 from mini_o3.models.engine.turns import Beginning, Stream, Turn, settle
 from mini_o3.models.engine.views import ViewEncoder, digest, view_key
@@ -39,12 +41,13 @@ class Engine:
     matrix products of another shape.
     """
 
-    def __init__(self, vlm: Vlm, slots: int = 64, prefill_tokens: int = 1024) -> None:
+    def __init__(self, vlm: Vlm, slots: int = 64, prefill_tokens: int = 1024, draft_tokens: int = 5) -> None:
         self.vlm, self.prefill_tokens = vlm, prefill_tokens
         self.language = vlm.model.model.language_model
         dtype = next(self.language.parameters()).dtype
         self.cache = SlotCache(vlm.model.config.text_config, slots, dtype, vlm.device)
         self.decoder = PackedDecoder(self.language, self.cache)
+        self.drafts = Drafts(draft_tokens)
         self.free = list(range(slots))
         self.queue: list[asyncio.Future[None]] = []  # those who wait for a slot
         self.inbox: queue.SimpleQueue[Turn | Stream] = queue.SimpleQueue()  # a stream: it is closed
@@ -213,8 +216,8 @@ class Engine:
                 reading.append((turn, count))
         if not (speaking or reading):
             return
-        pieces = [Piece(turn.stream.slot, self.cache.lengths[turn.stream.slot], 1) for turn in speaking]
-        pieces += [Piece(turn.stream.slot, self.cache.lengths[turn.stream.slot], count) for turn, count in reading]
+        pieces = [Piece(turn.stream.slot, self._length(turn), 1 + len(turn.draft)) for turn in speaking]
+        pieces += [Piece(turn.stream.slot, self._length(turn), count) for turn, count in reading]
         embedded, places = self._drawn(speaking)
         for turn, count in reading:
             assert turn.embedded is not None
@@ -223,52 +226,69 @@ class Engine:
             places.append(turn.places[:, turn.read : turn.read + count])
             turn.read += count
         hidden = self.decoder(torch.cat(embedded), torch.cat(places, 1), pieces)
-        for piece in pieces:
-            self.cache.advance(piece.slot, piece.tokens)
-        ends = np.cumsum([piece.tokens for piece in pieces]) - 1
-        turns = [*speaking, *(turn for turn, _ in reading)]
-        done = [row for row, turn in enumerate(turns) if row < len(speaking) or not turn.unread]
-        if not done:
+        rows = list(range(sum(piece.tokens for piece in pieces[: len(speaking)])))  # whose logits are wanted
+        end = len(rows)
+        for turn, count in reading:
+            self.cache.advance(turn.stream.slot, count)
+            end += count
+            if not turn.unread:
+                rows.append(end - 1)
+        if not rows:
             return
         self.reading = [turn for turn in self.reading if turn.unread]
-        logits = self.vlm.model.lm_head(hidden[ends[done]])
-        for row, scores in zip(done, logits, strict=True):
-            turn = turns[row]
-            if turn.begins and not turn.drawn:
-                slot = turn.stream.slot
-                self.beginnings[turn.begins] = Beginning(slot, self.cache.lengths[slot], scores)
-        self._say([turns[row] for row in done], logits)
+        read = [turn for turn, _ in reading if not turn.unread]
+        logits = self.vlm.model.lm_head(hidden[rows])
+        for turn, scores in zip(read, logits[len(rows) - len(read) :], strict=True):
+            if turn.begins:
+                self.beginnings[turn.begins] = Beginning(turn.stream.slot, self._length(turn), scores)
+        self._say([*speaking, *read], logits)
+
+    def _length(self, turn: Turn) -> int:
+        return self.cache.lengths[turn.stream.slot]
 
     def _drawn(self, turns: list[Turn]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """What everyone drew last, embedded, and its positions; it is in the context now."""
+        """What everyone drew last, and the draft of what comes after it, embedded, and its positions."""
         if not turns:
             return [], []
-        ids = [turn.stream.pending[0] for turn in turns]
-        at = [turn.stream.position for turn in turns]
-        for turn in turns:
-            turn.stream.position += 1
-            turn.stream.pending = []
+        ids = [token for turn in turns for token in (turn.stream.pending[0], *turn.draft)]
+        at = [turn.stream.position + index for turn in turns for index in range(1 + len(turn.draft))]
         device = self.vlm.device
         return [self.language.embed_tokens(torch.tensor(ids, device=device))], [torch.tensor(at, device=device).expand(3, -1)]
 
     def _say(self, turns: list[Turn], logits: torch.Tensor) -> None:
-        """Draw the next token of every turn; who has come to an end is told so."""
-        temperatures = [turn.sampling.temperature for turn in turns]
-        uniforms = [turn.stream.random.random() for turn in turns]
+        """Draw the next tokens of every turn: `logits` has a row for the pending token and for each of its draft."""
+        counts = [1 + len(turn.draft) for turn in turns]
+        temperatures = [turn.sampling.temperature for turn, count in zip(turns, counts, strict=True) for _ in range(count)]
+        uniforms = [u for turn, count in zip(turns, counts, strict=True) for u in turn.stream.uniforms(count)]
         tokens, log_probs = draw(logits, temperatures, uniforms, self.vlm.renderer.forbidden)
-        for turn, token, log_prob in zip(turns, tokens, log_probs, strict=True):
+        end = 0
+        for turn, count in zip(turns, counts, strict=True):
+            end += count
+            self._take(turn, tokens[end - count : end], log_probs[end - count : end])
+
+    def _take(self, turn: Turn, tokens: list[int], log_probs: list[float]) -> None:
+        """Append what was drawn, as far as the draft foresaw it and one further; who has come to an end is told so."""
+        stream, sampling, speaks = turn.stream, turn.sampling, bool(turn.drawn)
+        for used, (token, log_prob) in enumerate(zip(tokens, log_probs, strict=True), start=1):
+            stream.ahead.popleft()
             turn.drawn.append(token)
             turn.log_probs.append(log_prob)
-            stream, sampling = turn.stream, turn.sampling
-            stream.pending = [token]
-            stream.tokens = self.cache.lengths[stream.slot] + 1
             finished = self._ended(turn.drawn, sampling.stops)
-            if finished or len(turn.drawn) >= sampling.max_tokens:
-                self.speaking.pop(stream.slot, None)
-                self.live.discard(turn)
-                settle(turn.future, Sampled(turn.drawn, turn.log_probs, finished))
-            else:
-                self.speaking[stream.slot] = turn
+            if finished or len(turn.drawn) >= sampling.max_tokens or token not in turn.draft[used - 1 : used]:
+                break
+        if speaks:  # what was pending, and what of the draft was right, is in the context now
+            self.cache.advance(stream.slot, used)
+            stream.position += used
+        stream.pending = [token]
+        stream.tokens = self._length(turn) + 1
+        if finished or len(turn.drawn) >= sampling.max_tokens:
+            self.speaking.pop(stream.slot, None)
+            self.live.discard(turn)
+            self.drafts.learn(turn.drawn)
+            settle(turn.future, Sampled(turn.drawn, turn.log_probs, finished))
+        else:
+            self.speaking[stream.slot] = turn
+            turn.draft = self.drafts.guess(turn.drawn, sampling.max_tokens - len(turn.drawn) - 1)
 
     def _ended(self, drawn: list[int], stops: tuple[str, ...]) -> bool:
         renderer = self.vlm.renderer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -22,6 +23,13 @@ class Stream:
     position: int = 0
     pending: list[int] = field(default_factory=list)
     tokens: int = 0  # length of the context, the pending token included
+    ahead: deque[float] = field(default_factory=deque)  # random numbers looked at, not used yet
+
+    def uniforms(self, count: int) -> list[float]:
+        """The next `count` random numbers, which stay the next ones until they are taken from `ahead`."""
+        while len(self.ahead) < count:
+            self.ahead.append(self.random.random())
+        return [self.ahead[index] for index in range(count)]
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +47,7 @@ class Turn:
     begins: bytes = b""  # at the beginning of a conversation: what it begins with
     drawn: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
+    draft: list[int] = field(default_factory=list)  # what may come after the pending token
     cancelled: bool = False
 
     @property
