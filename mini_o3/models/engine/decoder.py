@@ -15,7 +15,6 @@ from mini_o3.kit.errors import UserError
 from mini_o3.models.engine.attention import Attention, Piece, look_ahead
 from mini_o3.models.engine.slots import SlotCache
 
-
 _SHORT = 16  # tokens; pieces up to here find their mask ready
 
 
