@@ -15,11 +15,17 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
 from plain import Plain
+from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from mini_o3.episode import Episode, Limits, Policy, run_episode
 from mini_o3.kit.rundir import revision
@@ -31,8 +37,9 @@ from mini_o3.policies.local import Local
 from mini_o3.probes import Probe, make_probe
 from mini_o3.vision import Rect, show
 
-SIZE, MAX_TOKENS = 1472, 160
+SIZE, MAX_TOKENS, TEMPERATURE = 1472, 160, 0.6
 LEVELS = ("easy", "medium", "hard")
+_mine: tuple[Policy, list[Probe]]  # of a process of `share_out`
 
 
 def matmul_peak() -> float:
@@ -81,40 +88,75 @@ def roll_out(policy: Policy, probes: list[Probe], rollouts: int, turns: int, at_
     return time.perf_counter() - began, episodes
 
 
+def share_out(
+    processes: int, questions: int, rollouts: int, turns: int, slots: int, sampling: Sampling
+) -> tuple[float, list[Episode]]:
+    """As `roll_out` with the engine, the questions shared out to `processes` of one thread each; loading is not counted.
+
+    Ours to use several cores: threads of one process wait for each other at every small product.
+    """
+    context = get_context("spawn")
+    ready = context.Barrier(processes + 1)
+    with context.Pool(processes, _load, (ready, questions, slots, sampling)) as pool:
+        ready.wait()
+        began = time.perf_counter()
+        work_of = [(range(questions)[rank::processes], rollouts, turns, slots) for rank in range(processes)]
+        found = pool.starmap(_part, work_of, chunksize=1)
+        return time.perf_counter() - began, [episode for part in found for episode in part]
+
+
+def _load(ready: Any, questions: int, slots: int, sampling: Sampling) -> None:
+    global _mine
+    torch.set_num_threads(1)
+    _mine = Local(load_vlm(NANO_DIR), "engine", slots=slots, sampling=sampling), [_probe(n) for n in range(questions)]
+    roll_out(_mine[0], _mine[1][:1], 2, 2, 8)  # warm up
+    ready.wait()
+
+
+def _part(part: range, rollouts: int, turns: int, slots: int) -> list[Episode]:
+    policy, probes = _mine
+    return roll_out(policy, [probes[n] for n in part], rollouts, turns, slots)[1]
+
+
+@cache
+def _probe(n: int) -> Probe:
+    return make_probe(1000 + n, LEVELS[n % 3], size=(SIZE, SIZE))
+
+
 def trl_loop(python: str, questions: int, rollouts: int, turns: int, threads: int) -> dict[str, Any]:
     arguments = {
         "--questions": questions, "--rollouts": rollouts, "--turns": turns, "--max-tokens": MAX_TOKENS, "--threads": threads,
-        "--size": SIZE,
+        "--size": SIZE, "--temperature": TEMPERATURE,
     }  # fmt: skip
     command = [python, str(Path(__file__).with_name("trl_loop.py")), *(str(x) for pair in arguments.items() for x in pair)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def per_turn(vlm: Vlm, turns: int, together: int, written: int) -> dict[str, list[float]]:
-    """Seconds per turn and conversation, at every turn: the engine with `together` conversations, re-encoding with one.
+def seven_b_layer(nano: Vlm) -> Vlm:
+    """nano with one decoder layer of the shape of Qwen2.5-VL-7B's in place of its own: 233 million random parameters."""
+    config = Qwen2_5_VLConfig.from_dict(nano.model.config.to_dict())
+    text = config.text_config
+    text.hidden_size, text.intermediate_size, text.num_hidden_layers = 3584, 18944, 1
+    text.num_attention_heads, text.num_key_value_heads, text.layer_types = 28, 4, ["full_attention"]
+    text.rope_parameters = {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6}
+    config.vision_config.out_hidden_size = 3584
+    return replace(nano, model=Qwen2_5_VLForConditionalGeneration(config).float().eval())
 
-    Every turn is one view and exactly `written` tokens: ending a turn is forbidden.
+
+def per_turn(vlm: Vlm, turns: int, together: int, written: int) -> list[float]:
+    """Seconds per turn and conversation of the engine, at every turn, with `together` conversations at once.
+
+    Every turn is one view and exactly `written` tokens: ending a turn is forbidden, so they babble, and no draft foresees it.
     """
-    renderer = vlm.renderer
-    renderer.forbidden = (*renderer.forbidden, renderer.im_end)
-    probe = make_probe(1, "easy", size=(SIZE, SIZE))
     sampling = Sampling(temperature=1.0, max_tokens=written, stops=())
-
-    def prompt(turn: int, row: int) -> Rendered:
-        corner = 10 * turn + row
-        view = show(probe.picture, Rect(corner, corner, corner + 400, corner + 400), vlm.budget)
-        whole = renderer.closing([]) if turn else Rendered()
-        whole.add(renderer.message("user", (f"Observation {turn}: ", view)))
-        whole.add(renderer.invitation())
-        return whole
 
     async def engine() -> list[float]:
         policy = Local(vlm, "nano", slots=together)
         streams = [await policy.engine.open(row) for row in range(together)]
         out = []
         for turn in range(turns):
-            prompts = [prompt(turn, row) for row in range(together)]
+            prompts = [_prompt(vlm, turn, row) for row in range(together)]
             began = time.perf_counter()
             await asyncio.gather(*(policy.engine.reply(s, p, sampling) for s, p in zip(streams, prompts, strict=True)))
             out.append((time.perf_counter() - began) / together)
@@ -122,11 +164,17 @@ def per_turn(vlm: Vlm, turns: int, together: int, written: int) -> dict[str, lis
             policy.engine.close(stream)
         return out
 
-    def reencode() -> list[float]:
-        conversation = Plain(vlm, sampling, cached=False).open(None)
-        out = []
+    with _endless(vlm):
+        return asyncio.run(engine())
+
+
+def per_turn_read_again(vlm: Vlm, turns: int, written: int) -> list[float]:
+    """The same of one conversation that is read again from its beginning at every turn."""
+    out = []
+    with _endless(vlm):
+        conversation = Plain(vlm, Sampling(temperature=1.0, max_tokens=written, stops=()), cached=False).open(None)
         for turn in range(turns):
-            added = prompt(turn, 0)
+            added = _prompt(vlm, turn, 0)
             conversation.ids += added.ids
             rows, grids = vlm.patcher(added.views)
             conversation.rows.append(rows)
@@ -134,12 +182,27 @@ def per_turn(vlm: Vlm, turns: int, together: int, written: int) -> dict[str, lis
             began = time.perf_counter()
             conversation.ids += conversation._generate(conversation._new(True))
             out.append(time.perf_counter() - began)
-        return out
+    return out
 
+
+@contextmanager
+def _endless(vlm: Vlm) -> Iterator[None]:
+    """Nobody may end a turn."""
+    renderer = vlm.renderer
+    renderer.forbidden = (*renderer.forbidden, renderer.im_end)
     try:
-        return {"engine": asyncio.run(engine()), "reencode": reencode()}
+        yield
     finally:
         renderer.forbidden = renderer.forbidden[:-1]
+
+
+def _prompt(vlm: Vlm, turn: int, row: int) -> Rendered:
+    corner = 10 * turn + row
+    view = show(_probe(0).picture, Rect(corner, corner, corner + 400, corner + 400), vlm.budget)
+    whole = vlm.renderer.closing([]) if turn else Rendered()
+    whole.add(vlm.renderer.message("user", (f"Observation {turn}: ", view)))
+    whole.add(vlm.renderer.invitation())
+    return whole
 
 
 def note(found: dict[str, Any], name: str, threads: int, episodes: int, seconds: float, more: dict[str, Any]) -> None:
@@ -174,6 +237,7 @@ def main() -> None:
     options.add_argument("--turns", type=int, default=6)
     options.add_argument("--slots", type=int, default=128)
     options.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="each loop gets what suits it best of these")
+    options.add_argument("--processes", type=int, default=2, help="of the engine, of one thread each; 1: only this one")
     options.add_argument("--slow-share", type=float, default=0.25, help="share of the questions that sequential loops get")
     options.add_argument("--long-turns", type=int, default=32)
     options.add_argument("--trl-python", default="", help="python of an environment with TRL 1.16; empty: TRL is left out")
@@ -182,8 +246,8 @@ def main() -> None:
     torch.set_num_threads(max(args.threads))
     peak = matmul_peak()
     vlm = load_vlm(NANO_DIR)
-    sampling = Sampling(temperature=1.0, max_tokens=MAX_TOKENS)
-    probes = [make_probe(1000 + n, LEVELS[n % 3], size=(SIZE, SIZE)) for n in range(args.questions)]
+    sampling = Sampling(temperature=TEMPERATURE, max_tokens=MAX_TOKENS)
+    probes = [_probe(n) for n in range(args.questions)]
     few = probes[: max(int(args.questions * args.slow_share), 1)]
     engine = Local(vlm, "engine", slots=args.slots, sampling=sampling)
     roll_out(engine, few[:1], 2, 2, 8)  # warm up
@@ -199,6 +263,12 @@ def main() -> None:
             row = {"turns": sum(e.num_turns for e in episodes), "tokens_written": sum(sum(e.token_mask) for e in episodes)}
             row["share_of_matmul_peak"] = round(work(vlm, episodes) / seconds / peak, 4)
             note(found, name, threads, len(episodes), seconds, row)
+    if args.processes > 1:
+        seconds, episodes = share_out(args.processes, args.questions, args.rollouts, args.turns, args.slots, sampling)
+        row = {"processes": args.processes, "turns": sum(e.num_turns for e in episodes)}
+        row |= {"tokens_written": sum(sum(e.token_mask) for e in episodes)}
+        row["share_of_matmul_peak"] = round(work(vlm, episodes) / seconds / peak, 4)  # of as many cores as there were threads
+        note(found, "engine", 1, len(episodes), seconds, row)
     for threads in args.threads if args.trl_python else ():
         result = trl_loop(args.trl_python, args.questions, args.rollouts, args.turns, threads)
         note(found, "trl", threads, result["episodes"], result["seconds"], {"turns": result["turns"]})
@@ -206,7 +276,12 @@ def main() -> None:
     peers = [name for name in ("cached", "reencode", "trl") if name in found]
     found["engine_is_faster_by"] = {name: round(best / found[name]["episodes_per_second"], 2) for name in peers}
     torch.set_num_threads(found["engine"]["threads"])
-    found["per_turn"] = {k: [round(s, 5) for s in v] for k, v in per_turn(vlm, args.long_turns, 16, 36).items()}
+    costs = {
+        "engine": per_turn(vlm, args.long_turns, 16, 36),
+        "one layer of 7B, engine": per_turn(seven_b_layer(vlm), args.long_turns, 8, 16),
+        "re-encoding": per_turn_read_again(vlm, args.long_turns, 36),
+    }
+    found["per_turn"] = {name: [round(s, 5) for s in seconds] for name, seconds in costs.items()}
     found["last_turn_over_first"] = {k: round(v[-1] / v[0], 2) for k, v in found["per_turn"].items()}
     print(json.dumps({k: found[k] for k in ("engine_is_faster_by", "last_turn_over_first", "peak_gflops")}), flush=True)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -93,6 +93,7 @@ def main() -> None:
     options.add_argument("--max-tokens", type=int)
     options.add_argument("--threads", type=int)
     options.add_argument("--size", type=int)
+    options.add_argument("--temperature", type=float)
     args = options.parse_args()
     torch.set_num_threads(args.threads)
     vlm = load_vlm(NANO_DIR)
@@ -124,7 +125,7 @@ def main() -> None:
         config = GRPOConfig(
             output_dir=folder, use_cpu=True, bf16=False, report_to=[], per_device_train_batch_size=count, max_steps=1,
             generation_batch_size=count, num_generations=args.rollouts, max_tool_calling_iterations=args.turns - 1,
-            max_completion_length=4096, temperature=1.0, top_k=0, gradient_checkpointing=False, beta=0.0,
+            max_completion_length=4096, temperature=args.temperature, top_k=0, gradient_checkpointing=False, beta=0.0,
             generation_kwargs={"suppress_tokens": list(vlm.renderer.forbidden)},
         )  # fmt: skip
         trainer = GRPOTrainer(
