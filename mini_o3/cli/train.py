@@ -56,8 +56,8 @@ def train_grpo(
 ) -> None:
     """Reinforcement learning: search, be told what was right, search better. Over-turn masking as in the paper.
 
-    Run the same command again to go on after an interruption. On several processes: `accelerate launch --num_processes N
-    -m mini_o3 train grpo ...`.
+    Run the same command again to go on after an interruption. On several processes: `torchrun --nproc_per_node N -m mini_o3
+    train grpo ...`.
     """
     from mini_o3.grpo.config import GrpoConfig
     from mini_o3.grpo.panel import Panel

@@ -51,7 +51,7 @@ def train(
 ) -> Path:
     """Train and leave a checkpoint directory `out/model`; goes on from `out/state.pt` if it is there.
 
-    Call it on every process of an `accelerate launch`: each rolls out and learns its share, all end with the same weights.
+    Call it on every process of a `torchrun`: each rolls out and learns its share, all end with the same weights.
     `report` gets a row per step, on the first process only.
 
     Raises:
