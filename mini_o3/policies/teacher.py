@@ -9,6 +9,8 @@ answers only when the evidence is legible in the last view. Its search follows o
   says so and looks wider or goes on;
 - `second_look`: the first list of candidates lacks the right one; it runs out, and goes through the quarters.
 
+Now and then a pass through the quarters overlooks the target as well, and a second one follows.
+
 Every thought restates the goal, says what the last look showed and then what to do next: with the goal's words right
 before what is to be compared with them, a small model learns to compare. Deliberate mistakes carry `learn=False`: an
 imitator learns the repair, not the mistake.
@@ -41,6 +43,7 @@ _WEIGHTS = {
 }
 _BACK = 0.2  # by so much wider is the look after one that cut off what stands beside the target
 _TOO_NEAR = 0.8  # share of targets with something beside them that `self_correction` first looks at too closely
+_OVERLOOKS = 0.25  # share of the searches by quarters, but for the long ones of hard probes, that need a second pass
 _WIDER = 0.6  # side of the second look after a miss, around the same place
 
 
@@ -141,23 +144,30 @@ class Search:
         self.rects = [Rect(0, 0, *size)]
         self.found = False
         self.verdict = ""  # what the last look showed
+        self.mistaken = False  # the last view showed the target, and `verdict` says nothing of it
         self.tried: list[Thing] = []
         self.dismissed: Thing | None = None  # what the last look has ruled out
         self.last = (0, (0.5, 0.5), 1.0)  # frame, centre and side of the last look
 
     def moves(self) -> Moves:
         """All moves up to the answer; ends without one if the target cannot be seen from anywhere it looked."""
+        overlooks = self.task.level != "hard" and self.pattern in ("depth_first", "second_look")
+        overlooks = overlooks and self.rng.random() < _OVERLOOKS
         if self.pattern == "depth_first":
-            yield from self.descend()
+            yield from self.descend(forget=overlooks)
         else:
             yield from self.try_candidates(0, forget=self.pattern == "second_look")
             if not self.found:
                 self.verdict = f"{self.verdict}; not seen"
-                yield from self.descend()
+                yield from self.descend(forget=overlooks)
+        if not self.found and overlooks:
+            self.verdict = f"{self.verdict}; not seen"
+            yield from self.descend()
 
     def try_candidates(self, frame: int, forget: bool = False) -> Moves:
         """Look at everything in `frame` that could be it, in reading order."""
         shown = sight.apart([s for s in self.see(frame) if not (forget and self.goal.fits(s.thing))], self.goal.colour)
+        lacking = forget and any(self.goal.fits(s.thing) for s in self.see(frame))
         listed = [s for s in sight.of_colour(shown, self.goal.colour) if s.thing not in self.tried]
         decoy = self.decoy(shown) if self.pattern == "self_correction" and listed else None
         if decoy is not None:
@@ -173,23 +183,24 @@ class Search:
                 self.verdict = self.reading(self.see())
                 yield self.zoom(frame, miss, _WIDER, "missed", "wider")
             else:
-                learn = not ((forget or decoy is not None) and index == 0)  # the list is wrong
+                learn = not ((lacking or decoy is not None) and index == 0)  # the list is wrong
                 yield self.zoom(frame, spot, FIRST_BOX, *plan[:-1], f"{plan[-1]} {sight.spot_words(spot)}", learn=learn)
             yield from self.inspect()
             if self.found:
                 return
             if self.dismissed is candidate.thing:  # at the edge of a quarter it may have been cut off or not seen at all
                 self.tried.append(candidate.thing)
+        self.mistaken = lacking and not listed
         if not listed:
             known = sight.of_colour(shown, self.goal.colour)
             self.verdict = f"{sight.point(known, self.goal.colour).rstrip('.')}{'; all seen' if known else ''}"
 
-    def descend(self) -> Moves:
+    def descend(self, forget: bool = False) -> Moves:
         """Quarter by quarter: go in, try what shows there, come back."""
         for index, (x, y) in enumerate(((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7))):
             plan = ("back", "next quarter") if index else ("look at a quarter",)
-            yield self.zoom(0, (x, y), QUARTER, *plan)
-            yield from self.try_candidates(len(self.rects) - 1)
+            yield self.zoom(0, (x, y), QUARTER, *plan, learn=not self.mistaken)
+            yield from self.try_candidates(len(self.rects) - 1, forget)
             if self.found:
                 return
 

@@ -6,7 +6,8 @@ words of `probes.sight`; the per-cell labels train the vision tower directly and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,7 @@ class PerceptionData:
     crowds: int = 4
     layouts: int = 2
     levels: tuple[tuple[str, float], ...] = (("easy", 0.7), ("medium", 0.2), ("hard", 0.1))
+    families: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(FAMILIES, 0.25))
 
     def __call__(self, index: int) -> list[Sample]:
         rng = stream("perception", self.seed, index)
@@ -67,7 +69,7 @@ class PerceptionData:
         empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
         samples = [self._crowd(rng, sparse=0.7) for _ in range(self.crowds)]
         for _ in range(self.layouts):  # painting a background costs as much as all views of a scene
-            scene = lay_out(rng, level, str(rng.choice(FAMILIES)), size)
+            scene = lay_out(rng, level, str(rng.choice(list(self.families), p=list(self.families.values()))), size)
             picture = place(rng, scene, empty.copy())
             samples += [self._sample(rng, picture, scene.things, rect) for rect in _rects(rng, scene.things, size)]
         return samples

@@ -29,7 +29,13 @@ def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], 
             recorded = RecordedEpisodes.read(vlm.renderer, vlm.budget, profile, config.seed, Path(config.episodes))
             return recorded, len(recorded)
         perception = PerceptionData(
-            vlm.renderer, config.seed, photos, config.cells_only * config.scenes, config.crowds, config.layouts
+            vlm.renderer,
+            config.seed,
+            photos,
+            config.cells_only * config.scenes,
+            config.crowds,
+            config.layouts,
+            families=config.families,
         )
         if config.stage == "perception":
             return perception, 0

@@ -154,6 +154,8 @@ def test_depth_first_descends_and_comes_back_to_the_original_until_the_target_sh
         assert source(found.turns[0]) == 0
         assert parse(found.turns[0].text).region.xyxy == (0.0, 0.0, 0.6, 0.6)
         assert source(found.turns[1]) in (0, 1)
+        if any("; not seen; look at a quarter" in turn.thought for turn in found.turns):
+            continue  # the first pass overlooked it
         returns = [turn for turn in found.turns[1:] if turn.rect and source(turn) == 0]
         in_first = [s.thing for s in sight.look(task.things, found.size, found.turns[0].rect)]
         assert returns or target(task) in in_first, task.id
@@ -239,11 +241,33 @@ def test_a_list_names_the_colour_of_everything_that_shows_and_then_the_places_of
 def test_second_look_runs_out_and_goes_through_the_quarters():
     for task, found in seen_from_afar("second_look"):
         again = [index for index, turn in enumerate(found.turns) if "not seen; look at a quarter" in turn.thought]
-        assert len(again) == 1, task.id
+        assert len(again) in (1, 2), task.id  # two: the quarters overlooked it too
         assert source(found.turns[again[0]]) == 0
         middles = [central(task, found, turn) for turn in found.turns[: again[0]] if turn.rect]
         assert target(task) not in middles, task.id
-        assert [index for index, turn in enumerate(found.turns) if not turn.learn] == [0], task.id
+        assert not found.turns[0].learn
+        assert len(again) == 2 or all(turn.learn for turn in found.turns[1:]), task.id
+
+
+@pytest.mark.parametrize("level", ["easy", "medium"])
+def test_what_the_quarters_overlooked_is_found_in_a_second_pass_and_only_the_oversight_is_not_learnt(level):
+    overlooked = 0
+    for task, found in (*episodes(level, "depth_first"), *episodes(level, "second_look")):
+        passes = [index for index, turn in enumerate(found.turns) if "look at a quarter" in turn.thought]
+        if len(passes) < 2:
+            continue
+        overlooked += 1
+        assert found.answer == task.answer
+        for index, turn in enumerate(found.turns):
+            shows = target(task) in [s.thing for s in sight.look(task.things, found.size, seen_before(found, index))]
+            looking_on = any(word in turn.thought for word in ("next quarter", "look at a quarter", "; look at"))
+            aimed = bool(turn.rect) and target(task) in [s.thing for s in sight.look(task.things, found.size, turn.rect)]
+            if not turn.learn:
+                assert shows, (task.id, index)
+                assert looking_on
+            elif shows and looking_on and index and not aimed and source(found.turns[index - 1]) == 0:
+                assert "next at" in turn.thought or index >= passes[-1], (task.id, index)
+    assert overlooked >= 5
 
 
 def test_all_seen_is_said_where_only_dismissed_things_of_the_colour_show():
@@ -254,7 +278,7 @@ def test_all_seen_is_said_where_only_dismissed_things_of_the_colour_show():
                 continue
             shown = sight.of_colour(sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour)
             assert shown, task.id
-            assert target(task) not in [s.thing for s in shown], task.id
+            assert not turn.learn or target(task) not in [s.thing for s in shown], task.id
             said += 1
     assert said >= 10
 
