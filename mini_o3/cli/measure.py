@@ -57,11 +57,11 @@ def evaluate_command(
     """
     if context.invoked_subcommand is not None:
         return
-    from mini_o3.episode import read_tasks
+    from mini_o3.episode import StopReason, read_tasks
     from mini_o3.evaluate.controls import controls
     from mini_o3.evaluate.protocol import read_protocol
     from mini_o3.evaluate.report import CONTROLS as FOLDER
-    from mini_o3.evaluate.report import write_report
+    from mini_o3.evaluate.report import first_error, write_report
     from mini_o3.evaluate.shards import shard as part_of
 
     if tasks is None or out is None:
@@ -85,6 +85,10 @@ def evaluate_command(
             evaluation.run(part, asked.model_copy(update=change), out / FOLDER / name)
         report = write_report(out, part)
     _told(report)
+    if report["stops"].get(StopReason.POLICY_ERROR.value) == report["episodes"]:
+        raise UserError(
+            f"--policy {policy}: failed at every task ({first_error(out)}); mend it, then run the same command again"
+        )
     if check_curve:
         evaluation.check(out, asked, check_curve)
     say(f"{out / 'report.md'}, report.json")

@@ -53,10 +53,11 @@ def report_command(
         raise UserError(f"--out {out}: is a folder; name the file, such as {out / 'report.html'}")
     make_folder(out.parent)
     if measured:
-        figures = write_report(log)
+        rows = read_judged(log)
+        figures = write_report(log, rows=rows)
         say(
             write_page(
-                out, read_judged(log), figures, title=f"Evaluation {log.resolve().name}",
+                out, rows, figures, title=f"Evaluation {log.resolve().name}",
                 protocol=figures["protocol"], most=most, progress=draw,
             )
         )  # fmt: skip

@@ -45,6 +45,11 @@ def read_judged(folder: Path, tasks: Sequence[SearchTask] | None = None) -> list
     ]
 
 
+def first_error(folder: Path) -> str | None:
+    """What a policy failed at first, in its own words; None if it never did."""
+    return next((row["error"] for row in read_jsonl(folder / EPISODES_FILE) if row.get("error")), None)
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The protocol that a folder was measured by.
 
@@ -57,9 +62,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder / PROTOCOL_FILE}: cannot be read; give a folder that `mini-o3 eval --out` wrote") from None
 
 
-def write_report(folder: Path, tasks: Sequence[SearchTask] | None = None) -> dict[str, Any]:
-    """Write `report.json`, `report.md` and, apart from them because it never repeats, `timing.json`; return the report."""
-    rows = read_judged(folder, tasks)
+def write_report(
+    folder: Path, tasks: Sequence[SearchTask] | None = None, rows: Sequence[Judged] | None = None
+) -> dict[str, Any]:
+    """Write `report.json`, `report.md` and, apart from them because it never repeats, `timing.json`; return the report.
+
+    `rows` are those of `read_judged`, if they are at hand.
+    """
+    rows = rows if rows is not None else read_judged(folder, tasks)
     report = {**summarise(rows), "protocol": read_manifest(folder)}
     known = sorted({row.task.source for row in rows if benchmark_of(row.task.source)})
     if known:

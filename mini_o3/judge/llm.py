@@ -136,5 +136,5 @@ class LlmJudge:
 
 def _read(cache: Path | None) -> dict[str, Verdict]:
     kept = {Kind.CORRECT.value: CORRECT, Kind.INCORRECT.value: INCORRECT}
-    rows = [row for row in read_jsonl(cache) if isinstance(row, dict)] if cache is not None else []
+    rows = [row for row in read_jsonl(cache, skip_damaged=True) if isinstance(row, dict)] if cache is not None else []
     return {str(row["key"]): kept[str(row["verdict"])] for row in rows if "key" in row and str(row.get("verdict")) in kept}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,8 +30,18 @@ def read_config(path: Path | None, kind: type[Config], **changes: Any) -> Config
     try:
         return kind(**data)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise UserError(
-            f"{path}: {field}: {first['msg']}" if path else f"--{field.replace('_', '-')}: {first['msg']}"
-        ) from None
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")  # a slip of the pen says most
+        field, what = ".".join(map(str, first["loc"])), _in_words(first, kind)
+        where = f"{path}: {field}" if path else f"--{field.replace('_', '-')}"
+        raise UserError(f"{where.removesuffix(': ')}: {what}") from None
+
+
+def _in_words(error: Any, kind: type[BaseModel]) -> str:
+    """What is wrong with a field, and what to write instead."""
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(str(error["loc"][-1]), kind.model_fields, 3)
+        return f"there is no such setting; {f'did you mean {chr(32).join(near)}?' if near else 'see the files in configs/'}"
+    if error["type"] == "missing":
+        return "is missing, and it has no default"
+    said = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should")
+    return f"{said}, got {error['input']!r}" if said.startswith("should") else said

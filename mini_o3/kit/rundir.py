@@ -68,16 +68,25 @@ def _mend_last_line(path: Path) -> None:
         path.write_bytes(content + b"\n")
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a file written by `append_jsonl`; an empty list if there is no file."""
+def read_jsonl(path: Path, skip_damaged: bool = False) -> list[dict[str, Any]]:
+    """All rows of a file written by `append_jsonl`, but for a last line that a kill cut off; empty if there is no file.
+
+    `skip_damaged` is for what can be made again.
+
+    Raises:
+        UserError: another line is damaged, which no kill does.
+    """
     if not path.exists():
         return []
     rows = []
-    for line in path.read_bytes().split(b"\n"):
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
+            if line.strip():
+                rows.append(json.loads(line))
         except ValueError:
-            continue  # empty, or cut off by a kill
+            if number < len(lines) and not skip_damaged:
+                raise UserError(f"{path}, line {number}: is damaged; put it right, or delete the line") from None
     return rows
 
 

@@ -230,6 +230,15 @@ def test_a_real_model_without_its_tool_is_asked_directly(probes, tmp_path):
     assert "grounding" not in systems[-1]
 
 
+def test_a_policy_that_fails_at_everything_is_said_in_one_line_and_asked_again_later(probes, tmp_path):
+    spec = "api:http://127.0.0.1:9/v1#nobody"
+    done = mini_o3("eval", "--tasks", probes, "--policy", spec, "--limit", "2", "--turns", "3", "--out", "dead", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"error: --policy {spec}: failed at every task (")
+    assert "Traceback" not in done.stderr
+    assert "2 OF 2 EPISODES UNJUDGED" in done.stdout
+
+
 def test_what_others_report_stands_beside_on_a_known_benchmark(tmp_path):
     Image.new("RGB", (300, 200)).save(tmp_path / "a.png")
     task = SearchTask("a.png", "What?", "red", source="vstar")

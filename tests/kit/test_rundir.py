@@ -44,6 +44,15 @@ def test_a_line_cut_off_anywhere_costs_that_line_only(tmp_path_factory, cut):
     assert path.read_bytes() == whole
 
 
+def test_a_damaged_line_that_is_not_the_last_is_named(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"n": 1}\n{"n": \n{"n": 3}\n{"n"')
+    with pytest.raises(UserError, match=r"rows\.jsonl, line 2: is damaged"):
+        read_jsonl(path)
+    path.write_bytes(b'{"n": 1}\n{"n": 3}\n{"n"')
+    assert read_jsonl(path) == [{"n": 1}, {"n": 3}]
+
+
 def test_a_process_killed_while_it_appends_leaves_lines_that_can_be_read(tmp_path):
     path = tmp_path / "rows.jsonl"
     code = (

@@ -241,10 +241,10 @@ def test_own_photographs_are_hidden_in_and_those_of_test_pictures_held_out(tmp_p
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[train]\nmiddling = 3", "train: Value error, middling = 3: give questions (0 to 400,000) of easy, medium, hard"),
-        ("[test]\neasy = -1", "test: Value error, easy = -1"),
-        ("quality = 10", "quality: Input should be greater than or equal to 70"),
-        ("colour = 1", "colour: Extra inputs are not permitted"),
+        ("[train]\nmiddling = 3", "train: middling = 3: give questions (0 to 400,000) of easy, medium, hard"),
+        ("[test]\neasy = -1", "test: easy = -1"),
+        ("quality = 10", "quality: should be greater than or equal to 70, got 10"),
+        ("colour = 1", "colour: there is no such setting"),
         ('photos = "nowhere"', "--photos nowhere: no pictures there"),
         ('photos = ""\nkinds = ["photo"]', "photos: the photo kind needs a folder of pictures, or `bundled`"),
     ],
