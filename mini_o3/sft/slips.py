@@ -1,8 +1,8 @@
 """A teacher whose turns now and then come out broken: what is learnt is the turn that mends it.
 
 Departs from the paper, whose base model can read an error message. nano, once a turn of its was cut off or named an
-observation that is not there, was where no example had been: 17 of the 22 hard probes it left void began with a list that
-repeated itself until the cut, and it babbled after the correction.
+observation that is not there, was where no example had been: of the 22 hard probes it left void, 13 began to go wrong with a
+list that repeated itself until the cut, and it babbled after the correction.
 """
 
 from __future__ import annotations
