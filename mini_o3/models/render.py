@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -90,6 +92,20 @@ class ChatRenderer:
         """What the environment adds after sampled ids: the end if the policy did not write it, and the line break."""
         ids = [*([] if sampled and sampled[-1] == self.im_end else [self.im_end]), *self.newline]
         return Rendered(ids, [0] * len(ids))
+
+    def ended(self, drawn: Sequence[int], stops: tuple[str, ...]) -> bool:
+        """Whether what was drawn so far is a whole turn: its end, or one of the texts (in ASCII) that end one."""
+        if drawn[-1] == self.im_end:
+            return True
+        if drawn[-1] not in _ending_ids(self.tokenizer, frozenset(stop[-1] for stop in stops)):
+            return False
+        return self.decode(drawn[-24:]).rstrip().endswith(stops)
+
+
+@cache
+def _ending_ids(tokenizer: Any, characters: frozenset[str]) -> frozenset[int]:
+    """Tokens that hold one of these characters; decoding after every token would cost more than the model."""
+    return frozenset(index for text, index in tokenizer.get_vocab().items() if characters & set(text))
 
 
 def positions(ids: Sequence[int], image_pad: int, grids: Sequence[tuple[int, int]], start: int = 0) -> tuple[np.ndarray, int]:

@@ -1,7 +1,6 @@
-"""The teacher: knows where everything is, but plays by the rules of one who does not.
+"""The teacher: knows where everything is, but plays by the rules of one who does not (`policies.moves`).
 
-It says what can be seen in the views it was shown, tries candidates in reading order and never by which is right, and
-answers only when the evidence is legible in the last view. Its search follows one of four patterns, drawn per episode:
+Its search of a probe follows one of four patterns, drawn per episode:
 
 - `trial_and_error`: list the candidates that show in the overview, look at one after the other;
 - `depth_first`: descend into a quarter, try what shows there, come back to the original, descend into the next;
@@ -10,41 +9,28 @@ answers only when the evidence is legible in the last view. Its search follows o
 - `second_look`: the first list of candidates lacks the right one; it runs out, and goes through the quarters.
 
 Now and then a pass through the quarters overlooks the target as well, and a second one follows.
-
-Every thought restates the goal, says what the last look showed and then what to do next: with the goal's words right
-before what is to be compared with them, a small model learns to compare. Deliberate mistakes carry `learn=False`: an
-imitator learns the repair, not the mistake.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from mini_o3.episode import Message, PolicyError, Reply, Request, SearchTask
-from mini_o3.episode.task import Thing, read_tasks
+from mini_o3.episode.task import read_tasks
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.seed import stream
-from mini_o3.probes import sight
-from mini_o3.probes.levels import EYE, FILL, FILL_BESIDE, FIRST_BOX, QUARTER, closer_box
-from mini_o3.probes.questions import restate
+from mini_o3.policies.moves import PATTERNS, Move, Moves, Search
+from mini_o3.probes.levels import EYE
 from mini_o3.probes.world.play import is_world, play, tasks_folder
-from mini_o3.protocol import Answer, PromptProfile, Zoom, format_action, load_profile
-from mini_o3.vision import PixelBudget, Rect, Region
+from mini_o3.protocol import PromptProfile, format_action, load_profile
+from mini_o3.vision import PixelBudget
 
-PATTERNS = ("trial_and_error", "depth_first", "self_correction", "second_look")
 _WEIGHTS = {
     "easy": (0.4, 0.08, 0.3, 0.22),
     "medium": (0.35, 0.2, 0.25, 0.2),
     "hard": (0.0, 0.7, 0.3, 0.0),  # nothing shows in the overview, so there is nothing to list there
 }
-_BACK = 0.2  # by so much wider is the look after one that cut off what stands beside the target
-_TOO_NEAR = 0.8  # share of targets with something beside them that `self_correction` first looks at too closely
-_OVERLOOKS = 0.25  # share of the searches by quarters, but for the long ones of hard probes, that need a second pass
-_WIDER = 0.6  # side of the second look after a miss, around the same place
 
 
 class Teacher:
@@ -118,215 +104,8 @@ class TeacherConversation:
         self.moves.close()
 
 
-class Move(NamedTuple):
-    action: Zoom | Answer
-    learn: bool = True
-
-
-Moves = Generator[Move, None, None]
-
-
 class WorldConversation(TeacherConversation):
     """One episode about a world: the moves are made elsewhere, and there is no `search`."""
 
     def __init__(self, moves: Moves) -> None:
         self.moves = moves
-
-
-class Search:
-    """The moves of one episode. `rects` mirrors the session's list: what each frame covers of the original."""
-
-    def __init__(self, task: SearchTask, size: tuple[int, int], pattern: str, rng: np.random.Generator) -> None:
-        if task.goal is None or not task.things:
-            raise UserError(f"{task.picture}: not a probe; the teacher only knows probes (mini-o3 probe make)")
-        self.task, self.goal, self.size, self.pattern, self.rng = task, task.goal, size, pattern, rng
-        self.goal_words = restate(task.goal)
-        self.rects = [Rect(0, 0, *size)]
-        self.found = False
-        self.verdict = ""  # what the last look showed
-        self.mistaken = False  # the last view showed the target, and `verdict` says nothing of it
-        self.tried: list[Thing] = []
-        self.dismissed: Thing | None = None  # what the last look has ruled out
-        self.last = (0, (0.5, 0.5), 1.0)  # frame, centre and side of the last look
-
-    def moves(self) -> Moves:
-        """All moves up to the answer; ends without one if the target cannot be seen from anywhere it looked."""
-        overlooks = self.task.level != "hard" and self.pattern in ("depth_first", "second_look")
-        overlooks = overlooks and self.rng.random() < _OVERLOOKS
-        if self.pattern == "depth_first":
-            yield from self.descend(forget=overlooks)
-        else:
-            yield from self.try_candidates(0, forget=self.pattern == "second_look")
-            if not self.found:
-                self.verdict = f"{self.verdict}; not seen"
-                yield from self.descend(forget=overlooks)
-        if not self.found and overlooks:
-            self.verdict = f"{self.verdict}; not seen"
-            yield from self.descend()
-
-    def try_candidates(self, frame: int, forget: bool = False) -> Moves:
-        """Look at everything in `frame` that could be it, in reading order."""
-        shown = sight.apart([s for s in self.see(frame) if not (forget and self.goal.fits(s.thing))], self.goal.colour)
-        lacking = forget and any(self.goal.fits(s.thing) for s in self.see(frame))
-        listed = [s for s in sight.of_colour(shown, self.goal.colour) if s.thing not in self.tried]
-        decoy = self.decoy(shown) if self.pattern == "self_correction" and listed else None
-        if decoy is not None:
-            listed = [s for s in shown if s in listed or s is decoy]
-        spots = sight.survey(shown, self.goal.colour, decoy, but=self.tried)
-        for index, candidate in enumerate(listed):
-            spot = candidate.spot
-            plan = [spots, "look at"] if index == 0 else [f"back to observation {frame}" if frame else "", "next at"]
-            erring = self.pattern == "self_correction" and candidate is not decoy
-            miss = self.miss(frame, candidate) if erring and self.rng.random() < 0.35 else None
-            if miss is not None:
-                yield self.zoom(frame, miss, FIRST_BOX, *plan[:-1], f"{plan[-1]} {sight.spot_words(miss)}", learn=False)
-                self.verdict = self.reading(self.see())
-                yield self.zoom(frame, miss, _WIDER, "missed", "wider")
-            else:
-                learn = not ((lacking or decoy is not None) and index == 0)  # the list is wrong
-                yield self.zoom(frame, spot, FIRST_BOX, *plan[:-1], f"{plan[-1]} {sight.spot_words(spot)}", learn=learn)
-            yield from self.inspect()
-            if self.found:
-                return
-            if self.dismissed is candidate.thing:  # at the edge of a quarter it may have been cut off or not seen at all
-                self.tried.append(candidate.thing)
-        self.mistaken = lacking and not listed
-        if not listed:
-            known = sight.of_colour(shown, self.goal.colour)
-            self.verdict = f"{sight.point(known, self.goal.colour).rstrip('.')}{'; all seen' if known else ''}"
-
-    def descend(self, forget: bool = False) -> Moves:
-        """Quarter by quarter: go in, try what shows there, come back."""
-        for index, (x, y) in enumerate(((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7))):
-            plan = ("back", "next quarter") if index else ("look at a quarter",)
-            yield self.zoom(0, (x, y), QUARTER, *plan, learn=not self.mistaken)
-            yield from self.try_candidates(len(self.rects) - 1, forget)
-            if self.found:
-                return
-
-    def inspect(self) -> Moves:
-        """Look ever closer at what is in the middle until it is told or ruled out; answer if it is the target."""
-        beside = self.goal.ask == "beside"
-        widened = False
-        while True:
-            frame, seen = len(self.rects) - 1, self.see()
-            thing = sight.central(seen, self.goal.colour)
-            self.dismissed = thing.thing if thing and self.ruled_out(thing) else None
-            self.verdict = self.reading(seen)
-            if thing is None or self.dismissed:
-                return
-            if not self.legible(thing):
-                side = closer_box(thing.share, FILL_BESIDE if beside else FILL)
-                yield self.zoom(frame, thing.spot, side, "closer")
-                continue
-            answer = self.answer(seen, thing)
-            near = self.too_near(frame, thing) if beside and answer is not None and not widened else None
-            if near is not None:
-                yield self.zoom(frame, thing.spot, near, "closer", learn=False)
-                continue
-            if answer is not None:
-                self.found = True
-                yield Move(Answer(answer, self.thought(f"answer {answer}")))
-                return
-            if widened:
-                return
-            widened = True  # what stands beside it is cut off: the same place again, in a larger box
-            source, spot, side = self.last
-            yield self.zoom(source, spot, side + _BACK, "cut off", "back")
-
-    def reading(self, seen: list[sight.Seen]) -> str:
-        """What the view shows of the candidate in its middle, as far as the goal needs it, and whether it is ruled out."""
-        goal, thing = self.goal, sight.central(seen, self.goal.colour)
-        other = self.aimed_at(seen)
-        if thing is None and other is not None:
-            return f"{other.thing.colour}{f' {other.thing.shape}' if other.shape_shows else ''} not it"
-        if thing is None or not thing.shape_shows:
-            return sight.describe(seen, goal.colour).rstrip(".")
-        words = f"{thing.thing.colour} {thing.thing.shape}"
-        if self.needs_digit and thing.digit_shows and not (self.ruled_out(thing) and goal.digit is None):
-            words += f" {thing.thing.digit}"
-        if self.ruled_out(thing):
-            return f"{words} not it"
-        if not self.legible(thing):
-            return f"{words} at {sight.spot_words(thing.spot)}"
-        other = sight.neighbour(seen, thing) if goal.ask == "beside" else None
-        return f"{words} beside {other.thing.colour} {other.thing.shape}" if other else words
-
-    def aimed_at(self, seen: list[sight.Seen]) -> sight.Seen | None:
-        """What stands right in the middle, whatever its colour."""
-        thing = sight.central(seen, None)
-        return thing if thing and max(abs(thing.x - 0.5), abs(thing.y - 0.5)) < 0.2 else None
-
-    def ruled_out(self, seen: sight.Seen) -> bool:
-        goal, thing = self.goal, seen.thing
-        wrong_shape = seen.shape_shows and goal.shape not in (None, thing.shape)
-        return wrong_shape or (seen.digit_shows and goal.digit not in (None, thing.digit))
-
-    @property
-    def needs_digit(self) -> bool:
-        return self.goal.digit is not None or self.goal.ask == "digit"
-
-    def legible(self, seen: sight.Seen) -> bool:
-        return seen.digit_shows if self.needs_digit else seen.shape_shows
-
-    def answer(self, seen: list[sight.Seen], thing: sight.Seen) -> str | None:
-        if self.goal.ask != "beside":
-            return str(getattr(thing.thing, self.goal.ask))
-        other = sight.neighbour(seen, thing)
-        return other.thing.shape if other else None
-
-    def see(self, frame: int = -1) -> list[sight.Seen]:
-        return sight.look(self.task.things, self.size, self.rects[frame])
-
-    def zoom(self, frame: int, spot: tuple[float, float], side: float, *plan: str, learn: bool = True) -> Move:
-        """The move of zooming into a square around `spot` of `frame`, as `plan` says."""
-        thought = self.thought(*plan)
-        box = Region.around(*spot, side, side, frame)
-        x0, y0, x1, y1 = (round(value, 2) for value in box.xyxy)
-        region = Region(x0, y0, x1, y1, frame)
-        self.rects.append(region.to_rect(self.rects[frame]))
-        self.verdict, self.last = "", (frame, spot, side)
-        return Move(Zoom(region, thought), learn)
-
-    def miss(self, frame: int, candidate: sight.Seen) -> tuple[float, float] | None:
-        """A place near a candidate where nothing of its colour shows until one looks wider; None if there is none."""
-        x, y = candidate.spot
-        off = FIRST_BOX / 2 + 0.05
-        places = []
-        for place in ((x - off, y), (x + off, y), (x, y - off), (x, y + off)):
-            place = sight.snap(place[0]), sight.snap(place[1])
-            if min(place) < 0 or max(place) > 1:
-                continue
-            box = Region.around(*place, FIRST_BOX, FIRST_BOX, frame).to_rect(self.rects[frame])
-            wider = Region.around(*place, _WIDER, _WIDER, frame).to_rect(self.rects[frame])
-            shown = sight.look(self.task.things, self.size, box)
-            nothing = not sight.of_colour(shown, self.goal.colour) and self.aimed_at(shown) is None
-            then = sight.central(sight.look(self.task.things, self.size, wider), self.goal.colour)
-            if nothing and then and then.thing is candidate.thing:
-                places.append(place)
-        return places[self.rng.integers(len(places))] if places else None
-
-    def too_near(self, frame: int, thing: sight.Seen) -> float | None:
-        """Side of a look that cuts off what stands beside the target, though a wider one shows it; None most of the time."""
-        if self.pattern != "self_correction" or not self.goal.fits(thing.thing) or self.rng.random() > _TOO_NEAR:
-            return None
-        for side in (0.4, 0.3, 0.2):
-            shows = []
-            for wide in (side, side + _BACK):
-                box = Region.around(*thing.spot, wide, wide, frame).to_rect(self.rects[frame])
-                shown = sight.look(self.task.things, self.size, box)
-                central = sight.central(shown, self.goal.colour)
-                whole = central is not None and central.thing is thing.thing and central.shape_shows
-                shows.append((whole, bool(whole and central and sight.neighbour(shown, central))))
-            if shows == [(True, False), (True, True)]:
-                return side
-        return None
-
-    def decoy(self, shown: Sequence[sight.Seen]) -> sight.Seen | None:
-        """A thing of another colour, taken for a candidate by mistake; None if there is none, and some of the time."""
-        others = [s for s in shown if self.goal.colour not in (None, s.thing.colour)]
-        return others[self.rng.integers(len(others))] if others and self.rng.random() < 0.7 else None
-
-    def thought(self, *plan: str) -> str:
-        """The goal, what the last look showed, what to do next: always in this order."""
-        return "; ".join(part for part in (f"Find {self.goal_words}", self.verdict, *plan) if part)

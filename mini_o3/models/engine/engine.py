@@ -15,8 +15,6 @@ import asyncio
 import queue
 import random
 import threading
-from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -273,7 +271,7 @@ class Engine:
             stream.ahead.popleft()
             turn.drawn.append(token)
             turn.log_probs.append(log_prob)
-            finished = self._ended(turn.drawn, sampling.stops)
+            finished = self.vlm.renderer.ended(turn.drawn, sampling.stops)
             if finished or len(turn.drawn) >= sampling.max_tokens or token not in turn.draft[used - 1 : used]:
                 break
         if speaks:  # what was pending, and what of the draft was right, is in the context now
@@ -289,17 +287,3 @@ class Engine:
         else:
             self.speaking[stream.slot] = turn
             turn.draft = self.drafts.guess(turn.drawn, sampling.max_tokens - len(turn.drawn) - 1)
-
-    def _ended(self, drawn: list[int], stops: tuple[str, ...]) -> bool:
-        renderer = self.vlm.renderer
-        if drawn[-1] == renderer.im_end:
-            return True
-        if drawn[-1] not in _ending_ids(renderer.tokenizer, frozenset(stop[-1] for stop in stops)):
-            return False
-        return renderer.decode(drawn[-24:]).rstrip().endswith(stops)
-
-
-@cache
-def _ending_ids(tokenizer: Any, characters: frozenset[str]) -> frozenset[int]:
-    """Tokens that hold one of these (ASCII) characters; decoding after every token would cost more than the model."""
-    return frozenset(index for text, index in tokenizer.get_vocab().items() if characters & set(text))
