@@ -50,6 +50,7 @@ class TrainConfig(BaseModel):
     families: dict[str, float] = Field(dict.fromkeys(FAMILIES, 0.25), description="family of an episode: its share")
     guesses: float = Field(0.0, ge=0, le=1, description="share of the teacher's episodes that may end in a lucky guess")
     slips: float = Field(0.0, ge=0, le=1, description="share of the teacher's turns that come out broken and are mended")
+    skips: float = Field(0.0, ge=0, le=1, description="share of episodes whose observations are numbered higher")
     photos: bool = Field(True, description="hide things in the bundled photographs too")
     micro_tokens: int = Field(4096, gt=0, description="padded tokens per forward pass")
     threads: int = Field(2, gt=0)

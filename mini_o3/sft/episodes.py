@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from mini_o3.sft.stutter import stutter
 from mini_o3.vision import Rect, show
 
 _LAYOUTS = 3  # probes on one background
+_NUMBERED = re.compile(r"(observation[ _])(\d+)")
 _OTHER_COLOUR = 4.0  # weight of a listed colour that is not the one looked for, see `weigh`
 
 
@@ -33,8 +35,9 @@ _OTHER_COLOUR = 4.0  # weight of a listed colour that is not the one looked for,
 class EpisodeData:
     """Index -> samples: teacher episodes on one background, or perception samples; and some drills.
 
-    A share of `perception_share` of the indices is perception, with sixteen samples each. Pure: the same index and settings
-    give the same samples.
+    A share of `perception_share` of the indices is perception, with sixteen samples each. In a share of `skips` of the
+    episodes the first observation has a higher number: the teacher rarely needs more than fifteen, and a model that has
+    hardly seen the others mistakes the last view for an earlier one. Pure: the same index and settings give the same samples.
     """
 
     renderer: ChatRenderer
@@ -48,6 +51,7 @@ class EpisodeData:
     turns: int = 12
     guesses: float = 0.0
     slips: float = 0.0
+    skips: float = 0.0
 
     def __call__(self, index: int) -> list[Sample]:
         rng = stream("sft", self.seed, index)
@@ -67,7 +71,12 @@ class EpisodeData:
             goal=scene.goal, things=scene.things,
         )  # fmt: skip
         teacher = Slips(Guesser(Teacher([task]), self.guesses), self.slips)
-        return render_teacher(self.renderer, task, picture, Limits(turns=self.turns), int(rng.integers(2**31)), rng, teacher)
+        limits, seed = Limits(turns=self.turns), int(rng.integers(2**31))
+        skip = int(rng.integers(self.turns)) if rng.random() < self.skips else 0
+        sample = render_teacher(self.renderer, task, picture, limits, seed, rng, teacher, skip)
+        if skip and len(sample.views) - 1 + skip >= self.turns:  # no episode has an observation of that number
+            return render_teacher(self.renderer, task, picture, limits, seed, rng, teacher)
+        return sample
 
 
 def _draw(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
@@ -82,10 +91,12 @@ def render_teacher(
     seed: int,
     stuttering: np.random.Generator | None = None,
     teacher: Policy | None = None,
+    skip: int = 0,
 ) -> Sample:
     """Run the teacher on a task and render the conversation; deliberate mistakes and the environment are not learnt.
 
-    With `stuttering`, lists repeat themselves now and then, see `sft.stutter`.
+    With `stuttering`, lists repeat themselves now and then, see `sft.stutter`. `skip` is added to the number of every
+    observation, as if so many had come before.
     """
     teacher = teacher or Teacher([task])
     whole = Rendered()
@@ -95,7 +106,7 @@ def render_teacher(
 
     def on_turn(turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
         whole.add(renderer.invitation())
-        spoken = renderer.spoken(turn.text)
+        spoken = renderer.spoken(_NUMBERED.sub(lambda found: f"{found[1]}{int(found[2]) + skip}", turn.text))
         if not turn.learn:
             spoken.mask = [0] * len(spoken.ids)
         if stuttering is not None:
@@ -103,6 +114,8 @@ def render_teacher(
         whole.add(spoken)
         if isinstance(outcome, Observed | Corrected):
             whole.add(renderer.closing(spoken.ids))
+            if isinstance(outcome, Observed):
+                outcome = replace(outcome, number=outcome.number + skip)
             message = response(teacher.profile, outcome, view)
             whole.add(renderer.message(message.role, message.parts))
 

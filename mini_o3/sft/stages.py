@@ -41,7 +41,7 @@ def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], 
             return perception, 0
         return EpisodeData(
             vlm.renderer, config.seed, perception, config.perception_share, config.drills, photos,
-            config.levels, config.families, config.turns, config.guesses, config.slips,
+            config.levels, config.families, config.turns, config.guesses, config.slips, config.skips,
         ), 0  # fmt: skip
 
     return train(config, source, out, report=report, stop_after=stop_after)

@@ -1,6 +1,7 @@
 """Broken turns: what the environment says of them, what is learnt, and that the search goes on."""
 
 import asyncio
+import re
 from collections import Counter
 
 from mini_o3.episode import Limits, StopReason, run_episode
@@ -58,3 +59,17 @@ def test_broken_turns_are_context_and_the_mended_ones_are_learnt():
         return [token for token, weight in zip(sample.ids, sample.learn, strict=True) if weight]
 
     assert learnt(slipped) == learnt(plain)
+
+
+def test_observations_may_be_numbered_higher_and_are_spoken_of_by_these_numbers():
+    _, tokenizer = new_nano()
+    renderer = ChatRenderer(tokenizer, 28)
+    probe = PROBES[3]
+    plain, skipped = (
+        renderer.decode(render_teacher(renderer, probe.task, probe.picture, Limits(turns=40), 5, skip=skip).ids)
+        for skip in (0, 7)
+    )
+    numbers = [int(number) for number in re.findall(r"bservation[ _](\d+)", plain)]
+    assert len(set(numbers)) >= 3
+    assert [int(number) for number in re.findall(r"bservation[ _](\d+)", skipped)] == [number + 7 for number in numbers]
+    assert re.sub(r"(bservation[ _])\d+", r"\1", skipped) == re.sub(r"(bservation[ _])\d+", r"\1", plain)
