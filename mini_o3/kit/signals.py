@@ -10,13 +10,19 @@ from typing import Any
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Within, Ctrl-C and SIGTERM do not interrupt; the yielded function says whether one came."""
+    """Within, Ctrl-C and SIGTERM do not interrupt; the yielded function says whether one came.
+
+    One within another: both are told.
+    """
     caught: list[int] = []
 
     def note(number: int, _: Any) -> None:
         caught.append(number)
+        outer = before[number]
+        if getattr(outer, "__qualname__", "") == note.__qualname__ and callable(outer):
+            outer(number, None)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(caught)
     finally:

@@ -13,6 +13,7 @@ from mini_o3.evaluate.run import evaluate
 from mini_o3.grpo.train import Report, train
 from mini_o3.judge import make_judge
 from mini_o3.kit.rundir import make_folder, revision, write_json
+from mini_o3.kit.signals import stop_signals
 from mini_o3.policies.choose import choose_policy
 from mini_o3.probes import TRAINING_SEEDS
 from mini_o3.probes.make import make_probes
@@ -38,13 +39,17 @@ def run_suite(
 
     Raises:
         UserError: `out` holds a suite with other settings.
+        KeyboardInterrupt: a training was stopped from outside; it is saved.
     """
     make_folder(out)
     probes = _probes(suite.measure, out / "probes", progress)
     found: dict[str, dict[str, Any]] = {}
     for name in suite.runs:
         if only is None or name == only:
-            model = _trained(suite, name, out / name, say, training)
+            with stop_signals() as stopping:
+                model = _trained(suite, name, out / name, say, training)
+            if stopping():
+                raise KeyboardInterrupt  # what is half trained is not measured
             for level, folder in probes.items():
                 say(f"{name}: {suite.measure.probes} {level} probes x {suite.measure.samples}")
                 _measure(suite.measure, model, folder, out / name / level, progress(f"episodes of {name}, {level}"))

@@ -1,6 +1,8 @@
 """Suites: the shipped ones hold together, claims are decided by their figures, a real one runs, resumes and reports."""
 
 import json
+import os
+import signal
 
 import pytest
 from helpers import mini_o3
@@ -121,14 +123,7 @@ def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path):
-    from mini_o3.models.nano import NANO_DIR
-    from mini_o3.reproduce.run import run_suite
-
-    (tmp_path / "small.toml").write_text(SMALL.replace("CHECKPOINT", str(NANO_DIR)))
-    small = read_suite("small", folder=tmp_path)
-    said = []
-
+def quietly(said):
     class Silent:
         def __init__(self, *_):
             pass
@@ -142,7 +137,38 @@ def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path):
         def show(self, row, progress):
             said.append(f"step {row['step']}")
 
-    quiet = {"say": said.append, "progress": lambda what: lambda *_: None, "training": Silent}
+    return {"say": said.append, "progress": lambda what: lambda *_: None, "training": Silent}
+
+
+def small_suite(folder):
+    from mini_o3.models.nano import NANO_DIR
+
+    (folder / "small.toml").write_text(SMALL.replace("CHECKPOINT", str(NANO_DIR)))
+    return read_suite("small", folder=folder)
+
+
+def test_a_training_that_is_told_to_stop_is_saved_and_not_measured(tmp_path, monkeypatch):
+    from mini_o3.grpo.train import Trainer
+    from mini_o3.reproduce.run import run_suite
+
+    advance = Trainer.advance
+
+    def told_to_stop(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return advance(self)
+
+    monkeypatch.setattr(Trainer, "advance", told_to_stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_suite(small_suite(tmp_path), tmp_path / "out", **quietly([]))
+    assert (tmp_path / "out" / "trained" / "state.pt").exists()
+    assert not (tmp_path / "out" / "trained" / "easy").exists()
+
+
+def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path):
+    from mini_o3.reproduce.run import run_suite
+
+    small, said = small_suite(tmp_path), []
+    quiet = quietly(said)
     report = run_suite(small, tmp_path / "out", **quiet)
     assert "| training makes it no worse |" in report.read_text()
     assert said.count("step 1") == 1
@@ -166,4 +192,4 @@ def test_a_folder_with_something_in_it_needs_resume(tmp_path):
     assert "is not empty; add --resume" in done.stderr
     done = mini_o3("reproduce", "readings", "--only", "surprise", cwd=tmp_path)
     assert done.returncode == 2
-    assert "choose one of all_completed" in done.stderr
+    assert "choose one of all_batch" in done.stderr
