@@ -4,7 +4,7 @@
     python bench/rollout.py --out docs/bench --trl-python trl-env/bin/python
 
 TRL needs an environment of its own: `python -m venv trl-env`, `trl-env/bin/pip install -r requirements.txt trl==1.16.0`,
-`trl-env/bin/pip install -e . --no-deps`. Writes `rollout.json`, and `rollout.png` if matplotlib is there.
+`trl-env/bin/pip install -e . --no-deps`. Writes `rollout.json`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,17 +22,14 @@ from typing import Any
 
 import torch
 from plain import Plain
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from mini_o3.episode import Episode, Limits, Policy, run_episode
 from mini_o3.kit.rundir import revision
 from mini_o3.models.nano import NANO_DIR
-from mini_o3.models.render import Rendered
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.vlm import Vlm, load_vlm
 from mini_o3.policies.local import Local
 from mini_o3.probes import Probe, make_probe
-from mini_o3.vision import Rect, show
 
 SIZE, MAX_TOKENS, TEMPERATURE = 1472, 160, 0.6
 LEVELS = ("easy", "medium", "hard")
@@ -133,78 +127,6 @@ def trl_loop(python: str, questions: int, rollouts: int, turns: int, threads: in
     return json.loads(done.stdout.strip().splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def seven_b_layer(nano: Vlm) -> Vlm:
-    """nano with one decoder layer of the shape of Qwen2.5-VL-7B's in place of its own: 233 million random parameters."""
-    config = Qwen2_5_VLConfig.from_dict(nano.model.config.to_dict())
-    text = config.text_config
-    text.hidden_size, text.intermediate_size, text.num_hidden_layers = 3584, 18944, 1
-    text.num_attention_heads, text.num_key_value_heads, text.layer_types = 28, 4, ["full_attention"]
-    text.rope_parameters = {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6}
-    config.vision_config.out_hidden_size = 3584
-    return replace(nano, model=Qwen2_5_VLForConditionalGeneration(config).float().eval())
-
-
-def per_turn(vlm: Vlm, turns: int, together: int, written: int) -> list[float]:
-    """Seconds per turn and conversation of the engine, at every turn, with `together` conversations at once.
-
-    Every turn is one view and exactly `written` tokens: ending a turn is forbidden, so they babble, and no draft foresees it.
-    """
-    sampling = Sampling(temperature=1.0, max_tokens=written, stops=())
-
-    async def engine() -> list[float]:
-        policy = Local(vlm, "nano", slots=together)
-        streams = [await policy.engine.open(row) for row in range(together)]
-        out = []
-        for turn in range(turns):
-            prompts = [_prompt(vlm, turn, row) for row in range(together)]
-            began = time.perf_counter()
-            await asyncio.gather(*(policy.engine.reply(s, p, sampling) for s, p in zip(streams, prompts, strict=True)))
-            out.append((time.perf_counter() - began) / together)
-        for stream in streams:
-            policy.engine.close(stream)
-        return out
-
-    with _endless(vlm):
-        return asyncio.run(engine())
-
-
-def per_turn_read_again(vlm: Vlm, turns: int, written: int) -> list[float]:
-    """The same of one conversation that is read again from its beginning at every turn."""
-    out = []
-    with _endless(vlm):
-        conversation = Plain(vlm, Sampling(temperature=1.0, max_tokens=written, stops=()), cached=False).open(None)
-        for turn in range(turns):
-            added = _prompt(vlm, turn, 0)
-            conversation.ids += added.ids
-            rows, grids = vlm.patcher(added.views)
-            conversation.rows.append(rows)
-            conversation.grids.append(grids)
-            began = time.perf_counter()
-            conversation.ids += conversation._generate(conversation._new(True))
-            out.append(time.perf_counter() - began)
-    return out
-
-
-@contextmanager
-def _endless(vlm: Vlm) -> Iterator[None]:
-    """Nobody may end a turn."""
-    renderer = vlm.renderer
-    renderer.forbidden = (*renderer.forbidden, renderer.im_end)
-    try:
-        yield
-    finally:
-        renderer.forbidden = renderer.forbidden[:-1]
-
-
-def _prompt(vlm: Vlm, turn: int, row: int) -> Rendered:
-    corner = 10 * turn + row
-    view = show(_probe(0).picture, Rect(corner, corner, corner + 400, corner + 400), vlm.budget)
-    whole = vlm.renderer.closing([]) if turn else Rendered()
-    whole.add(vlm.renderer.message("user", (f"Observation {turn}: ", view)))
-    whole.add(vlm.renderer.invitation())
-    return whole
-
-
 def note(found: dict[str, Any], name: str, threads: int, episodes: int, seconds: float, more: dict[str, Any]) -> None:
     """Keep the faster of several measurements of a loop."""
     row = {"threads": threads, "episodes": episodes, "seconds": round(seconds, 2)}
@@ -212,22 +134,6 @@ def note(found: dict[str, Any], name: str, threads: int, episodes: int, seconds:
     print(name, json.dumps(row), flush=True)
     if name not in found or row["episodes_per_second"] > found[name]["episodes_per_second"]:
         found[name] = row
-
-
-def plot(found: dict[str, Any], path: Path) -> None:
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4))
-    for name, seconds in found["per_turn"].items():
-        axes.plot(
-            range(1, len(seconds) + 1),
-            [s / seconds[0] for s in seconds],
-            label=f"{name}, {seconds[0] * 1e3:.0f} ms at turn 1",
-        )
-    axes.axhline(1.3, color="grey", linestyle=":", label="1.3")
-    axes.set(xlabel="turn", ylabel="cost of a turn, turn 1 = 1", title="What a turn costs as the conversation grows")
-    axes.legend()
-    figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
 def main() -> None:
@@ -239,12 +145,12 @@ def main() -> None:
     options.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="each loop gets what suits it best of these")
     options.add_argument("--processes", type=int, default=2, help="of the engine, of one thread each; 1: only this one")
     options.add_argument("--slow-share", type=float, default=0.25, help="share of the questions that sequential loops get")
-    options.add_argument("--long-turns", type=int, default=32)
+    options.add_argument("--trl-threads", type=int, nargs="+", default=[1, 2])
     options.add_argument("--trl-python", default="", help="python of an environment with TRL 1.16; empty: TRL is left out")
     options.add_argument("--out", type=Path, required=True)
     args = options.parse_args()
-    torch.set_num_threads(max(args.threads))
-    peak = matmul_peak()
+    torch.set_num_threads(max(*args.threads, args.processes))
+    peak = matmul_peak()  # of all cores that anybody may use
     vlm = load_vlm(NANO_DIR)
     sampling = Sampling(temperature=TEMPERATURE, max_tokens=MAX_TOKENS)
     probes = [_probe(n) for n in range(args.questions)]
@@ -267,29 +173,17 @@ def main() -> None:
         seconds, episodes = share_out(args.processes, args.questions, args.rollouts, args.turns, args.slots, sampling)
         row = {"processes": args.processes, "turns": sum(e.num_turns for e in episodes)}
         row |= {"tokens_written": sum(sum(e.token_mask) for e in episodes)}
-        row["share_of_matmul_peak"] = round(work(vlm, episodes) / seconds / peak, 4)  # of as many cores as there were threads
+        row["share_of_matmul_peak"] = round(work(vlm, episodes) / seconds / peak, 4)
         note(found, "engine", 1, len(episodes), seconds, row)
-    for threads in args.threads if args.trl_python else ():
+    for threads in args.trl_threads if args.trl_python else ():
         result = trl_loop(args.trl_python, args.questions, args.rollouts, args.turns, threads)
         note(found, "trl", threads, result["episodes"], result["seconds"], {"turns": result["turns"]})
     best = found["engine"]["episodes_per_second"]
     peers = [name for name in ("cached", "reencode", "trl") if name in found]
     found["engine_is_faster_by"] = {name: round(best / found[name]["episodes_per_second"], 2) for name in peers}
-    torch.set_num_threads(found["engine"]["threads"])
-    costs = {
-        "engine": per_turn(vlm, args.long_turns, 16, 36),
-        "one layer of 7B, engine": per_turn(seven_b_layer(vlm), args.long_turns, 8, 16),
-        "re-encoding": per_turn_read_again(vlm, args.long_turns, 36),
-    }
-    found["per_turn"] = {name: [round(s, 5) for s in seconds] for name, seconds in costs.items()}
-    found["last_turn_over_first"] = {k: round(v[-1] / v[0], 2) for k, v in found["per_turn"].items()}
-    print(json.dumps({k: found[k] for k in ("engine_is_faster_by", "last_turn_over_first", "peak_gflops")}), flush=True)
+    print(json.dumps({k: found[k] for k in ("engine_is_faster_by", "peak_gflops")}), flush=True)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "rollout.json").write_text(json.dumps(found, indent=1) + "\n")
-    try:
-        plot(found, args.out / "rollout.png")
-    except ImportError:
-        print("no picture: matplotlib is not installed")
 
 
 if __name__ == "__main__":
