@@ -36,8 +36,9 @@ LEVELS = ("easy", "medium", "hard")
 _mine: tuple[Policy, list[Probe]]  # of a process of `share_out`
 
 
-def matmul_peak() -> float:
-    """FLOP/s of the best of some large matrix products."""
+def matmul_peak(threads: int) -> float:
+    """FLOP/s of the best of some large matrix products. For a process of its own: its threads would stay about."""
+    torch.set_num_threads(threads)
     best = 0.0
     for side in (512, 1024, 2048):
         a, b = torch.randn(side, side), torch.randn(side, side)
@@ -149,8 +150,8 @@ def main() -> None:
     options.add_argument("--trl-python", default="", help="python of an environment with TRL 1.16; empty: TRL is left out")
     options.add_argument("--out", type=Path, required=True)
     args = options.parse_args()
-    torch.set_num_threads(max(*args.threads, args.processes))
-    peak = matmul_peak()  # of all cores that anybody may use
+    with get_context("spawn").Pool(1) as pool:
+        peak = pool.apply(matmul_peak, (max(*args.threads, args.processes),))
     vlm = load_vlm(NANO_DIR)
     sampling = Sampling(temperature=TEMPERATURE, max_tokens=MAX_TOKENS)
     probes = [_probe(n) for n in range(args.questions)]
