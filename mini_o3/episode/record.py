@@ -102,14 +102,15 @@ class Episode:
         """Parallel to `token_ids`: log-probability where the policy wrote the token, 0.0 elsewhere."""
         return tuple(p for turn in self.turns for p in (*(0.0 for _ in turn.prompt_ids), *turn.log_probs))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, tokens: bool = True) -> dict[str, Any]:
+        """As JSON; without `tokens`, what was said and seen is left and no ids."""
         data: dict[str, Any] = {
             "task_id": self.task_id, "picture": self.picture, "question": self.question, "size": list(self.size),
             "policy": self.policy, "profile": self.profile, "limits": self.limits.to_dict(), "seed": self.seed,
             "shown": list(self.shown), "stop": self.stop.value, "answer": self.answer, "error": self.error,
             "expected": self.expected, "meta": self.meta, "num_turns": self.num_turns, "is_over_turn": self.is_over_turn,
             "evidence": None if self.evidence is None else [round(v, 6) for v in self.evidence.xyxy],
-            "turns": [_turn_dict(turn) for turn in self.turns],
+            "turns": [_turn_dict(turn, tokens) for turn in self.turns],
         }  # fmt: skip
         return {key: value for key, value in data.items() if value is not None and value != {}}
 
@@ -129,13 +130,13 @@ class Episode:
         )  # fmt: skip
 
 
-def _turn_dict(turn: Turn) -> dict[str, Any]:
+def _turn_dict(turn: Turn, tokens: bool) -> dict[str, Any]:
     data: dict[str, Any] = {"text": turn.text, "action": turn.action, "seconds": round(turn.seconds, 3)}
     if turn.thought:
         data["thought"] = turn.thought
     if turn.observation is not None and turn.rect and turn.shown:
         data.update(observation=turn.observation, rect=list(turn.rect), shown=list(turn.shown))
-    if turn.token_ids or turn.prompt_ids:
+    if tokens and (turn.token_ids or turn.prompt_ids):
         data.update(prompt_ids=list(turn.prompt_ids), token_ids=list(turn.token_ids))
         data["log_probs"] = [round(value, 6) for value in turn.log_probs]
     if not turn.learn:

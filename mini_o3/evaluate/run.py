@@ -61,7 +61,7 @@ def evaluate(
 
     async def ended(task: SearchTask, episode: Episode) -> None:
         nonlocal asked, right, known
-        append_jsonl(out / EPISODES_FILE, _without_tokens(episode))
+        append_jsonl(out / EPISODES_FILE, episode.to_dict(tokens=False))
 
         def note(row: Asked, verdict: Any) -> None:
             nonlocal right, known
@@ -116,12 +116,3 @@ def claim(out: Path, manifest: dict[str, Any]) -> None:
             raise UserError(f"{out}: holds an evaluation with other settings ({', '.join(changed)}); give another --out")
     else:
         write_json(path, manifest)
-
-
-def _without_tokens(episode: Episode) -> dict[str, Any]:
-    """The record without token ids: an evaluation keeps what was said and seen."""
-    data = episode.to_dict()
-    for turn in data["turns"]:
-        for key in ("prompt_ids", "token_ids", "log_probs"):
-            turn.pop(key, None)
-    return data

@@ -105,7 +105,7 @@ def search(
         episode = await run_episode(known[str(state.sample_id)], heard, Limits(turns), seed=state.epoch - 1)
         state.messages = [_chat(message) for message in heard.messages]
         state.output = ModelOutput.from_content(f"mini_o3/{chosen.name}", episode.answer or "")
-        state.metadata["episode"] = _without_tokens(episode)
+        state.metadata["episode"] = episode.to_dict(tokens=False)
         state.completed = True
         return state
 
@@ -191,12 +191,3 @@ def _data_url(view: Image.Image) -> str:
     buffer = io.BytesIO()
     view.save(buffer, "JPEG", quality=90)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-
-
-def _without_tokens(episode: Episode) -> dict[str, Any]:
-    """The record without token ids, as an evaluation keeps it."""
-    data = episode.to_dict()
-    for turn in data["turns"]:
-        for key in ("prompt_ids", "token_ids", "log_probs"):
-            turn.pop(key, None)
-    return data

@@ -32,15 +32,15 @@ def read_config(path: Path | None, kind: type[Config], **changes: Any) -> Config
     except ValidationError as error:
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")  # a slip of the pen says most
         field, what = ".".join(map(str, first["loc"])), _in_words(first, kind)
-        where = f"{path}: {field}" if path else f"--{field.replace('_', '-')}"
-        raise UserError(f"{where.removesuffix(': ')}: {what}") from None
+        named = field if path else field and f"--{field.replace('_', '-')}"  # a setting, or none: two that do not go together
+        raise UserError(": ".join(str(part) for part in (path, named, what) if part)) from None
 
 
 def _in_words(error: Any, kind: type[BaseModel]) -> str:
     """What is wrong with a field, and what to write instead."""
     if error["type"] == "extra_forbidden":
-        near = get_close_matches(str(error["loc"][-1]), kind.model_fields, 3)
-        return f"there is no such setting; {f'did you mean {chr(32).join(near)}?' if near else 'see the files in configs/'}"
+        near = " or ".join(get_close_matches(str(error["loc"][-1]), kind.model_fields, 3))
+        return f"there is no such setting; {f'did you mean {near}?' if near else 'see the files in configs/'}"
     if error["type"] == "missing":
         return "is missing, and it has no default"
     said = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should")

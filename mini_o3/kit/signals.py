@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_waiting: list[list[int]] = []  # what each of those that are open now has caught
+
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
@@ -15,19 +17,19 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     One within another: both are told.
     """
     caught: list[int] = []
-
-    def note(number: int, _: Any) -> None:
-        caught.append(number)
-        outer = before[number]
-        if getattr(outer, "__qualname__", "") == note.__qualname__ and callable(outer):
-            outer(number, None)
-
-    before: dict[int, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    _waiting.append(caught)
+    before = {number: signal.signal(number, _note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(caught)
     finally:
+        _waiting.pop()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _note(number: int, _: Any) -> None:
+    for caught in _waiting:
+        caught.append(number)
 
 
 def leave_signals_to_the_parent(_: int = 0) -> None:

@@ -1,7 +1,7 @@
 """Attention of packed tokens to the cache: each piece to the slot of its own conversation, in place.
 
 Measured and not done: padding the pieces of neighbouring slots to rectangles, for fewer and larger products. Two in three of
-the products were padding, as drafts and contexts differ in length, and it took a third longer.
+the products were padding, as drafts and contexts differ in length, and it made a tenth to a sixth fewer episodes.
 """
 
 from __future__ import annotations
