@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from mini_o3.kit.rundir import read_jsonl, write_text
@@ -47,30 +49,36 @@ def decide(suite: Suite, found: Runs) -> list[tuple[Check, bool, str]]:
     """Every check that can be decided: whether it holds, and the figures that say so."""
     out = []
     for check in suite.checks:
-        values = [_mean(found, check.runs, check.level, limit) for limit in check.limits]
-        other = _mean(found, check.than, check.level, check.limits[-1]) if check.than else 0.0
-        if any(value is None for value in values) or other is None:
+        points = [_mean(found, check.runs, check.level, limit) for limit in check.limits]
+        other = _mean(found, check.than, check.level, check.limits[-1]) if check.than else (0.0, 0.0)
+        if other is None or any(point is None for point in points):
             continue
-        known = [value for value in values if value is not None]
-        shown = ", ".join(f"{limit}: {value:.1%}" for limit, value in zip(check.limits, known, strict=True))
+        known = [point for point in points if point is not None]
+        first, last = known[0][0], known[-1][0]
+        shown = ", ".join(f"{limit}: {value:.1%}" for limit, (value, _) in zip(check.limits, known, strict=True))
         if check.kind == "rises":
-            out.append((check, all(a < b for a, b in itertools.pairwise(known)), shown))
+            out.append((check, all(a < b for (a, _), (b, _) in itertools.pairwise(known)), shown))
         elif check.kind == "ratio":
-            ratio = known[-1] / known[0] if known[0] else float("inf")
+            ratio = last / first if first else float("inf")
             out.append((check, ratio >= check.bound, f"{ratio:.2f} ({shown})"))
         elif check.kind == "margin":
-            gain = known[-1] - other
-            out.append((check, gain >= check.bound, f"{100 * gain:+.1f} points ({known[-1]:.1%} against {other:.1%})"))
+            gain, error = last - other[0], math.hypot(known[-1][1], other[1])
+            text = f"{100 * gain:+.1f} +- {100 * error:.1f} points ({last:.1%} against {other[0]:.1%})"
+            out.append((check, gain >= check.bound, text))
         else:
-            out.append((check, known[-1] - known[0] <= check.bound, f"{100 * (known[-1] - known[0]):+.1f} points ({shown})"))
+            out.append((check, last - first <= check.bound, f"{100 * (last - first):+.1f} points ({shown})"))
     return out
 
 
-def _mean(found: Runs, runs: Sequence[str], level: str, limit: int) -> float | None:
-    """Mean accuracy over runs; None if one was not measured there."""
-    values = [found.get(run, {}).get(level, {}).get("curve", {}).get(str(limit), {}).get("accuracy") for run in runs]
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None
+def _mean(found: Runs, runs: Sequence[str], level: str, limit: int) -> tuple[float, float] | None:
+    """Mean accuracy over runs and its standard error; None if one was not measured there.
+
+    The runs answer the same probes, so the error is at most the mean of theirs; that is what is given.
+    """
+    points = [found.get(run, {}).get(level, {}).get("curve", {}).get(str(limit), {}) for run in runs]
+    if not points or any(point.get("accuracy") is None for point in points):
+        return None
+    return mean(point["accuracy"] for point in points), mean(point["stderr"] or 0.0 for point in points)
 
 
 def _table(suite: Suite, found: Runs, level: str) -> list[str]:

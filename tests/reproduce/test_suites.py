@@ -106,8 +106,8 @@ def test_claims_are_decided_by_the_figures():
         check("flat", 0.05, limits=(8, 32)), check("flat", 0.1001, limits=(8, 32)),
     )  # fmt: skip
     assert [(holds, text.split(" (")[0]) for _, holds, text in decide(asked, found)][1:] == [
-        (True, "2.50"), (False, "2.50"), (True, "+10.0 points"), (False, "+10.0 points"), (False, "+10.0 points"),
-        (True, "+10.0 points"),
+        (True, "2.50"), (False, "2.50"), (True, "+10.0 +- 1.4 points"), (False, "+10.0 +- 1.4 points"),
+        (False, "+10.0 points"), (True, "+10.0 points"),
     ]  # fmt: skip
     assert decide(suite(check("rises")), found)[0][1] is True
     assert decide(suite(check("rises")), {"a": measured(at4=0.2, at8=0.2, at32=0.5)})[0][1] is False
