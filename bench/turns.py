@@ -25,11 +25,11 @@ from plain import Plain
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from mini_o3.kit.rundir import revision
+from mini_o3.models.engine import Engine
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.render import Rendered
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.vlm import Vlm, load_vlm
-from mini_o3.policies.local import Local
 from mini_o3.probes import make_probe
 from mini_o3.vision import Rect, show
 
@@ -45,28 +45,28 @@ def seven_b_layer(nano: Vlm) -> Vlm:
     return replace(nano, model=Qwen2_5_VLForConditionalGeneration(config).float().eval())
 
 
-def per_turn(vlm: Vlm, turns: int, together: int, written: int) -> list[float]:
+def per_turn(vlm: Vlm, turns: int, together: int, written: int, drafts: int = 5) -> list[float]:
     """Seconds per turn and conversation of the engine, at every turn, with `together` conversations at once.
 
     Every turn is one view and exactly `written` tokens: ending a turn is forbidden, so they babble, and no draft foresees it.
     """
     sampling = Sampling(temperature=1.0, max_tokens=written, stops=())
 
-    async def engine() -> list[float]:
-        policy = Local(vlm, "nano", slots=together)
-        streams = [await policy.engine.open(row) for row in range(together)]
+    async def all_turns() -> list[float]:
+        engine = Engine(vlm, slots=together, draft_tokens=drafts)
+        streams = [await engine.open(row) for row in range(together)]
         out = []
         for turn in range(turns):
             prompts = [_prompt(vlm, turn, row) for row in range(together)]
             began = time.perf_counter()
-            await asyncio.gather(*(policy.engine.reply(s, p, sampling) for s, p in zip(streams, prompts, strict=True)))
+            await asyncio.gather(*(engine.reply(s, p, sampling) for s, p in zip(streams, prompts, strict=True)))
             out.append((time.perf_counter() - began) / together)
         for stream in streams:
-            policy.engine.close(stream)
+            engine.close(stream)
         return out
 
     with _endless(vlm):
-        return asyncio.run(engine())
+        return asyncio.run(all_turns())
 
 
 def per_turn_read_again(vlm: Vlm, turns: int, written: int) -> list[float]:
@@ -137,6 +137,7 @@ def main() -> None:
     per_turn(vlm, 2, 4, 8)  # warm up
     costs = {
         "engine": per_turn(vlm, args.turns, 16, 36),
+        "engine, no drafts": per_turn(vlm, args.turns, 16, 36, drafts=0),
         "re-encoding": per_turn_read_again(vlm, args.turns, 36),
         "one layer of 7B, engine": per_turn(seven_b_layer(vlm), args.turns, 8, 16),
     }
