@@ -10,7 +10,7 @@ demo: env
 	$(BIN)/python -m mini_o3.demo
 
 test: check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: env
 	$(BIN)/ruff check .
