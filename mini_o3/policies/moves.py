@@ -1,7 +1,8 @@
 """A scripted search of a probe, move by move, by the rules of one who does not know where anything is.
 
 It says what can be seen in the views it was shown, tries candidates in reading order and never by which is right, and
-answers only when the evidence is legible in the last view. Every thought restates the goal, says what the last look showed
+answers only when the evidence is legible in the last view. Nothing has to be remembered from one quarter to the next: each
+has a part of its own, and only what lies there is tried. Every thought restates the goal, says what the last look showed
 and then what to do next: with the goal's words right before what is to be compared with them, a small model learns to
 compare.
 Deliberate mistakes carry `learn=False`: an imitator learns the repair, not the mistake.
@@ -15,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 
 from mini_o3.episode import SearchTask
-from mini_o3.episode.task import Thing
 from mini_o3.kit.errors import UserError
 from mini_o3.probes import sight
 from mini_o3.probes.levels import FILL, FILL_BESIDE, FIRST_BOX, QUARTER, closer_box
@@ -26,7 +26,10 @@ from mini_o3.vision import Rect, Region
 PATTERNS = ("trial_and_error", "depth_first", "self_correction", "second_look")
 _BACK = 0.2  # by so much wider is the look after one that cut off what stands beside the target
 _TOO_NEAR = 0.8  # share of targets with something beside them that `self_correction` first looks at too closely
-_OVERLOOKS = 0.25  # share of the searches by quarters, but for the long ones of hard probes, that need a second pass
+_OVERLOOKS = 0.3  # share of the searches by quarters, but for the long ones of hard probes, that need a second pass
+_QUARTERS = ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7))  # centres
+_EDGE = 0.15  # of a quarter: what lies nearer than this to a side that it shares is another quarter's
+_AGAIN = {True: 0.4, False: 0.2}  # side of the first look at a thing in a second pass: with something beside it, without
 _WIDER = 0.6  # side of the second look after a miss, around the same place
 
 
@@ -50,8 +53,6 @@ class Search:
         self.found = False
         self.verdict = ""  # what the last look showed
         self.mistaken = False  # the last view showed the target, and `verdict` says nothing of it
-        self.tried: list[Thing] = []
-        self.dismissed: Thing | None = None  # what the last look has ruled out
         self.last = (0, (0.5, 0.5), 1.0)  # frame, centre and side of the last look
 
     def moves(self) -> Moves:
@@ -67,17 +68,23 @@ class Search:
                 yield from self.descend(forget=overlooks)
         if not self.found and overlooks:
             self.verdict = f"{self.verdict}; not seen"
-            yield from self.descend()
+            yield from self.descend(again=True)
 
-    def try_candidates(self, frame: int, forget: bool = False) -> Moves:
-        """Look at everything in `frame` that could be it, in reading order."""
+    def try_candidates(
+        self, frame: int, forget: bool = False, quarter: tuple[float, float] | None = None, side: float = FIRST_BOX
+    ) -> Moves:
+        """Look at everything in `frame` that could be it, in reading order; if it is a quarter, in the part of its own.
+
+        `side` is that of the first look at each, as a share of the frame; `forget`: the target is overlooked.
+        """
         shown = sight.apart([s for s in self.see(frame) if not (forget and self.goal.fits(s.thing))], self.goal.colour)
         lacking = forget and any(self.goal.fits(s.thing) for s in self.see(frame))
-        listed = [s for s in sight.of_colour(shown, self.goal.colour) if s.thing not in self.tried]
+        elsewhere = [s.thing for s in shown if quarter and not own(s.spot, quarter)]
+        listed = [s for s in sight.of_colour(shown, self.goal.colour) if s.thing not in elsewhere]
         decoy = self.decoy(shown) if self.pattern == "self_correction" and listed else None
         if decoy is not None:
             listed = [s for s in shown if s in listed or s is decoy]
-        spots = sight.survey(shown, self.goal.colour, decoy, but=self.tried)
+        spots = sight.survey(shown, self.goal.colour, decoy, but=elsewhere)
         for index, candidate in enumerate(listed):
             spot = candidate.spot
             plan = [spots, "look at"] if index == 0 else [f"back to observation {frame}" if frame else "", "next at"]
@@ -89,23 +96,22 @@ class Search:
                 yield self.zoom(frame, miss, _WIDER, "missed", "wider")
             else:
                 learn = not ((lacking or decoy is not None) and index == 0)  # the list is wrong
-                yield self.zoom(frame, spot, FIRST_BOX, *plan[:-1], f"{plan[-1]} {sight.spot_words(spot)}", learn=learn)
+                yield self.zoom(frame, spot, side, *plan[:-1], f"{plan[-1]} {sight.spot_words(spot)}", learn=learn)
             yield from self.inspect()
             if self.found:
                 return
-            if self.dismissed is candidate.thing:  # at the edge of a quarter it may have been cut off or not seen at all
-                self.tried.append(candidate.thing)
         self.mistaken = lacking and not listed
         if not listed:
-            known = sight.of_colour(shown, self.goal.colour)
-            self.verdict = f"{sight.point(known, self.goal.colour).rstrip('.')}{'; all seen' if known else ''}"
+            self.verdict = sight.point(sight.of_colour(shown, self.goal.colour), self.goal.colour).rstrip(".")
 
-    def descend(self, forget: bool = False) -> Moves:
-        """Quarter by quarter: go in, try what shows there, come back."""
-        for index, (x, y) in enumerate(((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7))):
+    def descend(self, forget: bool = False, again: bool = False) -> Moves:
+        """Quarter by quarter: go in, try what shows there, come back. `again`: from another distance than before."""
+        for index, quarter in enumerate(_QUARTERS):
             plan = ("back", "next quarter") if index else ("look at a quarter",)
-            yield self.zoom(0, (x, y), QUARTER, *plan, learn=not self.mistaken)
-            yield from self.try_candidates(len(self.rects) - 1, forget)
+            words = (*plan[:-1], f"{plan[-1]} again") if again else plan
+            yield self.zoom(0, quarter, QUARTER, *words, learn=not self.mistaken)
+            side = _AGAIN[self.goal.ask == "beside"] if again else FIRST_BOX
+            yield from self.try_candidates(len(self.rects) - 1, forget, quarter, side)
             if self.found:
                 return
 
@@ -116,9 +122,8 @@ class Search:
         while True:
             frame, seen = len(self.rects) - 1, self.see()
             thing = sight.central(seen, self.goal.colour)
-            self.dismissed = thing.thing if thing and self.ruled_out(thing) else None
             self.verdict = self.reading(seen)
-            if thing is None or self.dismissed:
+            if thing is None or self.ruled_out(thing):
                 return
             if not self.legible(thing):
                 side = closer_box(thing.share, FILL_BESIDE if beside else FILL)
@@ -235,3 +240,8 @@ class Search:
     def thought(self, *plan: str) -> str:
         """The goal, what the last look showed, what to do next: always in this order."""
         return "; ".join(part for part in (f"Find {self.goal_words}", self.verdict, *plan) if part)
+
+
+def own(spot: tuple[float, float], quarter: tuple[float, float]) -> bool:
+    """Whether a spot of the quarter with that centre is its own to try, and not one that the next quarter shows as well."""
+    return all(value >= _EDGE if centre > 0.5 else value <= 1 - _EDGE for value, centre in zip(spot, quarter, strict=True))

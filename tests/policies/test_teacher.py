@@ -270,17 +270,48 @@ def test_what_the_quarters_overlooked_is_found_in_a_second_pass_and_only_the_ove
     assert overlooked >= 5
 
 
-def test_all_seen_is_said_where_only_dismissed_things_of_the_colour_show():
-    said = 0
-    for task, found in seen_from_afar("second_look"):
-        for index, turn in enumerate(found.turns):
-            if "all seen" not in turn.thought:
+def quarter_of(found, index):
+    """The quarter of the original that the view before turn `index` covers, as its two fractions; None if it is no quarter."""
+    rect = seen_before(found, index)
+    if abs(rect.width - 0.6 * found.size[0]) > 2:
+        return None
+    return rect.left / found.size[0] > 0.2, rect.top / found.size[1] > 0.2
+
+
+def test_in_a_quarter_it_tries_what_lies_in_the_part_that_is_the_quarters_own():
+    """So nothing has to be remembered: what lies in two quarters is tried in one of them, but for a strip in the middle."""
+    tried = left = 0
+    for task, found in every_episode("depth_first"):
+        for index, turn in enumerate(found.turns[1:], start=1):
+            quarter = quarter_of(found, index)
+            if quarter is None or not turn.learn:
                 continue
-            shown = sight.of_colour(sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour)
-            assert shown, task.id
-            assert not turn.learn or target(task) not in [s.thing for s in shown], task.id
-            said += 1
-    assert said >= 10
+            seen = sight.apart(sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour)
+            spots = [s.spot for s in sight.of_colour(seen, task.goal.colour)]
+            mine = [s for s in spots if all(v >= 0.15 if far else v <= 0.85 for v, far in zip(s, quarter, strict=True))]
+            if not mine:
+                assert "next quarter" in turn.thought or "look at a quarter again" in turn.thought or "not seen" in turn.thought
+                left += bool(spots)
+                continue
+            wanted = " ".join(sight.spot_words(spot) for spot in mine)
+            assert f"{task.goal.colour or 'things'} at {wanted}; look at {sight.spot_words(mine[0])}" in turn.thought, task.id
+            tried += 1
+    assert tried >= 40
+    assert left >= 3
+
+
+def test_a_second_pass_through_the_quarters_says_so_and_looks_from_another_distance():
+    again = 0
+    for task, found in (*episodes("easy", "depth_first"), *episodes("medium", "depth_first")):
+        passes = [index for index, turn in enumerate(found.turns) if "look at a quarter" in turn.thought]
+        for index, turn in enumerate(found.turns):
+            second = len(passes) == 2 and index >= passes[1]
+            assert ("quarter again" in turn.thought) == (second and "quarter" in turn.thought), (task.id, index)
+            if second and "; look at 0" in turn.thought:
+                region = parse(turn.text).region
+                assert max(region.x1 - region.x0, region.y1 - region.y0) <= (0.4 if task.goal.ask == "beside" else 0.2) + 1e-9
+                again += 1
+    assert again >= 5
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
