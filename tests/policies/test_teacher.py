@@ -271,7 +271,7 @@ def test_what_the_quarters_overlooked_is_found_in_a_second_pass_and_only_the_ove
 
 
 def quarter_of(found, index):
-    """The quarter of the original that the view before turn `index` covers, as its two fractions; None if it is no quarter."""
+    """The quarter of the original that the view before turn `index` covers: right or not, lower or not; None: no quarter."""
     rect = seen_before(found, index)
     if abs(rect.width - 0.6 * found.size[0]) > 2:
         return None
@@ -290,7 +290,9 @@ def test_in_a_quarter_it_tries_what_lies_in_the_part_that_is_the_quarters_own():
             spots = [s.spot for s in sight.of_colour(seen, task.goal.colour)]
             mine = [s for s in spots if all(v >= 0.15 if far else v <= 0.85 for v, far in zip(s, quarter, strict=True))]
             if not mine:
-                assert "next quarter" in turn.thought or "look at a quarter again" in turn.thought or "not seen" in turn.thought
+                assert (
+                    "next quarter" in turn.thought or "look at a quarter again" in turn.thought or "not seen" in turn.thought
+                )
                 left += bool(spots)
                 continue
             wanted = " ".join(sight.spot_words(spot) for spot in mine)
