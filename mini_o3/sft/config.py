@@ -48,7 +48,9 @@ class TrainConfig(BaseModel):
         {"easy": 0.8, "medium": 0.15, "hard": 0.05}, description="level of an episode: its share"
     )
     families: dict[str, float] = Field(dict.fromkeys(FAMILIES, 0.25), description="family of an episode: its share")
-    guesses: float = Field(0.0, ge=0, le=1, description="share of the teacher's episodes that may end in a lucky guess")
+    guesses: float = Field(
+        0.0, ge=0, le=1, description="share of the teacher's episodes that guess, rightly, in their sixth turn"
+    )
     slips: float = Field(0.0, ge=0, le=1, description="share of the teacher's turns that come out broken and are mended")
     skips: float = Field(0.0, ge=0, le=1, description="share of episodes whose observations are numbered higher")
     photos: bool = Field(True, description="hide things in the bundled photographs too")

@@ -70,9 +70,10 @@ class EpisodeData:
             f"sft_{index}", questions.ask(rng, scene.goal), scene.answer, level=level.name, size=empty.size,
             goal=scene.goal, things=scene.things,
         )  # fmt: skip
-        teacher = Slips(Guesser(Teacher([task]), self.guesses), self.slips)
         limits, seed = Limits(turns=self.turns), int(rng.integers(2**31))
         skip = int(rng.integers(self.turns)) if rng.random() < self.skips else 0
+        guesses = 0.0 if skip else self.guesses  # the numbers say which turn it is, and so whether it is time to guess
+        teacher = Slips(Guesser(Teacher([task]), guesses), self.slips)
         sample = render_teacher(self.renderer, task, picture, limits, seed, rng, teacher, skip)
         if skip and len(sample.views) - 1 + skip >= self.turns:  # no episode has an observation of that number
             return render_teacher(self.renderer, task, picture, limits, seed, rng, teacher)

@@ -1,7 +1,8 @@
 """A teacher that sometimes guesses, and is right: what a filter on correct answers cannot tell from a search.
 
-Cold-start data are episodes whose answer was correct (arXiv 2509.07969), so lucky guesses are among them, and a model that
-imitates them guesses. This puts a known share of them into nano's data, for the question what reinforcement does to guessing.
+Cold-start data are episodes whose answer was correct (arXiv 2509.07969). Where a budget of turns ends, a model that must
+answer guesses, so lucky guesses are among them, and a model that imitates them guesses there. This puts a known share of them
+into nano's data, for the question what reinforcement does to guessing.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from mini_o3.policies.teacher import Teacher, TeacherConversation
 from mini_o3.probes.questions import restate
 from mini_o3.protocol import Answer, format_action
 
-_TURNS = (2, 6)  # first and last turn in which it may guess: within the paper's training budget
+TURN = 6  # in which it guesses: the last of the paper's training budget
 
 
 class Guesser:
-    """The teacher, but in a share `guesses` of its episodes it answers in some early turn without having seen the answer."""
+    """The teacher, but in a share `guesses` of its episodes it answers in turn `TURN` at the latest, seen or not."""
 
     name = "guesser"
     context_tokens: int | None = None
@@ -29,8 +30,7 @@ class Guesser:
 
     def open(self, request: Request) -> GuesserConversation:
         rng = stream("guesser", request.task_id, request.seed)
-        turn = int(rng.integers(_TURNS[0], _TURNS[1] + 1)) if rng.random() < self.guesses else 0
-        return GuesserConversation(self.teacher.open(request), turn)
+        return GuesserConversation(self.teacher.open(request), TURN if rng.random() < self.guesses else 0)
 
 
 class GuesserConversation:
@@ -39,10 +39,10 @@ class GuesserConversation:
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
         self.turns += 1
-        task = self.inner.search.task
-        if self.turns == self.turn and task.goal is not None and task.answer is not None:
-            return Reply(format_action(Answer(task.answer, f"Find {restate(task.goal)}; not seen; answer {task.answer}")))
-        return await self.inner.reply(messages)
+        task, reply = self.inner.search.task, await self.inner.reply(messages)
+        if self.turns < self.turn or not self.turn or task.goal is None or task.answer is None or self.inner.search.found:
+            return reply
+        return Reply(format_action(Answer(task.answer, f"Find {restate(task.goal)}; not seen; answer {task.answer}")))
 
     def close(self) -> None:
         self.inner.close()
