@@ -43,7 +43,6 @@ def run_suite(
     """
     make_folder(out)
     probes = _probes(suite.measure, out / "probes", progress)
-    found: dict[str, dict[str, Any]] = {}
     for name in suite.runs:
         if only is None or name == only:
             with stop_signals() as stopping:
@@ -53,7 +52,8 @@ def run_suite(
             for level, folder in probes.items():
                 say(f"{name}: {suite.measure.probes} {level} probes x {suite.measure.samples}")
                 _measure(suite.measure, model, folder, out / name / level, progress(f"episodes of {name}, {level}"))
-        found[name] = _reports(out / name, suite.measure)
+    # read now, not in passing: another process may have measured another run meanwhile
+    found = {name: _reports(out / name, suite.measure) for name in suite.runs}
     write_json(out / "report.json", {"suite": suite.model_dump(mode="json"), "runs": found, "revision": revision()})
     return write_report(suite, found, out)
 
