@@ -183,6 +183,17 @@ def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path):
     after = json.loads((tmp_path / "out" / "report.json").read_text())
     assert after["runs"] == before["runs"]
 
+    measured_elsewhere, aside = tmp_path / "out" / "trained" / "easy", tmp_path / "aside"
+    measured_elsewhere.rename(aside)
+
+    def other_process_is_done(what):
+        if "shipped, easy" in what:
+            aside.rename(measured_elsewhere)
+        return lambda *_: None
+
+    run_suite(small, tmp_path / "out", only="shipped", **{**quiet, "progress": other_process_is_done})
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["runs"] == before["runs"]
+
 
 def test_a_folder_with_something_in_it_needs_resume(tmp_path):
     (tmp_path / "out").mkdir()
