@@ -115,7 +115,7 @@ def _patterns(found: Runs, levels: Sequence[str]) -> list[str]:
 def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
     plt = _pyplot()
     levels = suite.measure.levels
-    figure, axes = plt.subplots(1, len(levels), figsize=(5.5 * len(levels), 4), squeeze=False)
+    figure, axes = plt.subplots(1, len(levels), figsize=(5.5 * len(levels), 4), squeeze=False, layout="constrained")
     for axis, level in zip(axes[0], levels, strict=True):
         for name, reports in found.items():
             if level in reports:
