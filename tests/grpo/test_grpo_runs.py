@@ -31,8 +31,9 @@ steps = 2
 levels = { easy = 1.0 }
 groups = 1
 rollouts = 4
-most_asked = 3
-turns = 4
+most_asked = 6
+variance = "all"
+turns = 5
 max_tokens = 96
 updates = 1
 lr = 1e-4
