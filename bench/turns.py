@@ -48,7 +48,7 @@ def seven_b_layer(nano: Vlm) -> Vlm:
 def per_turn(vlm: Vlm, turns: int, together: int, written: int, drafts: int = 5) -> list[float]:
     """Seconds per turn and conversation of the engine, at every turn, with `together` conversations at once.
 
-    Every turn is one view and exactly `written` tokens: ending a turn is forbidden, so they babble, and no draft foresees it.
+    Every turn is one view and exactly `written` tokens: ending a turn is forbidden, so they babble.
     """
     sampling = Sampling(temperature=1.0, max_tokens=written, stops=())
 

@@ -29,7 +29,7 @@ _TOO_NEAR = 0.8  # share of targets with something beside them that `self_correc
 _OVERLOOKS = 0.3  # share of the searches by quarters, but for the long ones of hard probes, that need a second pass
 _QUARTERS = ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7))  # centres
 _EDGE = 0.15  # of a quarter: what lies nearer than this to a side that it shares is another quarter's
-_AGAIN = {True: 0.4, False: 0.2}  # side of the first look at a thing in a second pass: with something beside it, without
+_AGAIN, _AGAIN_BESIDE = 0.2, 0.4  # side of the first look at a thing in a second pass
 _WIDER = 0.6  # side of the second look after a miss, around the same place
 
 
@@ -106,11 +106,11 @@ class Search:
 
     def descend(self, forget: bool = False, again: bool = False) -> Moves:
         """Quarter by quarter: go in, try what shows there, come back. `again`: from another distance than before."""
+        side = FIRST_BOX if not again else _AGAIN_BESIDE if self.goal.ask == "beside" else _AGAIN
         for index, quarter in enumerate(_QUARTERS):
-            plan = ("back", "next quarter") if index else ("look at a quarter",)
-            words = (*plan[:-1], f"{plan[-1]} again") if again else plan
-            yield self.zoom(0, quarter, QUARTER, *words, learn=not self.mistaken)
-            side = _AGAIN[self.goal.ask == "beside"] if again else FIRST_BOX
+            plan = "next quarter" if index else "look at a quarter"
+            back = "back" if index else ""
+            yield self.zoom(0, quarter, QUARTER, back, f"{plan} again" if again else plan, learn=not self.mistaken)
             yield from self.try_candidates(len(self.rects) - 1, forget, quarter, side)
             if self.found:
                 return

@@ -15,11 +15,11 @@ from mini_o3.policies.teacher import Teacher, TeacherConversation
 from mini_o3.probes.questions import restate
 from mini_o3.protocol import Answer, format_action
 
-TURN = 6  # in which it guesses: the last of the paper's training budget
+_TURN = 6  # in which it guesses: the last of the paper's training budget
 
 
 class Guesser:
-    """The teacher, but in a share `guesses` of its episodes it answers in turn `TURN` at the latest, seen or not."""
+    """The teacher, but in a share `guesses` of its episodes it guesses in its sixth turn, if it has not found the answer."""
 
     name = "guesser"
     context_tokens: int | None = None
@@ -30,17 +30,17 @@ class Guesser:
 
     def open(self, request: Request) -> GuesserConversation:
         rng = stream("guesser", request.task_id, request.seed)
-        return GuesserConversation(self.teacher.open(request), TURN if rng.random() < self.guesses else 0)
+        return GuesserConversation(self.teacher.open(request), _TURN if rng.random() < self.guesses else None)
 
 
 class GuesserConversation:
-    def __init__(self, inner: TeacherConversation, turn: int) -> None:
+    def __init__(self, inner: TeacherConversation, turn: int | None) -> None:
         self.inner, self.turn, self.turns = inner, turn, 0
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
         self.turns += 1
         task, reply = self.inner.search.task, await self.inner.reply(messages)
-        if self.turns < self.turn or not self.turn or task.goal is None or task.answer is None or self.inner.search.found:
+        if self.turns != self.turn or self.inner.search.found or task.goal is None or task.answer is None:
             return reply
         return Reply(format_action(Answer(task.answer, f"Find {restate(task.goal)}; not seen; answer {task.answer}")))
 
