@@ -18,7 +18,7 @@ import numpy as np
 from mini_o3.episode import SearchTask
 from mini_o3.kit.errors import UserError
 from mini_o3.probes import sight
-from mini_o3.probes.levels import FILL, FILL_BESIDE, FIRST_BOX, QUARTER, closer_box
+from mini_o3.probes.levels import FILL, FILL_BESIDE, FIRST_BOX, LEAST_BOX, QUARTER, closer_box, first_box
 from mini_o3.probes.questions import restate
 from mini_o3.protocol import Answer, Zoom
 from mini_o3.vision import Rect, Region
@@ -26,10 +26,10 @@ from mini_o3.vision import Rect, Region
 PATTERNS = ("trial_and_error", "depth_first", "self_correction", "second_look")
 _BACK = 0.2  # by so much wider is the look after one that cut off what stands beside the target
 _TOO_NEAR = 0.8  # share of targets with something beside them that `self_correction` first looks at too closely
-_OVERLOOKS = 0.3  # share of the searches by quarters, but for the long ones of hard probes, that need a second pass
+_OVERLOOKS = 0.3  # share of the searches by quarters that need a second pass
 _QUARTERS = ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7))  # centres
+_AGAIN = ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))  # and in a second pass, of quarters that share nothing
 _EDGE = 0.15  # of a quarter: what lies nearer than this to a side that it shares is another quarter's
-_AGAIN, _AGAIN_BESIDE = 0.2, 0.4  # side of the first look at a thing in a second pass
 _WIDER = 0.6  # side of the second look after a miss, around the same place
 
 
@@ -57,8 +57,7 @@ class Search:
 
     def moves(self) -> Moves:
         """All moves up to the answer; ends without one if the target cannot be seen from anywhere it looked."""
-        overlooks = self.task.level != "hard" and self.pattern in ("depth_first", "second_look")
-        overlooks = overlooks and self.rng.random() < _OVERLOOKS
+        overlooks = self.pattern in ("depth_first", "second_look") and self.rng.random() < _OVERLOOKS
         if self.pattern == "depth_first":
             yield from self.descend(forget=overlooks)
         else:
@@ -71,11 +70,11 @@ class Search:
             yield from self.descend(again=True)
 
     def try_candidates(
-        self, frame: int, forget: bool = False, quarter: tuple[float, float] | None = None, side: float = FIRST_BOX
+        self, frame: int, forget: bool = False, quarter: tuple[float, float] | None = None, again: bool = False
     ) -> Moves:
-        """Look at everything in `frame` that could be it, in reading order; if it is a quarter, in the part of its own.
+        """Look at everything in `frame` that could be it, in reading order; if it is a `quarter`, in the part of its own.
 
-        `side` is that of the first look at each, as a share of the frame; `forget`: the target is overlooked.
+        `forget`: the target is overlooked. `again`: first looks are of another size than in a first pass.
         """
         shown = sight.apart([s for s in self.see(frame) if not (forget and self.goal.fits(s.thing))], self.goal.colour)
         lacking = forget and any(self.goal.fits(s.thing) for s in self.see(frame))
@@ -96,7 +95,14 @@ class Search:
                 yield self.zoom(frame, miss, _WIDER, "missed", "wider")
             else:
                 learn = not ((lacking or decoy is not None) and index == 0)  # the list is wrong
-                yield self.zoom(frame, spot, side, *plan[:-1], f"{plan[-1]} {sight.spot_words(spot)}", learn=learn)
+                yield self.zoom(
+                    frame,
+                    spot,
+                    self.first_side(candidate, again),
+                    *plan[:-1],
+                    f"{plan[-1]} {sight.spot_words(spot)}",
+                    learn=learn,
+                )
             yield from self.inspect()
             if self.found:
                 return
@@ -105,15 +111,24 @@ class Search:
             self.verdict = sight.point(sight.of_colour(shown, self.goal.colour), self.goal.colour).rstrip(".")
 
     def descend(self, forget: bool = False, again: bool = False) -> Moves:
-        """Quarter by quarter: go in, try what shows there, come back. `again`: from another distance than before."""
-        side = FIRST_BOX if not again else _AGAIN_BESIDE if self.goal.ask == "beside" else _AGAIN
-        for index, quarter in enumerate(_QUARTERS):
+        """Quarter by quarter: go in, try what shows there, come back.
+
+        `again`: of smaller quarters, whatever lies in them, so that nothing looks as it did in the first pass.
+        """
+        for index, quarter in enumerate(_AGAIN if again else _QUARTERS):
             plan = "next quarter" if index else "look at a quarter"
-            back = "back" if index else ""
-            yield self.zoom(0, quarter, QUARTER, back, f"{plan} again" if again else plan, learn=not self.mistaken)
-            yield from self.try_candidates(len(self.rects) - 1, forget, quarter, side)
+            back, plan = "back" if index else "", f"{plan} again" if again else plan
+            yield self.zoom(0, quarter, 0.5 if again else QUARTER, back, plan, learn=not self.mistaken)
+            yield from self.try_candidates(len(self.rects) - 1, forget, None if again else quarter, again)
             if self.found:
                 return
+
+    def first_side(self, candidate: sight.Seen, again: bool) -> float:
+        """Side of the first look at a candidate; in a second pass another, and never one that may cut off what is beside."""
+        side = first_box(candidate.share)
+        if not again:
+            return side
+        return side + 0.1 if self.goal.ask == "beside" or side == LEAST_BOX else LEAST_BOX
 
     def inspect(self) -> Moves:
         """Look ever closer at what is in the middle until it is told or ruled out; answer if it is the target."""

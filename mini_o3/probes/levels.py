@@ -17,8 +17,9 @@ SEE_DIGIT = 54  # and this many its digit
 SEE_DOT = 4.5  # narrower things are not there for it at all
 ONE_DOT = 0.105  # things nearer to each other (share of the view, in x and in y) are pointed at as one
 QUARTER = 0.6  # side of a quarter of the frame: quarters overlap, so that nothing lies on a seam
-FIRST_BOX = 0.3  # side of a box around a dot of the overview, share of the frame
-LEAST_BOX = 0.2  # and of any closer look
+SMALL_DOT = 8.5  # view pixels; from a narrower dot no shape would show in a box of `FIRST_BOX`
+FIRST_BOX = 0.3  # side of a first look at a dot, share of the frame
+LEAST_BOX = 0.2  # and at a small dot; and of any closer look
 STEP = 0.05  # centres of boxes lie on this grid, sides on twice this grid
 FILL = 0.45  # a closer look makes the thing about this share of the view
 FILL_BESIDE = 0.21  # or this, if what stands beside it must show too
@@ -49,6 +50,11 @@ class Level:
         return zooms_needed(sum(self.side) / 2, SEE_DIGIT)
 
 
+def first_box(share: float) -> float:
+    """Side of the box for the first look at a dot that is `share` of the view wide."""
+    return FIRST_BOX if share * VIEW_SIDE >= SMALL_DOT else LEAST_BOX
+
+
 def closer_box(share: float, fill: float = FILL) -> float:
     """Side of the box for the next look at a thing that is `share` of the current view wide."""
     return min(max(round(share / fill / (2 * STEP)) * 2 * STEP, LEAST_BOX), 0.8)
@@ -64,7 +70,7 @@ def zooms_needed(share: float, legible: int) -> int:
     zooms = 1
     if share * VIEW_SIDE < SEE_DOT:
         share, zooms = share / QUARTER, 2
-    share /= FIRST_BOX
+    share /= first_box(share)
     while share * VIEW_SIDE < legible:
         share, zooms = share / closer_box(share), zooms + 1
     return zooms

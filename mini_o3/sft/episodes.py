@@ -28,7 +28,7 @@ from mini_o3.vision import Rect, show
 
 _LAYOUTS = 3  # probes on one background
 _NUMBERED = re.compile(r"(observation[ _])(\d+)")
-_OTHER_COLOUR = 4.0  # weight of a listed colour that is not the one looked for, see `weigh`
+_OTHER_COLOUR = 2.0  # weight of a listed colour that is not the one looked for, see `weigh`
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,8 @@ def weigh(renderer: ChatRenderer, whole: Rendered, sought: str | None) -> list[f
     """Loss weights of an episode: 1 for what the policy wrote, more for the colours of what it lists but does not seek.
 
     Four in ten of the things in a list have the colour that is sought. A model that writes this colour for every one of them
-    has too little to lose to ever look: before this, 7 of 100 things of another colour were named right,
-    now 91 (`bench/list_colours.py`).
+    has too little to lose to ever look: without, 7 of 100 things of another colour were named right, with a weight of 4
+    91 (`bench/list_colours.py`). It is less now that nano can see, since a target named after what touches it is lost.
     """
     colours = {renderer.encode(f" {colour}")[0] for colour in COLOURS if colour != sought}
     opens, closes = renderer.encode(" things")[0], renderer.encode(";")[0]
