@@ -26,9 +26,10 @@ from mini_o3.vision import Rect, Region
 PATTERNS = ("trial_and_error", "depth_first", "self_correction", "second_look")
 _BACK = 0.2  # by so much wider is the look after one that cut off what stands beside the target
 _TOO_NEAR = 0.8  # share of targets with something beside them that `self_correction` first looks at too closely
-_OVERLOOKS = 0.3  # share of the searches by quarters that need a second pass
+_OVERLOOKS = 0.3  # share of the searches by quarters that need a second pass, of those that can have one
 _QUARTERS = ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7))  # centres
 _AGAIN = ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))  # and in a second pass, of quarters that share nothing
+_SEAM = 0.02  # share of the picture
 _EDGE = 0.15  # of a quarter: what lies nearer than this to a side that it shares is another quarter's
 _WIDER = 0.6  # side of the second look after a miss, around the same place
 
@@ -58,6 +59,7 @@ class Search:
     def moves(self) -> Moves:
         """All moves up to the answer; ends without one if the target cannot be seen from anywhere it looked."""
         overlooks = self.pattern in ("depth_first", "second_look") and self.rng.random() < _OVERLOOKS
+        overlooks = overlooks and self.in_one_quarter()
         if self.pattern == "depth_first":
             yield from self.descend(forget=overlooks)
         else:
@@ -123,12 +125,18 @@ class Search:
             if self.found:
                 return
 
+    def in_one_quarter(self) -> bool:
+        """Whether a second pass can find the target: it is not on a seam of its quarters, nor right beside one."""
+        (target,) = (thing.region for thing in self.task.things if self.goal.fits(thing))
+        spans = ((target.x0, target.x1), (target.y0, target.y1))
+        return not any(low < 0.5 + _SEAM and high > 0.5 - _SEAM for low, high in spans)
+
     def first_side(self, candidate: sight.Seen, again: bool) -> float:
-        """Side of the first look at a candidate; in a second pass another, and never one that may cut off what is beside."""
+        """Side of the first look at a candidate; in a second pass another, but never one that may cut off what is beside."""
         side = first_box(candidate.share)
-        if not again:
+        if not again or side == LEAST_BOX:
             return side
-        return side + 0.1 if self.goal.ask == "beside" or side == LEAST_BOX else LEAST_BOX
+        return side + 0.1 if self.goal.ask == "beside" else LEAST_BOX
 
     def inspect(self) -> Moves:
         """Look ever closer at what is in the middle until it is told or ruled out; answer if it is the target."""
