@@ -113,13 +113,13 @@ class Search:
             self.verdict = sight.point(sight.of_colour(shown, self.goal.colour), self.goal.colour).rstrip(".")
 
     def descend(self, forget: bool = False, again: bool = False) -> Moves:
-        """Quarter by quarter: go in, try what shows there, come back.
+        """Quarter by quarter: go in, try what shows there, come back. Each has a number, so that none is lost or had twice.
 
-        `again`: of smaller quarters, whatever lies in them, so that nothing looks as it did in the first pass.
+        `again`: smaller quarters, whatever lies in them, so that nothing looks as it did in the first pass.
         """
         for index, quarter in enumerate(_AGAIN if again else _QUARTERS):
-            plan = "next quarter" if index else "look at a quarter"
-            back, plan = "back" if index else "", f"{plan} again" if again else plan
+            plan = f"{'next' if index else 'look at'} quarter {index + 1}{' again' if again else ''}"
+            back = "back" if index else ""
             yield self.zoom(0, quarter, 0.5 if again else QUARTER, back, plan, learn=not self.mistaken)
             yield from self.try_candidates(len(self.rects) - 1, forget, None if again else quarter, again)
             if self.found:
@@ -183,7 +183,7 @@ class Search:
         if not self.legible(thing):
             return f"{words} at {sight.spot_words(thing.spot)}"
         other = sight.neighbour(seen, thing) if goal.ask == "beside" else None
-        return f"{words} beside {other.thing.colour} {other.thing.shape}" if other else words
+        return f"{words} {sight.beside(other)}" if other else words
 
     def aimed_at(self, seen: list[sight.Seen]) -> sight.Seen | None:
         """What stands right in the middle, whatever its colour."""

@@ -120,7 +120,7 @@ def spot_words(spot: tuple[float, float]) -> str:
     return f"{spot[0]:.2f}/{spot[1]:.2f}"
 
 
-def describe(seen: Sequence[Seen], colour: str | None, beside: bool = False) -> str:
+def describe(seen: Sequence[Seen], colour: str | None, what_touches: bool = False) -> str:
     """What the thing in the middle is, as far as its size lets it be told, and where, if a closer look may be wanted."""
     thing = central(seen, colour)
     if thing is None:
@@ -133,7 +133,12 @@ def describe(seen: Sequence[Seen], colour: str | None, beside: bool = False) -> 
         words += f" {name.digit}"
     else:
         words += f" at {spot_words(thing.spot)}"
-    other = neighbour(seen, thing) if beside else None
+    other = neighbour(seen, thing) if what_touches else None
     if other:
-        words += f" beside {other.thing.colour} {other.thing.shape}"
+        words += f" {beside(other)}"
     return words + "."
+
+
+def beside(other: Seen) -> str:
+    """What touches a thing: first where, since one who points there first reads it, and not once more the thing itself."""
+    return f"beside {spot_words(other.spot)} {other.thing.colour} {other.thing.shape}"

@@ -29,6 +29,7 @@ from mini_o3.vision import Rect, show
 _LAYOUTS = 3  # probes on one background
 _NUMBERED = re.compile(r"(observation[ _])(\d+)")
 _OTHER_COLOUR = 2.0  # weight of a listed colour that is not the one looked for, see `weigh`
+_BESIDE = 3.0  # and of what is said to stand beside something
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +126,19 @@ def render_teacher(
 
 
 def weigh(renderer: ChatRenderer, whole: Rendered, sought: str | None) -> list[float]:
-    """Loss weights of an episode: 1 for what the policy wrote, more for the colours of what it lists but does not seek.
+    """Loss weights of an episode: 1 for what the policy wrote, more where a guess that needs no look is right too often.
 
     Four in ten of the things in a list have the colour that is sought. A model that writes this colour for every one of them
     has too little to lose to ever look: without, 7 of 100 things of another colour were named right, with a weight of 4
     91 (`bench/list_colours.py`). It is less now that nano can see, since a target named after what touches it is lost.
+    And what stands beside a thing was often read as that thing once more: it is a few tokens of one turn.
     """
     colours = {renderer.encode(f" {colour}")[0] for colour in COLOURS if colour != sought}
-    opens, closes = renderer.encode(" things")[0], renderer.encode(";")[0]
-    weights, listing = [], False
+    opens, beside, closes = (renderer.encode(word)[0] for word in (" things", " beside", ";"))
+    weights, part = [], closes
     for token, wrote in zip(whole.ids, whole.mask, strict=True):
-        listing = token == opens or (listing and token != closes)
-        weights.append(wrote * (_OTHER_COLOUR if sought and listing and token in colours else 1.0))
+        part = closes if token == closes or not wrote else part
+        weight = _BESIDE if part == beside else _OTHER_COLOUR if part == opens and sought and token in colours else 1.0
+        weights.append(wrote * weight)
+        part = token if token in (opens, beside) else part
     return weights

@@ -86,19 +86,22 @@ def test_only_what_the_teacher_means_is_learnt():
     raise AssertionError("no episode with a missed look among 40")
 
 
-def test_listed_colours_other_than_the_one_sought_weigh_more_and_nothing_else_does():
+def test_listed_colours_other_than_the_one_sought_and_what_stands_beside_weigh_more_and_nothing_else_does():
     whole = Rendered()
     for text, wrote in (
         ("What shape is the red 3? things at 0.05/0.10 blue", 0),
         ("<think>Find red 3 shape; things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45; look at 0.30/0.45", 1),
         ("<think>Find red 3 shape; blue circle not it", 1),
+        ("What shape is beside the red star? ", 0),
+        ("<think>Find red star beside; red star beside 0.30/0.45 blue heart; answer heart", 1),
     ):
         ids = RENDERER.encode(text)
         whole.add(Rendered(ids, [wrote] * len(ids)))
     weights = weigh(RENDERER, whole, "red")
-    assert [(RENDERER.decode([i]), w) for i, w in zip(whole.ids, weights, strict=True) if w not in (0, 1)] == [(" blue", 2.0)]
+    more = [(RENDERER.decode([i]), w) for i, w in zip(whole.ids, weights, strict=True) if w not in (0, 1)]
+    assert more == [(" blue", 2.0), *((word, 3.0) for word in (" 0.30", "/", "0.45", " blue", " heart"))]
     assert [w > 0 for w in weights] == [bool(wrote) for wrote in whole.mask]
-    assert set(weigh(RENDERER, whole, None)) == {0.0, 1.0}  # no colour is sought: every colour is to be read anyway
+    assert set(weigh(RENDERER, whole, None)) == {0.0, 1.0, 3.0}  # no colour is sought: every colour is to be read anyway
 
 
 def test_a_stuttering_list_is_learnt_as_if_it_did_not():
