@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import cache
 
 import pytest
@@ -154,7 +155,7 @@ def test_depth_first_descends_and_comes_back_to_the_original_until_the_target_sh
         assert source(found.turns[0]) == 0
         assert parse(found.turns[0].text).region.xyxy == (0.0, 0.0, 0.6, 0.6)
         assert source(found.turns[1]) in (0, 1)
-        if any("; not seen; look at a quarter" in turn.thought for turn in found.turns):
+        if any("; not seen; look at quarter 1" in turn.thought for turn in found.turns):
             continue  # the first pass overlooked it
         returns = [turn for turn in found.turns[1:] if turn.rect and source(turn) == 0]
         in_first = [s.thing for s in sight.look(task.things, found.size, found.turns[0].rect)]
@@ -240,7 +241,7 @@ def test_a_list_names_the_colour_of_everything_that_shows_and_then_the_places_of
 
 def test_second_look_runs_out_and_goes_through_the_quarters():
     for task, found in seen_from_afar("second_look"):
-        again = [index for index, turn in enumerate(found.turns) if "not seen; look at a quarter" in turn.thought]
+        again = [index for index, turn in enumerate(found.turns) if "not seen; look at quarter 1" in turn.thought]
         assert len(again) in (1, 2), task.id  # two: the quarters overlooked it too
         assert source(found.turns[again[0]]) == 0
         middles = [central(task, found, turn) for turn in found.turns[: again[0]] if turn.rect]
@@ -253,14 +254,14 @@ def test_second_look_runs_out_and_goes_through_the_quarters():
 def test_what_the_quarters_overlooked_is_found_in_a_second_pass_and_only_the_oversight_is_not_learnt(level):
     overlooked = 0
     for task, found in (*episodes(level, "depth_first"), *episodes(level, "second_look")):
-        passes = [index for index, turn in enumerate(found.turns) if "look at a quarter" in turn.thought]
+        passes = [index for index, turn in enumerate(found.turns) if "look at quarter 1" in turn.thought]
         if len(passes) < 2:
             continue
         overlooked += 1
         assert found.answer == task.answer
         for index, turn in enumerate(found.turns):
             shows = target(task) in [s.thing for s in sight.look(task.things, found.size, seen_before(found, index))]
-            looking_on = any(word in turn.thought for word in ("next quarter", "look at a quarter", "; look at"))
+            looking_on = any(word in turn.thought for word in ("next quarter", "look at quarter 1", "; look at"))
             aimed = bool(turn.rect) and target(task) in [s.thing for s in sight.look(task.things, found.size, turn.rect)]
             if not turn.learn:
                 assert shows, (task.id, index)
@@ -291,7 +292,7 @@ def test_in_a_quarter_it_tries_what_lies_in_the_part_that_is_the_quarters_own():
             mine = [s for s in spots if all(v >= 0.15 if far else v <= 0.85 for v, far in zip(s, quarter, strict=True))]
             if not mine:
                 assert (
-                    "next quarter" in turn.thought or "look at a quarter again" in turn.thought or "not seen" in turn.thought
+                    "next quarter" in turn.thought or "look at quarter 1 again" in turn.thought or "not seen" in turn.thought
                 )
                 left += bool(spots)
                 continue
@@ -302,18 +303,38 @@ def test_in_a_quarter_it_tries_what_lies_in_the_part_that_is_the_quarters_own():
     assert left >= 3
 
 
-def test_a_second_pass_through_the_quarters_says_so_and_looks_from_another_distance():
-    again = 0
-    for task, found in (*episodes("easy", "depth_first"), *episodes("medium", "depth_first")):
-        passes = [index for index, turn in enumerate(found.turns) if "look at a quarter" in turn.thought]
+def test_quarters_are_numbered_and_a_second_pass_goes_through_others():
+    """At every level: what was misread in one view is to be looked at in another, with other pixels."""
+    corners = {False: (0.0, 0.4, 0.6), True: (0.0, 0.5, 0.5)}  # of the first, of the others; side
+    again = dict.fromkeys(SIZES, 0)
+    for level in SIZES:
+        for task, found in episodes(level, "depth_first"):
+            said = [(index, re.search(r"quarter (\d)( again)?$", turn.thought)) for index, turn in enumerate(found.turns)]
+            passes = [(index, int(match[1]), bool(match[2])) for index, match in said if match]
+            numbers = [number for _, number, _ in passes]
+            assert numbers == [1, 2, 3, 4, 1, 2, 3, 4][: len(numbers)], task.id
+            assert [second for *_, second in passes] == [False] * min(len(numbers), 4) + [True] * (len(numbers) - 4), task.id
+            for index, number, second in passes:
+                near, far, side = corners[second]
+                x, y = (far if number in (2, 4) else near), (far if number > 2 else near)
+                assert parse(found.turns[index].text).region.xyxy == pytest.approx((x, y, x + side, y + side)), task.id
+                assert source(found.turns[index]) == 0
+            again[level] += len(numbers) > 4
+    assert min(again.values()) >= 3
+
+
+def test_what_stands_beside_a_thing_is_pointed_at_before_it_is_named():
+    pointed = 0
+    for task, found in every_episode(None):
         for index, turn in enumerate(found.turns):
-            second = len(passes) == 2 and index >= passes[1]
-            assert ("quarter again" in turn.thought) == (second and "quarter" in turn.thought), (task.id, index)
-            if second and "; look at 0" in turn.thought:
-                region = parse(turn.text).region
-                assert max(region.x1 - region.x0, region.y1 - region.y0) <= (0.4 if task.goal.ask == "beside" else 0.2) + 1e-9
-                again += 1
-    assert again >= 5
+            place = re.search(r" beside (\S+) (\w+) (\w+)", turn.thought)
+            if place is None:
+                continue
+            seen = sight.look(task.things, found.size, seen_before(found, index))
+            (other,) = [s.thing for s in seen if sight.spot_words(s.spot) == place[1] and s.thing.colour == place[2]]
+            assert other.shape == place[3], (task.id, turn.thought)
+            pointed += 1
+    assert pointed >= 10
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -330,7 +351,7 @@ def test_it_names_only_what_shows_in_the_last_view_and_rules_out_only_what_does_
         for index, turn in enumerate(found.turns[1:], start=1):
             said = turn.thought.split("; ")[1]
             middle = sight.central(sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour)
-            if "; look at" in turn.thought or said in ("look at a quarter", "back"):  # a list of candidates, or none
+            if "; look at" in turn.thought or said in ("look at quarter 1", "back"):  # a list of candidates, or none
                 continue
             if "no " in said[:3]:
                 assert middle is None, (task.id, turn.thought)
