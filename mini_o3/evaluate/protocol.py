@@ -74,6 +74,7 @@ def manifest(
         "policy": spec,
         "profile": f"{policy.profile.name}@{policy.profile.hash}",
         "dialect": policy.profile.dialect,
+        "weights": getattr(policy, "weights", None),  # of a model on this machine; nobody else shows theirs
         "budget": policy.budget.to_dict(),
         "judge": judge,
         "revision": revision(),

@@ -44,9 +44,15 @@ class Masking:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """All that counts of a rollout here; `reward` is None if the judge failed."""
+    """All that counts of a rollout here.
+
+    Attributes:
+        reward: None if the judge failed.
+        cost: taken off the reward once it is decided whether the group is worth learning from.
+    """
 
     reward: float | None
+    cost: float = 0.0
     over_turn: bool = False
     void: bool = False
 
@@ -66,17 +72,22 @@ def group_advantages(rollouts: Sequence[Ended], masking: Masking) -> GroupAdvant
     A group is dropped if a rollout could not be judged (it is not scored 0), if nobody completed, or if the rewards that
     `variance` speaks of are all the same: dynamic sampling asks for another question then.
 
-    A_i = M_i (r_i - mean) / std, with the unbiased standard deviation.
+    A_i = M_i (r_i - mean) / std, with the unbiased standard deviation. What is the same is decided before costs: divided by
+    the spread of a group whose rewards are all the same, the least cost would weigh as much as being right.
     """
     if any(rollout.reward is None for rollout in rollouts):
         return None
     rewards = np.array([rollout.reward for rollout in rollouts], np.float64)
     masked = [(r.over_turn and masking.over_turn) or (r.void and masking.void) for r in rollouts]
     completed = ~np.array(masked, bool)
-    if not completed.any() or np.ptp(rewards[completed] if masking.variance == "completed" else rewards) < _SAME:
+    everyone = np.ones(len(rollouts), bool)
+    of_variance = completed if masking.variance == "completed" else everyone
+    counted = completed if masking.statistics == "completed" else everyone
+    if not completed.any() or min(np.ptp(rewards[of_variance]), np.ptp(rewards[counted])) < _SAME:
         return None
-    counted = rewards[completed] if masking.statistics == "completed" else rewards
-    if np.ptp(counted) < _SAME:
+    rewards = rewards - [rollout.cost for rollout in rollouts]
+    spread = rewards[counted].std(ddof=1)
+    if spread < _SAME:
         return None
-    advantages = np.where(completed, (rewards - counted.mean()) / counted.std(ddof=1), 0.0)
+    advantages = np.where(completed, (rewards - rewards[counted].mean()) / spread, 0.0)
     return GroupAdvantages(advantages, completed, len(rollouts) if masking.normaliser == "all" else int(completed.sum()))

@@ -36,7 +36,7 @@ class GrpoConfig(BaseModel):
     statistics: Over = "all"
     normaliser: Normaliser = "completed"
     variance: Over = "completed"
-    turn_cost: float = Field(0.0, ge=0, description="taken off the reward of an answered rollout for every turn")
+    turn_cost: float = Field(0.0, ge=0, description="taken off the reward of a right answer for every turn")
 
     updates: int = Field(8, gt=0, description="mini-batches that the groups of a step are split into")
     clip_low: float = Field(0.2, gt=0, lt=1)
@@ -59,9 +59,10 @@ class GrpoConfig(BaseModel):
     save_minutes: float = Field(3.0, gt=0)
 
     #: Settings that a resumed run may change: they do not alter what is learnt.
-    free_to_change: ClassVar[frozenset[str]] = frozenset(
-        {"threads", "save_minutes", "micro_tokens", "slots", "steps", "validate_every", "validate_probes", "validate_turns"}
-    )
+    free_to_change: ClassVar[frozenset[str]] = frozenset({
+        "threads", "save_minutes", "micro_tokens", "slots", "steps", "validate_every", "validate_probes",
+        "validate_turns", "collapse_zooms", "drift_over_turn", "patience",
+    })  # fmt: skip
 
     @property
     def masking(self) -> Masking:

@@ -118,5 +118,5 @@ class Learner:
             if parameter.grad is None:  # nothing to read here, or a part of the model that no text reaches
                 parameter.grad = torch.zeros_like(parameter)
             parameter.grad = self.accelerator.reduce(parameter.grad, "sum")
-        total = self.accelerator.reduce(torch.tensor(list(sums.values()), dtype=torch.float64), "sum")
+        total = self.accelerator.reduce(torch.tensor(list(sums.values()), dtype=torch.float64, device=self.vlm.device), "sum")
         return dict(zip(sums, total.tolist(), strict=True))

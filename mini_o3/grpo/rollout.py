@@ -20,7 +20,10 @@ Judge = Callable[[SearchTask, Episode], Awaitable[Verdict]]
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One episode with the views behind the image placeholders of its token ids; `reward` is None if it was not judged."""
+    """One episode with the views behind the image placeholders of its token ids.
+
+    `reward` is 1 for a correct answer, else 0, as in the paper; None if it was not judged.
+    """
 
     episode: Episode
     views: tuple[Image.Image, ...]
@@ -44,7 +47,8 @@ class Roller:
     Attributes:
         policy: must record token ids and log-probabilities.
         judge: asked while other rollouts go on.
-        at_once: how many episodes may be open at the same time; so many pictures at most are in memory.
+        turn_cost: taken off the reward of a right answer for every turn it took, see `ended`.
+        at_once: about how many episodes are open at the same time: whole groups, and one group more than fit.
         seed: with the number of the question and of the rollout, it determines every draw.
     """
 
@@ -79,7 +83,12 @@ class Roller:
         first = show(question.picture, Rect(0, 0, *question.picture.size), self.policy.budget)
         seeds = stream("rollouts", self.seed, index).integers(2**31, size=self.rollouts)
         rollouts = await asyncio.gather(*(self._rollout(question, first, int(seed)) for seed in seeds))
-        return Group(index, question.task, tuple(rollouts), group_advantages([_ended(r) for r in rollouts], self.masking))
+        return Group(
+            index,
+            question.task,
+            tuple(rollouts),
+            group_advantages([ended(r, self.turn_cost) for r in rollouts], self.masking),
+        )
 
     async def _rollout(self, question: Question, first: Image.Image, seed: int) -> Rollout:
         views = [first]
@@ -91,20 +100,16 @@ class Roller:
         task = question.task
         episode = await run_episode(task, self.policy, self.limits, picture=question.picture, seed=seed, on_turn=on_turn)
         verdict = await self.judge(task, episode)
-        return Rollout(episode, tuple(views), reward(episode, verdict, self.turn_cost))
+        return Rollout(episode, tuple(views), float(verdict.is_correct) if verdict.is_judged else None)
 
 
-def reward(episode: Episode, verdict: Verdict, turn_cost: float) -> float | None:
-    """1 for a correct answer, else 0, as in the paper; an answer costs `turn_cost` a turn. None: nobody could judge it.
+def ended(rollout: Rollout, turn_cost: float) -> Ended:
+    """What of a rollout decides its advantage; a right answer costs `turn_cost` for every turn.
 
-    The cost is ours, against the drift into endless searching that an independent port of the paper saw.
+    The cost is ours, against the drift into endless searching that an independent port of the paper saw. Only right answers
+    pay: were wrong ones to pay too, they would lose to those that never answer, and a group of nothing but wrong answers
+    would learn to give them sooner.
     """
-    if not verdict.is_judged:
-        return None
-    answered = episode.stop is StopReason.ANSWERED
-    return float(verdict.is_correct) - (turn_cost * episode.num_turns if answered else 0.0)
-
-
-def _ended(rollout: Rollout) -> Ended:
     episode = rollout.episode
-    return Ended(rollout.reward, episode.is_over_turn, episode.stop is StopReason.VOID)
+    cost = turn_cost * episode.num_turns if rollout.reward else 0.0
+    return Ended(rollout.reward, cost, episode.is_over_turn, episode.stop is StopReason.VOID)

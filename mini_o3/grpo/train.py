@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.vlm import budget_of, checkpoint_in, load_vlm, save_vlm
 from mini_o3.policies.local import Local
+from mini_o3.protocol import load_profile
+from mini_o3.protocol.dialects import load_dialect
 
 Report = Callable[[Row, str], None]
 
@@ -61,9 +64,10 @@ def train(
     trainer = Trainer(config, make_folder(out), judge, Accelerator(cpu=not torch.cuda.is_available()))
     trainer.resume()
     began, first, saved = time.monotonic(), trainer.step, time.monotonic()
+    reason = alarm(trainer.rows, config)
     with stop_signals() as stopping:
         trainer.look_before()
-        while trainer.step < config.steps:
+        while trainer.step < config.steps and not reason:
             row = trainer.advance()
             if trainer.is_main:
                 append_jsonl(out / "metrics.jsonl", row)
@@ -74,11 +78,11 @@ def train(
             if done or trainer.agree(time.monotonic() - saved > config.save_minutes * 60):
                 trainer.save()
                 saved = time.monotonic()
-            if reason:
-                say(f"stopped at step {trainer.step}: {reason}; weights are saved")
             if done:
                 break
-    if trainer.step < config.steps:
+    if reason:
+        say(f"stopped at step {trainer.step}: {reason}; weights are saved")
+    elif trainer.step < config.steps:
         say(f"stopped at step {trainer.step} of {config.steps}, saved; run the same command again to go on")
     return out / "model"
 
@@ -90,10 +94,9 @@ class Trainer:
         self.config, self.out, self.accelerator = config, out, accelerator
         self.rank, self.processes = accelerator.process_index, accelerator.num_processes
         self.is_main = accelerator.is_main_process
-        if self.is_main:
-            claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
         self.vlm = load_vlm(checkpoint_in(config.start or NANO_DIR), str(accelerator.device), torch.float32)
-        sampling = Sampling(config.temperature, config.max_tokens)
+        dialect = load_dialect(load_profile(self.vlm.profile or "search").dialect)
+        sampling = Sampling(config.temperature, config.max_tokens, dialect.ends)
         if config.max_pixels is not None:
             self.vlm.budget = budget_of(self.vlm, config.max_pixels)
         self.policy = Local(self.vlm, "learner", slots=config.slots, sampling=sampling)
@@ -104,6 +107,8 @@ class Trainer:
         )  # fmt: skip
         self.step, self.next_index, self.yield_ = 0, 0, 0.5
         self.rows: list[Row] = []
+        if self.is_main:  # last, so that nothing is claimed for settings that cannot be run
+            claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
 
     def advance(self) -> Row:
         """One step of the run."""
@@ -177,7 +182,7 @@ class Trainer:
         """Accuracy per level on probes that are not trained on, greedy."""
         out = {}
         roller = Roller(
-            self.policy.sampling_by(Sampling(max_tokens=self.config.max_tokens)), self.roller.judge,
+            self.policy.sampling_by(replace(self.policy.sampling, temperature=0.0)), self.roller.judge,
             _Validation(tuple(self.config.levels)), Limits(turns=self.config.validate_turns), 1, self.config.masking,
             0.0, self.config.slots, 0,
         )  # fmt: skip

@@ -106,15 +106,15 @@ def claim_run(out: Path, settings: dict[str, Any], free: Collection[str] = ()) -
 
 
 @contextmanager
-def held(out: Path) -> Iterator[None]:
-    """Work on a folder alone: a second process is refused instead of doing everything twice.
+def held(out: Path, wait: bool = False) -> Iterator[None]:
+    """Work on a folder alone: a second process waits, or is refused, instead of doing everything twice.
 
     Raises:
-        UserError: another process holds it.
+        UserError: another process holds it, and nobody asked to `wait`.
     """
     with (make_folder(out) / ".lock").open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
             raise UserError(f"{out}: another process is at work there; wait for it, or give another --out folder") from None
         yield
@@ -137,7 +137,7 @@ def make_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / ".write-test"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process may probe the same folder
     except OSError as error:
         raise UserError(f"{path}: cannot be written to ({error.strerror}); give another --out folder") from None
     return path

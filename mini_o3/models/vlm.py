@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from mini_o3.models.nano import SETTINGS_FILE, save_checkpoint
 from mini_o3.models.patches import Patcher
 from mini_o3.models.render import ChatRenderer
 from mini_o3.vision import PixelBudget
+
+_MEBIBYTE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -80,13 +83,34 @@ def checkpoint_in(folder: str | Path) -> Path:
 
 
 def budget_of(vlm: Vlm, max_pixels: int | None) -> PixelBudget:
-    """The size of views the checkpoint wants, or views of at most (if it wants them all alike: exactly) `max_pixels`."""
+    """The size of views the checkpoint wants, or views of at most (if it wants them all alike: exactly) `max_pixels`.
+
+    Raises:
+        UserError: no view can be so small.
+    """
     own = vlm.budget or PixelBudget()
     if max_pixels is None:
         return own
-    if own.square:
-        return replace(own, max_pixels=max_pixels, min_pixels=max_pixels)
-    return replace(own, max_pixels=max_pixels, min_pixels=min(own.min_pixels, max_pixels))
+    try:
+        return replace(own, max_pixels=max_pixels, min_pixels=max_pixels if own.square else min(own.min_pixels, max_pixels))
+    except ValueError as error:
+        raise UserError(f"max_pixels {max_pixels}: {error}") from None
+
+
+def weights_hash(folder: Path) -> str:
+    """Twelve hex digits by which to tell the weights of a checkpoint: names, sizes, first and last mebibyte of its files.
+
+    Training moves weights all over a model, so reading all 15 GB of a large one would hardly tell more.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(_MEBIBYTE))
+            file.seek(max(size - _MEBIBYTE, 0))
+            digest.update(file.read(_MEBIBYTE))
+    return digest.hexdigest()[:12]
 
 
 def save_vlm(vlm: Vlm, folder: Path, settings: dict[str, Any]) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mini_o3.episode import Message, Reply, Request
 from mini_o3.models.engine import Engine, Stream
 from mini_o3.models.sampling import Sampling
-from mini_o3.models.vlm import Vlm, budget_of, load_vlm
+from mini_o3.models.vlm import Vlm, budget_of, load_vlm, weights_hash
 from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.protocol.dialects import load_dialect
 from mini_o3.vision import PixelBudget
 
 
 class Local:
-    """Policy that decodes with one loaded model, up to `slots` episodes together; each keeps its KV cache over turns."""
+    """Policy that decodes with one loaded model, up to `slots` episodes together; each keeps its KV cache over turns.
+
+    `weights` tells the weights it was loaded with from any others; None if it was not loaded from a folder.
+    """
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class Local:
         self.profile = profile or load_profile(vlm.profile or "search")
         self.sampling = sampling or Sampling(stops=load_dialect(self.profile.dialect).ends)
         self.context_tokens: int | None = vlm.context_tokens
+        self.weights: str | None = None
 
     @property
     def dialect(self) -> str:
@@ -62,7 +67,9 @@ class Local:
         if vlm.budget is None and dialect.budget is not None:
             vlm.budget = replace(dialect.budget, multiple=vlm.renderer.factor)
         sampling = Sampling(temperature, vlm.turn_tokens or Sampling().max_tokens, dialect.ends)
-        return cls(vlm, name, slots=slots, sampling=sampling, budget=budget_of(vlm, max_pixels), profile=profile)
+        policy = cls(vlm, name, slots=slots, sampling=sampling, budget=budget_of(vlm, max_pixels), profile=profile)
+        policy.weights = weights_hash(Path(folder))
+        return policy
 
     def adjusted(self, *, temperature: float, profile: PromptProfile) -> Local:
         """The same model and engine with other prompts, drawn from at another temperature."""

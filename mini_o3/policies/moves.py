@@ -1,6 +1,6 @@
 """A scripted search of a probe, move by move, by the rules of one who does not know where anything is.
 
-It says what can be seen in the views it was shown, tries candidates in reading order and never by which is right, and
+It says what can be seen in the views it was shown, tries candidates from left to right and never by which is right, and
 answers only when the evidence is legible in the last view. Nothing has to be remembered from one quarter to the next: each
 has a part of its own, and only what lies there is tried. Every thought restates the goal, says what the last look showed
 and then what to do next: with the goal's words right before what is to be compared with them, a small model learns to
@@ -74,7 +74,7 @@ class Search:
     def try_candidates(
         self, frame: int, forget: bool = False, quarter: tuple[float, float] | None = None, again: bool = False
     ) -> Moves:
-        """Look at everything in `frame` that could be it, in reading order; if it is a `quarter`, in the part of its own.
+        """Look at everything in `frame` that could be it, from left to right; if it is a `quarter`, in the part of its own.
 
         `forget`: the target is overlooked. `again`: first looks are of another size than in a first pass.
         """
@@ -127,9 +127,9 @@ class Search:
 
     def in_one_quarter(self) -> bool:
         """Whether a second pass can find the target: it is not on a seam of its quarters, nor right beside one."""
-        (target,) = (thing.region for thing in self.task.things if self.goal.fits(thing))
-        spans = ((target.x0, target.x1), (target.y0, target.y1))
-        return not any(low < 0.5 + _SEAM and high > 0.5 - _SEAM for low, high in spans)
+        targets = [thing.region for thing in self.task.things if self.goal.fits(thing)]
+        spans = [span for region in targets for span in ((region.x0, region.x1), (region.y0, region.y1))]
+        return bool(spans) and not any(low < 0.5 + _SEAM and high > 0.5 - _SEAM for low, high in spans)
 
     def first_side(self, candidate: sight.Seen, again: bool) -> float:
         """Side of the first look at a candidate; in a second pass another, but never one that may cut off what is beside."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mini_o3.episode.task import TASKS_FILE
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, write_atomically, write_json
+from mini_o3.kit.rundir import append_jsonl, held, read_jsonl, write_atomically, write_json
 from mini_o3.probes.generate import Probe, make_probe
 from mini_o3.probes.levels import LEVELS
 
@@ -27,7 +27,7 @@ def make_probes(
 ) -> int:
     """Make probes with seeds `seed .. seed + count - 1` and return how many lie in `out`.
 
-    Probes that are there already are kept, so an interrupted run goes on where it stopped.
+    Probes that are there already are kept, so an interrupted run goes on where it stopped. Another process is waited for.
 
     Raises:
         UserError: the level is unknown, there are no photos, or `out` holds other probes.
@@ -35,15 +35,15 @@ def make_probes(
     if level not in LEVELS:
         raise UserError(f"--level {level}: unknown; choose one of {', '.join(LEVELS)}")
     files = find_photos(photos)
-    make_folder(out)
-    _same_settings(out, {"level": level, "photos": photos})
-    done = {row["seed"] for row in read_jsonl(out / TASKS_FILE)}
-    for index, number in enumerate(range(seed, seed + count), start=1):
-        if number not in done:
-            probe = make_probe(number, level, photos=files)
-            _save(probe, out)
-        report(index, count)
-    return len(read_jsonl(out / TASKS_FILE))
+    with held(out, wait=True):
+        _same_settings(out, {"level": level, "photos": photos})
+        done = {row["seed"] for row in read_jsonl(out / TASKS_FILE)}
+        for index, number in enumerate(range(seed, seed + count), start=1):
+            if number not in done:
+                probe = make_probe(number, level, photos=files)
+                _save(probe, out)
+            report(index, count)
+        return len(read_jsonl(out / TASKS_FILE))
 
 
 def find_photos(photos: str | None) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from mini_o3.kit.rundir import read_jsonl, write_text
+from mini_o3.kit.rundir import read_jsonl, write_atomically, write_text
 from mini_o3.reproduce.suite import Check, Suite
 
 Runs = dict[str, dict[str, Any]]  # run -> level -> report of `evaluate`
@@ -132,7 +132,7 @@ def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
     figure.suptitle(suite.title)
-    figure.savefig(path, dpi=100, bbox_inches="tight")
+    write_atomically(path, lambda part: figure.savefig(part, dpi=100, bbox_inches="tight", format="png"))
     plt.close(figure)
 
 
@@ -147,7 +147,7 @@ def _plot_training(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
         axis.set(xlabel="step", title=title)
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=7)
-    figure.savefig(path, dpi=100, bbox_inches="tight")
+    write_atomically(path, lambda part: figure.savefig(part, dpi=100, bbox_inches="tight", format="png"))
     plt.close(figure)
 
 

@@ -12,7 +12,7 @@ from mini_o3.evaluate.protocol import Protocol, manifest
 from mini_o3.evaluate.run import evaluate
 from mini_o3.grpo.train import Report, train
 from mini_o3.judge import make_judge
-from mini_o3.kit.rundir import make_folder, revision, write_json
+from mini_o3.kit.rundir import claim_run, make_folder, revision, write_json
 from mini_o3.kit.signals import stop_signals
 from mini_o3.policies.choose import choose_policy
 from mini_o3.probes import TRAINING_SEEDS
@@ -38,10 +38,10 @@ def run_suite(
     is finished is kept. `progress` makes a progress line for something; `training` makes a context that shows a training.
 
     Raises:
-        UserError: `out` holds a suite with other settings.
+        UserError: `out` holds another measurement, a run with other settings, or episodes of other weights.
         KeyboardInterrupt: a training was stopped from outside; it is saved.
     """
-    make_folder(out)
+    claim_run(make_folder(out), {"measure": suite.measure.model_dump(mode="json")})
     probes = _probes(suite.measure, out / "probes", progress)
     for name in suite.runs:
         if only is None or name == only:
@@ -53,7 +53,7 @@ def run_suite(
                 say(f"{name}: {suite.measure.probes} {level} probes x {suite.measure.samples}")
                 _measure(suite.measure, model, folder, out / name / level, progress(f"episodes of {name}, {level}"))
     # read now, not in passing: another process may have measured another run meanwhile
-    found = {name: _reports(out / name, suite.measure) for name in suite.runs}
+    found = {name: _reports(suite, name, out / name) for name in suite.runs}
     write_json(out / "report.json", {"suite": suite.model_dump(mode="json"), "runs": found, "revision": revision()})
     return write_report(suite, found, out)
 
@@ -93,7 +93,12 @@ def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, line: Ca
     )  # fmt: skip
 
 
-def _reports(out: Path, measure: Measurement) -> dict[str, Any]:
-    """Level -> report, of what has been measured."""
-    paths = {level: out / level / "report.json" for level in measure.levels}
+def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:
+    """Level -> report, of what has been measured; nothing of a run that was trained with other settings."""
+    settings, made = suite.settings(name), out / "config.json"
+    if settings is not None and made.exists():
+        kept, wanted = json.loads(made.read_text())["config"], json.loads(settings.model_dump_json())
+        if any(kept.get(key) != value for key, value in wanted.items() if key not in settings.free_to_change - {"steps"}):
+            return {}
+    paths = {level: out / level / "report.json" for level in suite.measure.levels}
     return {level: json.loads(path.read_text()) for level, path in paths.items() if path.exists()}

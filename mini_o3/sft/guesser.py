@@ -19,7 +19,10 @@ _TURN = 6  # in which it guesses: the last of the paper's training budget
 
 
 class Guesser:
-    """The teacher, but in a share `guesses` of its episodes it guesses in its sixth turn, if it has not found the answer."""
+    """The teacher, but in a share `guesses` of its episodes it guesses in its sixth turn, if it has not found the answer.
+
+    Turns that come out broken around it (`sft.slips`) do not count.
+    """
 
     name = "guesser"
     context_tokens: int | None = None

@@ -59,26 +59,37 @@ def test_right_answers_beside_rollouts_that_ran_over_teach_something_if_asked_to
     assert group_advantages([RIGHT, RIGHT, OVER], Masking(variance="all", statistics="completed")) is None
 
 
-ENDED = st.builds(Ended, st.sampled_from([0.0, 0.25, 1.0]), st.booleans(), st.booleans())
-MASKING = st.builds(Masking, st.booleans(), st.booleans(), *(st.sampled_from(["all", "completed"]) for _ in range(3)))
+def test_a_cost_ranks_right_answers_but_does_not_make_a_group_worth_learning_from():
+    quick, slow = Ended(1.0, cost=0.1), Ended(1.0, cost=0.2)
+    found = group_advantages([quick, slow, WRONG, WRONG], Masking()).advantages
+    assert found == pytest.approx([0.9646, 0.7615, -0.8630, -0.8630], abs=1e-4)
+    assert group_advantages([quick, slow, slow], Masking(variance="all")) is None
+    assert group_advantages([quick, slow, OVER], Masking(variance="all", statistics="completed")) is None
+    beside_over_turn = group_advantages([quick, slow, OVER], Masking(variance="all")).advantages
+    assert beside_over_turn[0] > beside_over_turn[1] > 0 == beside_over_turn[2]
+
+
+ENDED = st.builds(Ended, st.sampled_from([0.0, 0.25, 1.0]), st.sampled_from([0.0, 0.1, 0.25]), st.booleans(), st.booleans())
+SCOPES = st.sampled_from(["all", "completed"])
+MASKING = st.builds(Masking, st.booleans(), st.booleans(), SCOPES, st.sampled_from(["all", "completed", "batch"]), SCOPES)
 
 
 @given(st.lists(ENDED, min_size=1, max_size=12), MASKING)
 def test_equal_to_a_plain_reference(group, masking):
     kept = [r for r in group if not (r.over_turn and masking.over_turn) and not (r.void and masking.void)]
     found = group_advantages(group, masking)
-    counted = [r.reward for r in (kept if masking.statistics == "completed" else group)]
+    counted = kept if masking.statistics == "completed" else group
     differing = {r.reward for r in (kept if masking.variance == "completed" else group)}
-    if not kept or len(differing) < 2 or len(set(counted)) < 2:
+    paid = [r.reward - r.cost for r in counted]
+    if not kept or len(differing) < 2 or len({r.reward for r in counted}) < 2 or len(set(paid)) < 2:
         assert found is None
         return
-    mean, spread = sum(counted) / len(counted), statistics.stdev(counted)
+    mean, spread = sum(paid) / len(paid), statistics.stdev(paid)
     for rollout, advantage, completed in zip(group, found.advantages, found.completed, strict=True):
-        expected = (rollout.reward - mean) / spread if any(rollout is r for r in kept) else 0.0
         if (rollout.over_turn and masking.over_turn) or (rollout.void and masking.void):
             assert (advantage, completed) == (0.0, False)
         else:
             assert completed
-            assert math.isclose(advantage, expected, abs_tol=1e-9)
-    assert found.normaliser == (len(kept) if masking.normaliser == "completed" else len(group))
+            assert math.isclose(advantage, (rollout.reward - rollout.cost - mean) / spread, abs_tol=1e-9)
+    assert found.normaliser == (len(group) if masking.normaliser == "all" else len(kept))
     assert np.isfinite(found.advantages).all()

@@ -1,7 +1,6 @@
 """Whole runs: dynamic sampling, alarms, a real kill, two processes."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -18,7 +17,7 @@ from safetensors.torch import load_file
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.panel import Panel, sparkline
 from mini_o3.grpo.questions import VALIDATION_SEEDS, FreshProbes, validation_probe
-from mini_o3.grpo.train import Trainer
+from mini_o3.grpo.train import Trainer, train
 from mini_o3.grpo.watch import alarm
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
@@ -37,7 +36,7 @@ turns = 5
 max_tokens = 96
 updates = 1
 lr = 1e-4
-freeze_vision = true
+freeze_vision = false
 save_minutes = 0.0001
 threads = 1
 validate_every = 2
@@ -245,9 +244,50 @@ def test_two_processes_learn_what_one_learns(unbroken):
 
 
 def test_another_config_in_the_same_folder_is_refused(unbroken):
+    weights_before = weights(unbroken / "unbroken")
     (unbroken / "other.toml").write_text(TINY.replace("lr = 1e-4", "lr = 2e-4"))
     done = mini_o3("train", "grpo", "--config", "other.toml", "--out", "unbroken", cwd=unbroken)
     assert done.returncode == 2
     assert "holds a run with other settings (lr)" in done.stderr
     assert "Traceback" not in done.stderr
-    assert os.listdir(unbroken / "unbroken")
+    assert weights_before.keys() == weights(unbroken / "unbroken").keys()
+    assert moved(weights_before, weights(unbroken / "unbroken")) == 0
+    assert [row["step"] for row in rows(unbroken / "unbroken")] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [("start = 'nowhere'", "nowhere"), ("max_pixels = 100", "max_pixels 100"), ("tasks = 'nothing'", "nothing")],
+)
+def test_settings_that_cannot_be_run_are_one_line_and_claim_nothing(tmp_path, change, said):
+    (tmp_path / "tiny.toml").write_text(TINY + change + "\n")
+    done = mini_o3("train", "grpo", "--config", "tiny.toml", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out" / "config.json").exists()
+
+
+def test_a_run_that_an_alarm_stopped_stays_stopped_until_the_bound_is_moved(tmp_path, monkeypatch):
+    config = read_config(_written(tmp_path / "tiny.toml", TINY + "patience = 2\n"), GrpoConfig, steps=9, validate_every=0)
+
+    def never_looks(self):
+        self.step += 1
+        self.rows.append(row(self.step, zooms=0.0))
+        return self.rows[-1]
+
+    monkeypatch.setattr(Trainer, "advance", never_looks)
+    said = []
+    for _ in range(2):
+        train(config, tmp_path / "out", say=said.append)
+    log = (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in log] == [1, 2]
+    assert [line.split(":")[0] for line in said] == ["stopped at step 2"] * 2
+    assert all("collapse" in line for line in said)
+    train(config.model_copy(update={"patience": 4}), tmp_path / "out", say=said.append)
+    assert said[-1].startswith("stopped at step 4: collapse")
+
+
+def _written(path, text):
+    path.write_text(text)
+    return path

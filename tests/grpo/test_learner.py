@@ -10,12 +10,12 @@ from accelerate import Accelerator
 
 from mini_o3.episode import Limits, StopReason
 from mini_o3.grpo import learner as module
-from mini_o3.grpo.advantages import Masking
-from mini_o3.grpo.batch import collate, mini_batch, pack
+from mini_o3.grpo.advantages import Masking, group_advantages
+from mini_o3.grpo.batch import collate, counted, mini_batch, pack
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
-from mini_o3.grpo.rollout import Roller
+from mini_o3.grpo.rollout import Roller, ended
 from mini_o3.grpo.train import exact
 from mini_o3.judge import CORRECT, INCORRECT, unjudged
 from mini_o3.models.engine.views import encode
@@ -74,9 +74,9 @@ def test_log_probs_of_the_learner_are_those_recorded_when_the_tokens_were_drawn(
     assert read == len(batch.trajectories) > 0
 
 
-def reference(vlm, groups):
+def reference(vlm, groups, normaliser="completed", token_mean="rollout"):
     """The objective as it is written down: one rollout after the other through the whole model, no packing, no cache."""
-    total = torch.zeros(())
+    total, rollouts, tokens = torch.zeros(()), 0, 0
     for group in groups:
         rewards = [rollout.reward for rollout in group.rollouts]
         mean = sum(rewards) / len(rewards)
@@ -97,9 +97,11 @@ def reference(vlm, groups):
                 if wrote:
                     ratio = torch.exp(logits[place - 1].log_softmax(-1)[ids[0, place]] - old)
                     terms.append(torch.minimum(ratio * advantage, ratio.clamp(0.8, 1.3) * advantage))
-            of_group = of_group + completed * sum(terms) / len(terms)
-        total = total + of_group / sum(mask)
-    return -total / len(groups)
+            of_group = of_group + completed * sum(terms) / (len(terms) if token_mean == "rollout" else 1)
+            rollouts, tokens = rollouts + completed, tokens + completed * len(terms)
+        of_mean = {"all": len(mask), "completed": sum(mask), "batch": 1}[normaliser]
+        total = total + of_group / of_mean
+    return -total / (len(groups) if normaliser != "batch" else rollouts if token_mean == "rollout" else tokens)
 
 
 def remembered_otherwise(rollout):
@@ -111,20 +113,30 @@ def remembered_otherwise(rollout):
     return replace(rollout, episode=replace(rollout.episode, turns=tuple(map(shift, rollout.episode.turns))))
 
 
-@pytest.mark.parametrize("freeze_vision", [False, True])
-def test_loss_and_gradient_equal_the_formula_over_whole_conversations(vlm, groups, freeze_vision, monkeypatch):
+@pytest.mark.parametrize(
+    ("freeze_vision", "normaliser", "token_mean"),
+    [(False, "completed", "rollout"), (True, "completed", "rollout"), (True, "all", "rollout"), (True, "batch", "rollout"),
+     (True, "batch", "batch")],
+)  # fmt: skip
+def test_loss_and_gradient_equal_the_formula_over_whole_conversations(
+    vlm, groups, freeze_vision, normaliser, token_mean, monkeypatch
+):
     """Off policy, so that some tokens are clipped: the old log-probabilities are moved a little."""
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_: None)
     moved = [replace(group, rollouts=tuple(remembered_otherwise(r) for r in group.rollouts)) for group in groups]
-    config = CONFIG.model_copy(update={"freeze_vision": freeze_vision, "max_grad_norm": 1e9})
+    masking = Masking(normaliser=normaliser)
+    moved = [replace(g, advantages=group_advantages([ended(r, 0.0) for r in g.rollouts], masking)) for g in moved]
+    config = CONFIG.model_copy(update={"freeze_vision": freeze_vision, "max_grad_norm": 1e9, "token_mean": token_mean})
     learner = Learner(vlm, config, Accelerator(cpu=True))
     vlm.model.zero_grad(set_to_none=True)
-    sums = learner.update(mini_batch(moved, len(moved)))
+    per_token = token_mean == "batch"
+    over_batch = sum(counted(group, per_token) for group in moved) if normaliser == "batch" else 0
+    sums = learner.update(mini_batch(moved, len(moved), over_batch=over_batch, per_token=per_token))
     ours = {name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None}
     assert sums["clipped"] > 0
 
     vlm.model.zero_grad(set_to_none=True)
-    loss = reference(vlm, moved)
+    loss = reference(vlm, moved, normaliser, token_mean)
     loss.backward()
     assert sums["loss"] == pytest.approx(float(loss.detach()), abs=1e-6)
     theirs = {name: p.grad for name, p in vlm.model.named_parameters() if p.grad is not None}
@@ -182,6 +194,16 @@ def test_a_group_with_a_rollout_that_nobody_could_judge_is_dropped_not_scored(vl
     [group] = roller(vlm, shaky, limits=Limits(turns=6)).groups([0])
     assert sorted(str(r.reward) for r in group.rollouts) == ["0.0", "0.0", "1.0", "None"]
     assert group.advantages is None
+
+
+def test_only_a_right_answer_pays_for_its_turns(groups):
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    for rollout in rollouts:
+        found = ended(rollout, 0.02)
+        assert found.reward == rollout.reward
+        assert found.cost == pytest.approx(0.02 * rollout.episode.num_turns if rollout.reward == 1.0 else 0.0)
+        assert found.over_turn == rollout.episode.is_over_turn
+    assert {rollout.reward for rollout in rollouts} == {0.0, 1.0}
 
 
 def test_the_same_seeds_give_the_same_rollouts(vlm):

@@ -408,13 +408,16 @@ def test_a_task_that_is_not_a_probe_is_refused():
         Teacher([task]).open(Request(task.id, task.question, (800, 600), task.picture))
 
 
-def test_a_probe_without_the_target_is_given_up_after_looking_everywhere():
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_probe_without_the_target_is_given_up_after_looking_everywhere(pattern):
     task = next(task for task in tasks("easy") if task.goal.ask == "digit")
     rest = tuple(thing for thing in task.things if thing != target(task))
     lacking = SearchTask(task.picture, task.question, level="easy", size=task.size, goal=task.goal, things=rest)
-    found = play(Teacher([lacking], pattern="trial_and_error"), blank(task.size), lacking, limits=Limits(turns=TURNS))
-    assert (found.stop, found.answer) == (StopReason.POLICY_ERROR, None)
-    assert "looked everywhere" in found.error
+    for seed in range(8):
+        teacher = Teacher([lacking], pattern=pattern)
+        found = play(teacher, blank(task.size), lacking, limits=Limits(turns=TURNS), seed=seed)
+        assert (found.stop, found.answer) == (StopReason.POLICY_ERROR, None)
+        assert "looked everywhere" in found.error
 
 
 def test_the_folder_of_a_picture_is_where_its_probes_are_looked_for(tmp_path):

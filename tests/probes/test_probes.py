@@ -1,6 +1,8 @@
 """Probes are what they claim: the same by seed, boxes exact, one right answer, small enough, large enough."""
 
+import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from mini_o3.kit.seed import stream
 from mini_o3.probes import FAMILIES, LEVELS, make_probe
 from mini_o3.probes.generate import place
 from mini_o3.probes.levels import EYE, SEE_DIGIT, zooms_needed
-from mini_o3.probes.make import find_photos
+from mini_o3.probes.make import find_photos, make_probes
 from mini_o3.probes.questions import is_probe_question
 from mini_o3.probes.scene import lay_out
 from mini_o3.probes.sight import central, look
@@ -34,6 +36,14 @@ def test_the_same_seed_gives_the_same_probe_and_another_seed_another():
     assert first.picture.tobytes() == again.picture.tobytes()
     assert first.picture.tobytes() != other.picture.tobytes()
     assert first.task != other.task
+
+
+def test_two_processes_at_one_folder_make_every_probe_once(tmp_path):
+    with ThreadPoolExecutor(2) as pool:  # a lock of a file is each opener's own, also within one process
+        counts = list(pool.map(lambda _: make_probes("easy", 3, 500_000_000, tmp_path), range(2)))
+    assert counts == [3, 3]
+    rows = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
+    assert [row["seed"] for row in rows] == [500_000_000, 500_000_001, 500_000_002]
 
 
 def test_a_probe_of_this_version_stays_the_same_for_ever():

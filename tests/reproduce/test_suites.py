@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
 from helpers import mini_o3
+from safetensors.torch import load_file, save_file
 
 from mini_o3.kit.errors import UserError
 from mini_o3.reproduce.report import decide, write_report
@@ -193,6 +195,34 @@ def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path):
 
     run_suite(small, tmp_path / "out", only="shipped", **{**quiet, "progress": other_process_is_done})
     assert json.loads((tmp_path / "out" / "report.json").read_text())["runs"] == before["runs"]
+
+
+def test_what_was_measured_with_other_settings_or_weights_is_not_passed_off_as_this(tmp_path, monkeypatch):
+    from mini_o3.grpo import train as module
+    from mini_o3.models.nano import NANO_DIR
+    from mini_o3.reproduce import run as runner
+
+    def train(config, out, **_):
+        module.claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
+        shutil.copytree(NANO_DIR, out / "model", dirs_exist_ok=True)
+        path = out / "model" / "model.safetensors"
+        weights = load_file(path)
+        save_file({name: value + config.steps for name, value in weights.items()}, path, metadata={"format": "pt"})
+        return out / "model"
+
+    monkeypatch.setattr(runner, "train", train)
+    small, out = small_suite(tmp_path), tmp_path / "out"
+    runner.run_suite(small, out, **quietly([]))
+    longer = small.model_copy(update={"base": {**small.base, "steps": 2}})
+    runner.run_suite(longer, out, only="shipped", **quietly([]))
+    found = json.loads((out / "report.json").read_text())["runs"]
+    assert found["trained"] == {}  # its figures are those of one step
+    assert found["shipped"]["easy"]["episodes"] == 4
+    with pytest.raises(UserError, match=r"trained/easy: holds an evaluation with other settings \(weights\)"):
+        runner.run_suite(longer, out, only="trained", **quietly([]))
+    fewer = small.model_copy(update={"measure": small.measure.model_copy(update={"samples": 1})})
+    with pytest.raises(UserError, match=r"other settings \(measure\)"):
+        runner.run_suite(fewer, out, **quietly([]))
 
 
 def test_a_folder_with_something_in_it_needs_resume(tmp_path):
