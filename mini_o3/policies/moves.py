@@ -180,10 +180,10 @@ class Search:
             words += f" {thing.thing.digit}"
         if self.ruled_out(thing):
             return f"{words} not it"
-        if not self.legible(thing):
-            return f"{words} at {sight.spot_words(thing.spot)}"
-        other = sight.neighbour(seen, thing) if goal.ask == "beside" else None
-        return f"{words} {sight.beside(other)}" if other else words
+        if self.legible(thing) and goal.ask != "beside":
+            return words
+        other = sight.neighbour(seen, thing) if goal.ask == "beside" and self.legible(thing) else None
+        return f"{words} at {sight.spot_words(thing.spot)}{sight.beside(other)}"
 
     def aimed_at(self, seen: list[sight.Seen]) -> sight.Seen | None:
         """What stands right in the middle, whatever its colour."""

@@ -129,16 +129,14 @@ def describe(seen: Sequence[Seen], colour: str | None, what_touches: bool = Fals
     if not thing.shape_shows:
         return f"{name.colour} at {spot_words(thing.spot)} too small."
     words = f"{name.colour} {name.shape}"
+    other = neighbour(seen, thing) if what_touches else None
     if thing.digit_shows:
         words += f" {name.digit}"
-    else:
+    if other or not thing.digit_shows:
         words += f" at {spot_words(thing.spot)}"
-    other = neighbour(seen, thing) if what_touches else None
-    if other:
-        words += f" {beside(other)}"
-    return words + "."
+    return f"{words}{beside(other)}."
 
 
-def beside(other: Seen) -> str:
-    """What touches a thing: first where, since one who points there first reads it, and not once more the thing itself."""
-    return f"beside {spot_words(other.spot)} {other.thing.colour} {other.thing.shape}"
+def beside(other: Seen | None) -> str:
+    """What touches a thing whose place has just been said: first where, so that it is read, and not the thing once more."""
+    return f" beside {spot_words(other.spot)} {other.thing.colour} {other.thing.shape}" if other else ""

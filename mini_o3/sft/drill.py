@@ -72,7 +72,7 @@ def _decision(rng: np.random.Generator, goal: Goal) -> tuple[str, str]:
         seen += f" {goal.digit if fits else _pick(rng, DIGITS, goal.digit)}"
     if not fits:
         return seen, " not it"
-    goes_on = {"digit": " at", "beside": " beside", "colour": f"; answer {colour}", "shape": f"; answer {shape}"}
+    goes_on = {"digit": " at", "beside": " at", "colour": f"; answer {colour}", "shape": f"; answer {shape}"}
     return seen, goes_on[goal.ask]
 
 

@@ -77,7 +77,8 @@ class PerceptionData:
     def _crowd(self, rng: np.random.Generator, sparse: float) -> Sample:
         size = (2 * VIEW_SIDE, 2 * VIEW_SIDE)
         empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
-        picture, things = crowd(rng, empty, int(rng.integers(1, 4)) if rng.random() < sparse else 0)
+        few = int(rng.integers(1, 4)) if rng.random() < sparse else 0
+        picture, things = crowd(rng, empty, few, pair=few > 0 and rng.random() < 0.5)
         return self._sample(rng, picture, things, Rect(0, 0, *size))
 
     def _sample(self, rng: np.random.Generator, picture: Image.Image, things: tuple[Thing, ...], rect: Rect) -> Sample:
@@ -95,14 +96,18 @@ class PerceptionData:
         return Sample(whole.ids, list(map(float, whole.mask)), whole.views, cell_labels(seen)[None])
 
 
-def crowd(rng: np.random.Generator, picture: Image.Image, few: int = 0) -> tuple[Image.Image, tuple[Thing, ...]]:
+def crowd(
+    rng: np.random.Generator, picture: Image.Image, few: int = 0, pair: bool = False
+) -> tuple[Image.Image, tuple[Thing, ...]]:
     """Fill `picture` (changed) with things of about one size, from dots to half its side; few colours at a time.
 
     `few` says how many; 0: up to twenty. Where a thing is must be learnt from views in which it is the only one that could
-    be meant, before the right one of many can be.
+    be meant, before the right one of many can be. With `pair`, things are large enough to be read, and the first, near the
+    middle, has another touching it: what stands beside what is learnt here.
     """
     extent = picture.width
-    least, largest = (6.0, 16.0) if rng.random() < 0.35 else (20.0, 90.0)  # dots to be found, or things to be read
+    # pairs, which must fit; dots to be found; or things to be read
+    least, largest = (26.0, 39.0) if pair else (6.0, 16.0) if rng.random() < 0.35 else (20.0, 90.0)
     side = float(np.exp(rng.uniform(np.log(least), np.log(largest)))) / VIEW_SIDE * extent
     room = max(int(1.2 * extent**2 / (1.3 * side) ** 2), 1)
     colours = [str(c) for c in rng.permutation(list(COLOURS))[: rng.integers(2, 7)]]
@@ -110,16 +115,29 @@ def crowd(rng: np.random.Generator, picture: Image.Image, few: int = 0) -> tuple
     for _ in range(few or int(rng.integers(1, min(room, 20) + 1))):
         pixels = max(round(side * rng.uniform(0.75, 1.3)), 3)
         left, top = (int(v) for v in rng.integers(0, max(extent - pixels, 1), 2))
+        if pair and not things:
+            left, top = (int(v) for v in rng.uniform(0.3, 0.7, 2) * extent - pixels / 2)
         region = Region.of_rect(Rect(left, top, left + pixels, top + pixels), picture.size)
-        gap = max(1.1 * pixels / extent, 0.09)
+        gap = 2.2 * side / extent if pair else max(1.1 * pixels / extent, 0.09)  # what does not touch must not seem to
         if any(max(abs(a - b) for a, b in zip(region.centre, t.region.centre, strict=True)) < gap for t in things):
             continue
-        look = (colours[rng.integers(len(colours))], SHAPES[rng.integers(len(SHAPES))], DIGITS[rng.integers(len(DIGITS))])
-        tint = rng.integers(-12, 13, 3)
-        image = sprite(*look, pixels, (int(tint[0]), int(tint[1]), int(tint[2])))
-        picture.paste(image, (left, top), image)
-        things.append(Thing(*look, region))
+        colour = colours[rng.integers(len(colours))]
+        things.append(_draw(rng, picture, colour, left, top, pixels))
+        if pair and len(things) == 1:
+            away = round(1.15 * pixels)
+            places = ((left + away, top), (left - away, top), (left, top + away), (left, top - away))
+            inside = [place for place in places if min(place) >= 0 and max(place) + pixels <= extent]
+            other = str(rng.choice([name for name in COLOURS if name != colour]))
+            things.append(_draw(rng, picture, other, *inside[rng.integers(len(inside))], pixels))
     return picture, tuple(things)
+
+
+def _draw(rng: np.random.Generator, picture: Image.Image, colour: str, left: int, top: int, pixels: int) -> Thing:
+    look = (colour, SHAPES[rng.integers(len(SHAPES))], DIGITS[rng.integers(len(DIGITS))])
+    tint = rng.integers(-12, 13, 3)
+    image = sprite(*look, pixels, (int(tint[0]), int(tint[1]), int(tint[2])))
+    picture.paste(image, (left, top), image)
+    return Thing(*look, Region.of_rect(Rect(left, top, left + pixels, top + pixels), picture.size))
 
 
 def _rects(rng: np.random.Generator, things: tuple[Thing, ...], size: tuple[int, int]) -> list[Rect]:

@@ -93,7 +93,7 @@ def test_listed_colours_other_than_the_one_sought_and_what_stands_beside_weigh_m
         ("<think>Find red 3 shape; things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45; look at 0.30/0.45", 1),
         ("<think>Find red 3 shape; blue circle not it", 1),
         ("What shape is beside the red star? ", 0),
-        ("<think>Find red star beside; red star beside 0.30/0.45 blue heart; answer heart", 1),
+        ("<think>Find red star beside; red star at 0.30/0.60 beside 0.30/0.45 blue heart; answer heart", 1),
     ):
         ids = RENDERER.encode(text)
         whole.add(Rendered(ids, [wrote] * len(ids)))
