@@ -22,12 +22,15 @@ from mini_o3.models.vlm import checkpoint_in, weights_hash
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("run", help="run folder or checkpoint")
-    model = checkpoint_in(options.parse_args().run)
+    options.add_argument("run", help="folder of a run of sft")
+    run = Path(options.parse_args().run)
+    model = checkpoint_in(run)
     weights = {name: value.bfloat16().to(value.dtype) for name, value in load_file(model / "model.safetensors").items()}
     for target in (NANO_DIR, Path("runs/sft/model")):  # where the suites look for what imitation has learnt
         shutil.copytree(model, target, dirs_exist_ok=True)
         save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+    for name in ("cell_head.safetensors", "metrics.jsonl"):  # a next round goes on from there
+        shutil.copy(run / name, Path("runs/sft") / name)
     packed = len(zlib.compress((NANO_DIR / "model.safetensors").read_bytes()))
     print(json.dumps({"weights": weights_hash(NANO_DIR), "packed": packed}))
 

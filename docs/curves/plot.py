@@ -6,7 +6,24 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
-STAGES = ("perception", "sft", "sft_2", "sft_3", "sft_4", "sft_5", "sft_6", "sft_7", "sft_8", "sft_9", "sft_10", "sft_11")
+STAGES = (
+    "perception",
+    "sft",
+    "sft_2",
+    "sft_3",
+    "sft_4",
+    "sft_5",
+    "sft_6",
+    "sft_7",
+    "sft_8",
+    "sft_9",
+    "sft_10",
+    "sft_11",
+    "sft_12",
+    "sft_13",
+    "sft_14",
+    "sft_15",
+)
 SPOKEN = ("number", "colour", "shape", "digit", "drill")
 CELLS = ("cell_here", "cell_colour", "cell_shape", "cell_digit", "cell_x")
 WIDTH = 6  # rows (of ten steps each) that a point is the mean of
