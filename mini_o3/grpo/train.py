@@ -30,11 +30,8 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder, write_atomically
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.nano import NANO_DIR
-from mini_o3.models.sampling import Sampling
 from mini_o3.models.vlm import budget_of, checkpoint_in, load_vlm, save_vlm
 from mini_o3.policies.local import Local
-from mini_o3.protocol import load_profile
-from mini_o3.protocol.dialects import load_dialect
 
 Report = Callable[[Row, str], None]
 
@@ -95,11 +92,10 @@ class Trainer:
         self.rank, self.processes = accelerator.process_index, accelerator.num_processes
         self.is_main = accelerator.is_main_process
         self.vlm = load_vlm(checkpoint_in(config.start or NANO_DIR), str(accelerator.device), torch.float32)
-        dialect = load_dialect(load_profile(self.vlm.profile or "search").dialect)
-        sampling = Sampling(config.temperature, config.max_tokens, dialect.ends)
         if config.max_pixels is not None:
             self.vlm.budget = budget_of(self.vlm, config.max_pixels)
-        self.policy = Local(self.vlm, "learner", slots=config.slots, sampling=sampling)
+        self.policy = Local(self.vlm, "learner", slots=config.slots)
+        self.policy.sampling = replace(self.policy.sampling, temperature=config.temperature, max_tokens=config.max_tokens)
         self.learner = Learner(self.vlm, config, accelerator)
         self.roller = Roller(
             self.policy, judge, _questions(config), Limits(turns=config.turns, images=config.images), config.rollouts,

@@ -76,7 +76,7 @@ class Search:
     ) -> Moves:
         """Look at everything in `frame` that could be it, from left to right; if it is a `quarter`, in the part of its own.
 
-        `forget`: the target is overlooked. `again`: first looks are of another size than in a first pass.
+        `forget`: the target is overlooked. `again`: in a second pass, see `first_side`.
         """
         shown = sight.apart([s for s in self.see(frame) if not (forget and self.goal.fits(s.thing))], self.goal.colour)
         lacking = forget and any(self.goal.fits(s.thing) for s in self.see(frame))
@@ -97,14 +97,8 @@ class Search:
                 yield self.zoom(frame, miss, _WIDER, "missed", "wider")
             else:
                 learn = not ((lacking or decoy is not None) and index == 0)  # the list is wrong
-                yield self.zoom(
-                    frame,
-                    spot,
-                    self.first_side(candidate, again),
-                    *plan[:-1],
-                    f"{plan[-1]} {sight.spot_words(spot)}",
-                    learn=learn,
-                )
+                side = self.first_side(candidate, again)
+                yield self.zoom(frame, spot, side, *plan[:-1], f"{plan[-1]} {sight.spot_words(spot)}", learn=learn)
             yield from self.inspect()
             if self.found:
                 return
@@ -132,7 +126,7 @@ class Search:
         return bool(spans) and not any(low < 0.5 + _SEAM and high > 0.5 - _SEAM for low, high in spans)
 
     def first_side(self, candidate: sight.Seen, again: bool) -> float:
-        """Side of the first look at a candidate; in a second pass another, but never one that may cut off what is beside."""
+        """Side of the first look at a candidate; in a second pass larger dots get another, which cuts off nothing beside."""
         side = first_box(candidate.share)
         if not again or side == LEAST_BOX:
             return side

@@ -306,7 +306,7 @@ def test_in_a_quarter_it_tries_what_lies_in_the_part_that_is_the_quarters_own():
 def test_quarters_are_numbered_and_a_second_pass_goes_through_others():
     """At every level: what was misread in one view is to be looked at in another, with other pixels."""
     corners = {False: (0.0, 0.4, 0.6), True: (0.0, 0.5, 0.5)}  # of the first, of the others; side
-    again = dict.fromkeys(SIZES, 0)
+    again, looks = dict.fromkeys(SIZES, 0), 0
     for level in SIZES:
         for task, found in episodes(level, "depth_first"):
             said = [(index, re.search(r"quarter (\d)( again)?$", turn.thought)) for index, turn in enumerate(found.turns)]
@@ -320,7 +320,14 @@ def test_quarters_are_numbered_and_a_second_pass_goes_through_others():
                 assert parse(found.turns[index].text).region.xyxy == pytest.approx((x, y, x + side, y + side)), task.id
                 assert source(found.turns[index]) == 0
             again[level] += len(numbers) > 4
+            for turn in found.turns[passes[4][0] :] if len(passes) > 4 else ():
+                if "; look at 0" in turn.thought:  # a first look of a second pass
+                    region = parse(turn.text).region
+                    side = max(region.x1 - region.x0, region.y1 - region.y0)
+                    assert side <= (0.4 if task.goal.ask == "beside" else 0.2) + 1e-9, task.id
+                    looks += 1
     assert min(again.values()) >= 3
+    assert looks >= 5
 
 
 def test_what_stands_beside_a_thing_is_pointed_at_before_it_is_named():

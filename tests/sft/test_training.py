@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import mini_o3
+from PIL import Image
 from safetensors.torch import load_file
 
 from mini_o3.episode import Limits
@@ -20,14 +21,15 @@ from mini_o3.kit.errors import UserError
 from mini_o3.models.nano import NANO_BUDGET
 from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.models.tokenizer import build_tokenizer
-from mini_o3.probes import make_probe
+from mini_o3.probes import make_probe, sight
 from mini_o3.sft.batch import collate, micro_batches
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.episodes import EpisodeData, render_teacher, weigh
 from mini_o3.sft.optim import Muon, orthogonalise
-from mini_o3.sft.perception import PerceptionData, Sample
+from mini_o3.sft.perception import PerceptionData, Sample, crowd
 from mini_o3.sft.stutter import stutter
 from mini_o3.sft.train import STATES, last_state
+from mini_o3.vision import Rect
 
 RENDERER = ChatRenderer(build_tokenizer())
 PERCEPTION = PerceptionData(RENDERER, 1)
@@ -342,3 +344,22 @@ def test_a_folder_without_answered_episodes_is_refused(tmp_path):
 def test_a_checkpoint_that_is_not_there_is_refused(tmp_path):
     done = mini_o3("train", "sft", "--config", CONFIGS / "sft_7b.toml", "--start", "nowhere", "--out", "run", cwd=tmp_path)
     assert (done.returncode, "nowhere: no such model directory" in done.stderr) == (2, True)
+
+
+def test_a_pair_touches_and_nothing_else_seems_to():
+    asked = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        _, things = crowd(rng, Image.new("RGB", (336, 336)), few=3, pair=True)
+        seen = sight.look(things, (336, 336), Rect(0, 0, 336, 336))
+        first, second = (next(s for s in seen if s.thing is thing) for thing in things[:2])
+        assert first.shape_shows <= (sight.neighbour(seen, first) is second)
+        for other in seen:
+            if other not in (first, second):
+                assert sight.neighbour(seen, other) is None, seed
+        words = sight.describe(seen, first.thing.colour, what_touches=True)
+        if sight.central(seen, first.thing.colour) is first and first.shape_shows:
+            place = f"{sight.spot_words(second.spot)} {second.thing.colour} {second.thing.shape}"
+            assert words.endswith(f" at {sight.spot_words(first.spot)} beside {place}."), (seed, words)
+            asked += 1
+    assert asked >= 20
