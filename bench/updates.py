@@ -23,14 +23,14 @@ from accelerate import Accelerator
 
 from mini_o3.episode import Limits
 from mini_o3.grpo.advantages import Masking
-from mini_o3.grpo.batch import collate, mini_batch, pack
+from mini_o3.grpo.batch import mini_batch
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
 from mini_o3.grpo.rollout import Group, Roller
 from mini_o3.grpo.train import exact
 from mini_o3.kit.rundir import revision, write_json
-from mini_o3.models.engine.views import encode, in_parts
+from mini_o3.models.engine.views import in_parts
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.vlm import Vlm, checkpoint_in, load_vlm
 from mini_o3.policies.local import Local
@@ -52,13 +52,9 @@ def roll_out(vlm: Vlm, questions: int, seed: int) -> list[Group]:
 def log_probs(learner: Learner, group: Group) -> list[tuple[float, float]]:
     """(advantage, log-probability) of every rollout of the group that has an advantage."""
     batch = mini_batch([group], 1, over_batch=1)
-    parts = in_parts(batch.views, learner.vlm.patcher.patch)
-    seen = [tokens for part in parts for tokens in encode(learner.vlm, part)]
-    factor = learner.renderer.factor
-    grids = [(view.height // factor, view.width // factor) for view in batch.views]
+    seen = learner.look(in_parts(batch.views, learner.vlm.patcher.patch))
     out = []
-    for rows in pack(batch.trajectories, learner.config.micro_tokens):
-        packed = collate(rows, grids, learner.renderer.image_pad)
+    for packed in learner.packs(batch):
         found, _ = learner.log_probs(packed, seen)
         out += list(zip(packed.weights.tolist(), found.sum(1).tolist(), strict=True))
     return out

@@ -7,7 +7,7 @@ rollout without gradient is never read.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from accelerate import Accelerator
@@ -49,13 +49,8 @@ class Learner:
             "rollouts": float(len(batch.trajectories)),
         }
         parts = in_parts(batch.views, self.vlm.patcher.patch)
-        with torch.no_grad():
-            seen = [tokens for part in parts for tokens in encode(self.vlm, part)]
-        seen = [tokens.requires_grad_(self.trains_vision) for tokens in seen]
-        factor = self.renderer.factor
-        grids = [(view.height // factor, view.width // factor) for view in batch.views]
-        for rows in pack(batch.trajectories, self.config.micro_tokens):
-            packed = collate(rows, grids, self.renderer.image_pad)
+        seen = self.look(parts)
+        for packed in self.packs(batch):
             self._loss(packed, seen, sums).backward()
         if self.trains_vision:
             self._backward_through_views(parts, seen)
@@ -65,6 +60,18 @@ class Learner:
             raise AssertionError(f"the gradient is {sums['grad_norm']}: {sums}")
         self.optimiser.step()
         return sums
+
+    @torch.no_grad()
+    def look(self, parts: Sequence[list[Image.Image]]) -> list[torch.Tensor]:
+        """Image tokens of every view, which collect gradients if the vision tower is trained."""
+        return [tokens.requires_grad_(self.trains_vision) for part in parts for tokens in encode(self.vlm, part)]
+
+    def packs(self, batch: MiniBatch) -> Iterator[Packed]:
+        """The rollouts of a mini-batch, as many at a time as `micro_tokens` allows."""
+        factor = self.renderer.factor
+        grids = [(view.height // factor, view.width // factor) for view in batch.views]
+        for rows in pack(batch.trajectories, self.config.micro_tokens):
+            yield collate(rows, grids, self.renderer.image_pad)
 
     def log_probs(self, packed: Packed, seen: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probabilities (B, T) of the tokens the policy wrote (0 elsewhere), and the entropy (N,) where it wrote them.
