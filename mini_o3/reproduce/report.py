@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+from PIL import Image
 
 from mini_o3.kit.rundir import read_jsonl, write_atomically, write_text
 from mini_o3.reproduce.suite import Check, Suite
@@ -132,7 +135,7 @@ def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
     figure.suptitle(suite.title)
-    write_atomically(path, lambda part: figure.savefig(part, dpi=100, bbox_inches="tight", format="png"))
+    _save(figure, path)
     plt.close(figure)
 
 
@@ -147,8 +150,16 @@ def _plot_training(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
         axis.set(xlabel="step", title=title)
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=7)
-    write_atomically(path, lambda part: figure.savefig(part, dpi=100, bbox_inches="tight", format="png"))
+    _save(figure, path)
     plt.close(figure)
+
+
+def _save(figure: Any, path: Path) -> None:
+    """Write the plot with 64 colours: a quarter of the bytes, for plots that are kept in a repository."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=100, bbox_inches="tight", format="png")
+    picture = Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    write_atomically(path, lambda part: picture.save(part, "PNG", optimize=True))
 
 
 def _smooth(values: Sequence[float], width: int = 5) -> list[float]:
