@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from typing import Any
 
 from PIL import Image
@@ -76,12 +76,16 @@ def decide(suite: Suite, found: Runs) -> list[tuple[Check, bool, str]]:
 def _mean(found: Runs, runs: Sequence[str], level: str, limit: int) -> tuple[float, float] | None:
     """Mean accuracy over runs and its standard error; None if one was not measured there.
 
-    The runs answer the same probes, so the error is at most the mean of theirs; that is what is given.
+    The error is that of the probes, which the runs share, so the mean of theirs, and that of training, which is the spread of
+    the runs over the root of their number.
     """
     points = [found.get(run, {}).get(level, {}).get("curve", {}).get(str(limit), {}) for run in runs]
     if not points or any(point.get("accuracy") is None for point in points):
         return None
-    return mean(point["accuracy"] for point in points), mean(point["stderr"] or 0.0 for point in points)
+    found_there = [point["accuracy"] for point in points]
+    of_probes = mean(point["stderr"] or 0.0 for point in points)
+    of_training = stdev(found_there) / math.sqrt(len(points)) if len(points) > 1 else 0.0
+    return mean(found_there), math.hypot(of_probes, of_training)
 
 
 def _table(suite: Suite, found: Runs, level: str) -> list[str]:

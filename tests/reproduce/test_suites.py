@@ -116,6 +116,13 @@ def test_claims_are_decided_by_the_figures():
     assert decide(suite(check("rises")), {}) == []  # nothing was measured, so nothing is claimed
 
 
+def test_the_error_of_a_claim_is_that_of_the_probes_and_that_of_training():
+    found = {"a": measured(at32=0.5), "b": measured(at32=0.4)}
+    asked = {"text": "both", "kind": "margin", "runs": ["a", "b"], "than": ["b"], "limits": [32]}
+    # two runs 10 points apart: 5 points of the mean, and 1 of the probes; the other side has its 1 of the probes
+    assert decide(suite(asked), found)[0][2] == "+5.0 +- 5.2 points (45.0% against 40.0%)"
+
+
 def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
     found = {"a": measured(at4=0.2, at32=0.5)}
     text = write_report(suite(check("rises", limits=(4, 32))), found, tmp_path).read_text()
