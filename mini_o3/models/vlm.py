@@ -18,6 +18,7 @@ from mini_o3.models.render import ChatRenderer
 from mini_o3.vision import PixelBudget
 
 _MEBIBYTE = 1 << 20
+_PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class Vlm:
 
 
 def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype | None = None) -> Vlm:
-    """Load a Qwen2.5-VL directory, by default in float32 on the CPU and bfloat16 on CUDA.
+    """Load a Qwen2.5-VL directory, by default in the format of `compute_dtype`.
 
     Raises:
         UserError: the directory or one of its files is missing, or it holds another kind of model.
@@ -52,19 +53,19 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such model directory; give a folder with a Qwen2.5-VL checkpoint")
-    for name in ("config.json", "preprocessor_config.json"):
-        if not (folder / name).is_file():
-            raise UserError(f"{folder}: {name} is missing; give a folder with a Qwen2.5-VL checkpoint")
+    for names in (("config.json",), _PROCESSOR_FILES):
+        if not any((folder / name).is_file() for name in names):
+            raise UserError(f"{folder}: {names[0]} is missing; give a folder with a Qwen2.5-VL checkpoint")
     from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
     try:
         config = json.loads((folder / "config.json").read_text())
-        processor = json.loads((folder / "preprocessor_config.json").read_text())
+        processor = _processor(folder)
         settings = json.loads((folder / SETTINGS_FILE).read_text()) if (folder / SETTINGS_FILE).is_file() else {}
         if config.get("model_type") != "qwen2_5_vl":
             raise UserError(f"{folder}: holds a {config.get('model_type')} model; only Qwen2.5-VL (qwen2_5_vl) can be run")
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        dtype = dtype or (torch.bfloat16 if device.startswith("cuda") else torch.float32)
+        dtype = dtype or compute_dtype(config, device)
         model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=dtype).to(device).eval()
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
@@ -75,6 +76,29 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
         model, ChatRenderer(tokenizer, patcher.patch * patcher.merge), patcher, budget, settings.get("profile"),
         settings.get("turn_tokens"), int(model.config.text_config.max_position_embeddings), _stored(folder), processor,
     )  # fmt: skip
+
+
+def compute_dtype(config: dict[str, Any], device: str) -> torch.dtype:
+    """The number format to compute in: bfloat16 if that is what `config.json` says, and the processor has units for it.
+
+    One without them was 50 times slower in it than in float32.
+    """
+    says = config.get("dtype") or config.get("torch_dtype")
+    return torch.bfloat16 if says in ("bfloat16", "float16") and has_bfloat16(device) else torch.float32
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether the processor has units for it."""
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _processor(folder: Path) -> dict[str, Any]:
+    """Settings of the picture processor: a file of their own, or a part of what newer versions of transformers save."""
+    path = next(folder / name for name in _PROCESSOR_FILES if (folder / name).is_file())
+    found = json.loads(path.read_text())
+    return found if path.name == _PROCESSOR_FILES[0] else found["image_processor"]  # type: ignore[no-any-return]
 
 
 def checkpoint_in(folder: str | Path) -> Path:

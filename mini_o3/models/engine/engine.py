@@ -2,8 +2,9 @@
 
 A conversation (`Stream`) owns one cache slot from its first turn to its close, so what was once read is never read again.
 Conversations that begin alike (a group of rollouts on one question) read the beginning once. Each step of the loop
-takes in what is new, encodes its views in one batch, reads at most `prefill_tokens` of prompts, so that nobody who
-speaks waits for a long prompt, and draws a token for everyone who speaks, or several where a draft foresaw them.
+takes in what is new, encodes as many of its views as fit into one pass of the vision tower, reads at most
+`prefill_tokens` of prompts, so that nobody who speaks waits for a long prompt, and draws a token for everyone who
+speaks, or several where a draft foresaw them.
 
 Positions are always passed explicitly: transformers keeps the rotary offset of the last conversation as state on the
 model, so implicit positions are wrong as soon as two conversations alternate.
@@ -24,7 +25,7 @@ from mini_o3.models.engine.decoder import PackedDecoder
 from mini_o3.models.engine.drafts import Drafts
 from mini_o3.models.engine.slots import SlotCache
 from mini_o3.models.engine.turns import Beginning, Stream, Turn, settle
-from mini_o3.models.engine.views import ViewEncoder, digest, view_key
+from mini_o3.models.engine.views import PATCHES_AT_ONCE, ViewEncoder, count_patches, digest, view_key
 from mini_o3.models.render import Rendered, positions
 from mini_o3.models.sampling import Sampled, Sampling, draw
 from mini_o3.models.vlm import Vlm
@@ -166,6 +167,7 @@ class Engine:
         known: list[Turn] = []
         readers: list[Turn] = []
         waiting: list[Turn] = []
+        room = PATCHES_AT_ONCE
         for turn in self.fresh:
             if turn.places is None:
                 self._lay_out(turn)
@@ -174,7 +176,8 @@ class Engine:
             elif turn.begins and any(other.begins == turn.begins for other in (*self.reading, *readers)):
                 waiting.append(turn)
             else:
-                readers.append(turn)
+                room -= count_patches(turn.prompt.views, self.vlm.patcher.patch)
+                (readers if room >= 0 or not readers else waiting).append(turn)
         for turn in known:
             found = self.beginnings[turn.begins]
             self.cache.copy(found.slot, turn.stream.slot, found.length)

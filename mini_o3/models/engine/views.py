@@ -13,7 +13,7 @@ from mini_o3.models.tower import encode_views
 from mini_o3.models.vlm import Vlm
 
 _KEPT = 256 << 20  # bytes of image tokens that may be asked for again
-_PATCHES_AT_ONCE = 16_384  # in one pass of the vision tower, unless one view has more
+PATCHES_AT_ONCE = 16_384  # in one pass of the vision tower, unless one view has more
 
 
 class ViewEncoder:
@@ -49,13 +49,17 @@ def in_parts(views: Sequence[Image.Image], patch: int) -> list[list[Image.Image]
     parts: list[list[Image.Image]] = []
     room = 0
     for view in views:
-        patches = (view.width // patch) * (view.height // patch)
+        patches = count_patches([view], patch)
         if patches > room:
             parts.append([])
-            room = _PATCHES_AT_ONCE
+            room = PATCHES_AT_ONCE
         parts[-1].append(view)
         room -= patches
     return parts
+
+
+def count_patches(views: Sequence[Image.Image], patch: int) -> int:
+    return sum((view.width // patch) * (view.height // patch) for view in views)
 
 
 def encode(vlm: Vlm, views: list[Image.Image]) -> tuple[torch.Tensor, ...]:
