@@ -29,7 +29,7 @@ from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
 from mini_o3.grpo.rollout import Group, Roller
-from mini_o3.grpo.train import exact
+from mini_o3.judge import make_judge
 from mini_o3.kit.rundir import revision
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.sampling import Sampling
@@ -41,7 +41,7 @@ def roll_out(vlm: Vlm, questions: int, masking: Masking) -> list[Group]:
     """Groups that teach something, from as many questions."""
     policy = Local(vlm, "nano", slots=96, sampling=Sampling(1.0, 160))
     levels = {"easy": 0.4, "medium": 0.4, "hard": 0.2}
-    roller = Roller(policy, exact, FreshProbes(7, levels), Limits(turns=6), 8, masking, 0.0, 96, 7)
+    roller = Roller(policy, make_judge("exact"), FreshProbes(7, levels), Limits(turns=6), 8, masking, 0.0, 96, 7)
     return [group for group in roller.groups(range(questions)) if group.advantages is not None]
 
 

@@ -28,7 +28,7 @@ from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
 from mini_o3.grpo.rollout import Group, Roller
-from mini_o3.grpo.train import exact
+from mini_o3.judge import make_judge
 from mini_o3.kit.rundir import revision, write_json
 from mini_o3.models.engine.views import in_parts
 from mini_o3.models.sampling import Sampling
@@ -44,7 +44,7 @@ def roll_out(vlm: Vlm, questions: int, seed: int) -> list[Group]:
     policy = Local(vlm, "start", slots=96, sampling=Sampling(TEMPERATURE, 160))
     asked = FreshProbes(seed, {"easy": 0.2, "medium": 0.4, "hard": 0.4})
     masking = Masking(over_turn=False, variance="all", normaliser="batch")
-    roller = Roller(policy, exact, asked, Limits(turns=6), ROLLOUTS, masking, 0.0, 96, seed)
+    roller = Roller(policy, make_judge("exact"), asked, Limits(turns=6), ROLLOUTS, masking, 0.0, 96, seed)
     return [group for group in roller.groups(range(questions)) if group.advantages is not None]
 
 

@@ -24,8 +24,12 @@ class GrpoConfig(BaseModel):
     groups: int = Field(256, gt=0, description="questions per step that must teach something")
     rollouts: int = Field(16, gt=1, description="per question")
     most_asked: float = Field(4.0, ge=1, description="give up looking for such questions after this many times `groups`")
+    judge: str = Field("exact", description="who gives the reward, as --judge of eval")
+    prompts: str | None = Field(None, description="prompt profile; null: what the checkpoint wants")
     turns: int = Field(6, gt=0, description="turn limit of rollouts")
     images: int | None = Field(None, gt=0, description="views per rollout, the first included; null: as turns allow")
+    context_tokens: int | None = Field(None, gt=0, description="length of a rollout; null: what the checkpoint can take")
+    void_retries: int = Field(2, ge=0, description="turns without any action that are corrected")
     max_tokens: int = Field(1024, gt=0, description="of one turn")
     max_pixels: int | None = Field(None, gt=0, description="of a view; null: what the checkpoint wants")
     temperature: float = Field(1.0, gt=0)
@@ -47,9 +51,12 @@ class GrpoConfig(BaseModel):
     max_grad_norm: float = Field(1.0, gt=0)
     freeze_vision: bool = False
     micro_tokens: int = Field(16384, gt=0, description="padded tokens per forward pass of the learner")
+    gradient_checkpointing: bool = Field(False, description="less memory, a third more work")
 
     validate_every: int = Field(0, ge=0, description="steps; 0: never")
-    validate_probes: int = Field(24, gt=0, description="per level")
+    validate_tasks: str = Field("", description="folder with tasks.jsonl to validate on; empty: probes of `validate_levels`")
+    validate_levels: list[Literal["easy", "medium", "hard"]] = Field([], description="empty: those of `levels`")
+    validate_probes: int = Field(24, gt=0, description="per level, or of the folder")
     validate_turns: int = Field(32, gt=0)
     collapse_zooms: float = Field(0.1, ge=0, description="stop when rollouts zoom less often than this")
     drift_over_turn: float = Field(0.9, ge=0, le=1, description="stop when more run over than this share, and than at first")
@@ -60,8 +67,9 @@ class GrpoConfig(BaseModel):
 
     #: Settings that a resumed run may change: they do not alter what is learnt.
     free_to_change: ClassVar[frozenset[str]] = frozenset({
-        "threads", "save_minutes", "micro_tokens", "slots", "steps", "validate_every", "validate_probes",
-        "validate_turns", "collapse_zooms", "drift_over_turn", "patience",
+        "threads", "save_minutes", "micro_tokens", "gradient_checkpointing", "slots", "steps", "validate_every",
+        "validate_tasks", "validate_levels", "validate_probes", "validate_turns", "collapse_zooms", "drift_over_turn",
+        "patience",
     })  # fmt: skip
 
     @property

@@ -1,7 +1,7 @@
 """One policy update: log-probabilities of what was written, the clipped objective, a step of AdamW.
 
-Departs from the released code in cost, not in kind: a view is encoded once per update however many rollouts saw it, and a
-rollout without gradient is never read.
+Departs from the released code in cost, not in kind: a view is encoded once per update however many rollouts saw it (twice if
+the vision tower learns), and a rollout without gradient is never read.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ class Learner:
         self.vlm, self.config, self.accelerator = vlm, config, accelerator
         self.core, self.renderer = vlm.model.model, vlm.renderer
         vlm.model.requires_grad_(True)
+        if config.gradient_checkpointing:
+            vlm.model.gradient_checkpointing_enable()
         if config.freeze_vision:
             self.core.visual.requires_grad_(False)
         self.parameters = [p for p in vlm.model.parameters() if p.requires_grad]
@@ -50,10 +52,12 @@ class Learner:
         }
         parts = in_parts(batch.views, self.vlm.patcher.patch)
         seen = self.look(parts)
+        self.vlm.model.train(self.config.gradient_checkpointing)  # which transformers does in this mode only
         for packed in self.packs(batch):
             self._loss(packed, seen, sums).backward()
         if self.trains_vision:
             self._backward_through_views(parts, seen)
+        self.vlm.model.eval()
         sums = self._sum_over_processes(sums)
         sums["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm))
         if not math.isfinite(sums["grad_norm"]):

@@ -57,9 +57,11 @@ class Panel:
             table.add_row(name, f"{row[key]:.3f}", sparkline([r[key] for r in self.rows]))
         turns = "  ".join(f"{number}: {count}" for number, count in enumerate(row["histogram"], start=1) if count)
         parts: list[Any] = [table, f"turns of rollouts  {turns}"]
-        looked_at = [r for r in self.rows if "validation" in r]
-        for level in looked_at[-1]["validation"] if looked_at else ():
-            values = [r["validation"][level] for r in looked_at]
+        looked_at = [r["validation"] for r in self.rows if "validation" in r]
+        for level in looked_at[-1] if looked_at else ():
+            values = [found[level] for found in looked_at if found[level] is not None]  # None: the judge failed throughout
+            if not values:
+                continue
             parts.append(f"validation {level}  {values[-1]:.3f}  {sparkline(values)}")
         title = f"{self.out}: step {row['step']} of {self.config.steps}, {progress}"
         return Box(Group(*parts), title=title, expand=False)
@@ -75,5 +77,5 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
 
 def _line(row: dict[str, Any]) -> str:
     figures = " ".join(f"{key} {row[key]:.3f}" for key, _ in _SHOWN if key != "kept")
-    looked = " ".join(f"{level} {value:.2f}" for level, value in row.get("validation", {}).items())
+    looked = " ".join(f"{level} {value}" for level, value in row.get("validation", {}).items())
     return f"{figures} kept {row['kept']}/{row['asked']} learnt {row['learnt']}" + (f" validation {looked}" if looked else "")

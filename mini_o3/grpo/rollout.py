@@ -69,28 +69,24 @@ class Roller:
             room = asyncio.Semaphore(-(-self.at_once // self.rollouts) + 1)  # one more, so that no slot waits for a picture
 
             async def one(index: int) -> Group:
-                async with room:
-                    group = await self._group(index)
-                    done(group)
-                    return group
+                async with room:  # judging needs none, however long it takes
+                    question, judged = await self._roll_out(index)
+                group = self._group(index, question, await asyncio.gather(*judged))
+                done(group)
+                return group
 
             return await asyncio.gather(*(one(index) for index in indices))
 
         return asyncio.run(all_of_them())
 
-    async def _group(self, index: int) -> Group:
+    async def _roll_out(self, index: int) -> tuple[Question, list[asyncio.Task[Rollout]]]:
+        """The question and its rollouts, ended; each has been at its judge since it was."""
         question = await asyncio.to_thread(self.questions, index)
         first = show(question.picture, Rect(0, 0, *question.picture.size), self.policy.budget)
         seeds = stream("rollouts", self.seed, index).integers(2**31, size=self.rollouts)
-        rollouts = await asyncio.gather(*(self._rollout(question, first, int(seed)) for seed in seeds))
-        return Group(
-            index,
-            question.task,
-            tuple(rollouts),
-            group_advantages([ended(r, self.turn_cost) for r in rollouts], self.masking),
-        )
+        return question, await asyncio.gather(*(self._rollout(question, first, int(seed)) for seed in seeds))
 
-    async def _rollout(self, question: Question, first: Image.Image, seed: int) -> Rollout:
+    async def _rollout(self, question: Question, first: Image.Image, seed: int) -> asyncio.Task[Rollout]:
         views = [first]
 
         def on_turn(turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
@@ -99,8 +95,15 @@ class Roller:
 
         task = question.task
         episode = await run_episode(task, self.policy, self.limits, picture=question.picture, seed=seed, on_turn=on_turn)
+        return asyncio.create_task(self._judge(task, episode, tuple(views)))
+
+    async def _judge(self, task: SearchTask, episode: Episode, views: tuple[Image.Image, ...]) -> Rollout:
         verdict = await self.judge(task, episode)
-        return Rollout(episode, tuple(views), float(verdict.is_correct) if verdict.is_judged else None)
+        return Rollout(episode, views, float(verdict.is_correct) if verdict.is_judged else None)
+
+    def _group(self, index: int, question: Question, rollouts: Sequence[Rollout]) -> Group:
+        of_all = group_advantages([ended(rollout, self.turn_cost) for rollout in rollouts], self.masking)
+        return Group(index, question.task, tuple(rollouts), of_all)
 
 
 def ended(rollout: Rollout, turn_cost: float) -> Ended:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +19,31 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from mini_o3.episode import Episode, Limits, SearchTask, read_tasks
+from mini_o3.episode import Limits, SearchTask, read_tasks
 from mini_o3.grpo.batch import counted, mini_batch
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes, Questions, TaskFolder, validation_probe
 from mini_o3.grpo.rollout import Group, Judge, Roller
 from mini_o3.grpo.watch import Row, alarm, count, rates
-from mini_o3.judge import Verdict, judge_exact
+from mini_o3.judge import make_judge
+from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder, write_atomically
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.vlm import budget_of, checkpoint_in, load_vlm, save_vlm
 from mini_o3.policies.local import Local
+from mini_o3.protocol import load_profile
 
 Report = Callable[[Row, str], None]
-
-
-async def exact(task: SearchTask, episode: Episode) -> Verdict:
-    return judge_exact(episode, task.answer)
 
 
 def train(
     config: GrpoConfig,
     out: Path,
     *,
-    judge: Judge = exact,
+    judge: Judge | None = None,
     report: Report = lambda row, progress: None,
     say: Callable[[str], None] = lambda line: None,
     stop_after: int | None = None,
@@ -52,7 +51,7 @@ def train(
     """Train and leave a checkpoint directory `out/model`; goes on from `out/state.pt` if it is there.
 
     Call it on every process of a `torchrun`: each rolls out and learns its share, all end with the same weights.
-    `report` gets a row per step, on the first process only.
+    `report` gets a row per step, on the first process only. `judge` stands in for the one that the config names.
 
     Raises:
         UserError: `out` holds another run, or what the config names is missing.
@@ -61,17 +60,17 @@ def train(
     trainer = Trainer(config, make_folder(out), judge, Accelerator(cpu=not torch.cuda.is_available()))
     trainer.resume()
     began, first, saved = time.monotonic(), trainer.step, time.monotonic()
-    reason = alarm(trainer.rows, config)
+    reason, last = alarm(trainer.rows, config), min(config.steps, stop_after or config.steps)
     with stop_signals() as stopping:
         trainer.look_before()
-        while trainer.step < config.steps and not reason:
+        while trainer.step < last and not reason:
             row = trainer.advance()
             if trainer.is_main:
                 append_jsonl(out / "metrics.jsonl", row)
                 pace = (time.monotonic() - began) / (trainer.step - first)
-                report(row, f"{pace:.1f} s/step, {(config.steps - trainer.step) * pace / 60:.0f} min left")
+                report(row, f"{pace:.1f} s/step, {(last - trainer.step) * pace / 60:.0f} min left")
             reason = alarm(trainer.rows, config)
-            done = trainer.agree(bool(reason) or trainer.step in (config.steps, stop_after) or stopping())
+            done = trainer.agree(bool(reason) or trainer.step == last or stopping())
             if done or trainer.agree(time.monotonic() - saved > config.save_minutes * 60):
                 trainer.save()
                 saved = time.monotonic()
@@ -87,24 +86,28 @@ def train(
 class Trainer:
     """A run: everything that a step needs and changes."""
 
-    def __init__(self, config: GrpoConfig, out: Path, judge: Judge, accelerator: Accelerator) -> None:
+    def __init__(self, config: GrpoConfig, out: Path, judge: Judge | None, accelerator: Accelerator) -> None:
         self.config, self.out, self.accelerator = config, out, accelerator
         self.rank, self.processes = accelerator.process_index, accelerator.num_processes
         self.is_main = accelerator.is_main_process
         self.vlm = load_vlm(checkpoint_in(config.start or NANO_DIR), str(accelerator.device), torch.float32)
         if config.max_pixels is not None:
             self.vlm.budget = budget_of(self.vlm, config.max_pixels)
-        self.policy = Local(self.vlm, "learner", slots=config.slots)
+        profile = load_profile(config.prompts) if config.prompts else None
+        self.policy = Local(self.vlm, "learner", slots=config.slots, profile=profile)
         self.policy.sampling = replace(self.policy.sampling, temperature=config.temperature, max_tokens=config.max_tokens)
         self.learner = Learner(self.vlm, config, accelerator)
+        judge = judge or make_judge(config.judge, cache=out / f"judge_cache.{self.rank}.jsonl")
+        limits = Limits(config.turns, config.images, config.context_tokens, config.void_retries)
         self.roller = Roller(
-            self.policy, judge, _questions(config), Limits(turns=config.turns, images=config.images), config.rollouts,
-            config.masking, config.turn_cost, config.slots, config.seed,
+            self.policy, judge, _questions(config), limits, config.rollouts, config.masking, config.turn_cost, config.slots,
+            config.seed,
         )  # fmt: skip
+        self.validation = _validation(config) if config.validate_every else {}
         self.step, self.next_index, self.yield_ = 0, 0, 0.5
         self.rows: list[Row] = []
         if self.is_main:  # last, so that nothing is claimed for settings that cannot be run
-            claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
+            claim_run(out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(GrpoConfig))
 
     def advance(self) -> Row:
         """One step of the run."""
@@ -174,20 +177,20 @@ class Trainer:
             "grad_norm": round(sums.get("grad_norm", 0.0) / max(updates, 1), 4),
         }
 
-    def _validate(self) -> dict[str, float]:
-        """Accuracy per level on probes that are not trained on, greedy."""
-        out = {}
-        roller = Roller(
-            self.policy.sampling_by(replace(self.policy.sampling, temperature=0.0)), self.roller.judge,
-            _Validation(tuple(self.config.levels)), Limits(turns=self.config.validate_turns), 1, self.config.masking,
-            0.0, self.config.slots, 0,
-        )  # fmt: skip
-        count_ = self.config.validate_probes
-        for number, level in enumerate(self.config.levels):
-            indices = range(number * count_, (number + 1) * count_)[self.rank :: self.processes]
-            groups = roller.groups([index * len(self.config.levels) + number for index in indices])
-            sums = self._add({"right": float(sum(g.rollouts[0].reward or 0.0 for g in groups)), "all": float(len(groups))})
-            out[level] = round(sums["right"] / max(sums["all"], 1.0), 4)
+    def _validate(self) -> dict[str, float | None]:
+        """Greedy accuracy, of what could be judged, on probes that are not trained on; None if nothing could."""
+        out: dict[str, float | None] = {}
+        greedy = self.policy.sampling_by(replace(self.policy.sampling, temperature=0.0))
+        limits = replace(self.roller.limits, turns=self.config.validate_turns, images=None)
+        for name, questions in self.validation.items():
+            roller = replace(
+                self.roller, policy=greedy, questions=questions, limits=limits, rollouts=1, turn_cost=0.0, seed=0
+            )
+            groups = roller.groups(range(self.config.validate_probes)[self.rank :: self.processes])
+            rewards = [group.rollouts[0].reward for group in groups]
+            judged = [reward for reward in rewards if reward is not None]
+            sums = self._add({"right": sum(judged), "judged": float(len(judged))})
+            out[name] = round(sums["right"] / sums["judged"], 4) if sums["judged"] else None
         return out
 
     def resume(self) -> None:
@@ -224,21 +227,21 @@ class Trainer:
         return {key: sum(part[key] for part in every) for key in sums}
 
 
-class _Validation:
-    """Number -> validation probe; the level is the number's remainder."""
-
-    def __init__(self, levels: Sequence[str]) -> None:
-        self.levels = levels
-
-    def __call__(self, index: int) -> Any:
-        number, level = divmod(index, len(self.levels))
-        return validation_probe(self.levels[level], number)
-
-
 def _questions(config: GrpoConfig) -> Questions:
     if not config.tasks:
         return FreshProbes(config.seed, config.levels)
-    tasks = [task for task in read_tasks(config.tasks) if task.answer is not None]
+    return TaskFolder(config.seed, _answered(config.tasks))
+
+
+def _validation(config: GrpoConfig) -> dict[str, Questions]:
+    """Name -> what validation asks: a folder in a fixed order, or probes of every level."""
+    if config.validate_tasks:
+        return {"tasks": TaskFolder(0, _answered(config.validate_tasks))}
+    return {level: partial(validation_probe, level) for level in config.validate_levels or config.levels}
+
+
+def _answered(folder: str) -> list[SearchTask]:
+    tasks = [task for task in read_tasks(folder) if task.answer is not None]
     if not tasks:
-        raise UserError(f"{config.tasks}: no task there has an answer; a reward needs one")
-    return TaskFolder(config.seed, tasks)
+        raise UserError(f"{folder}: no task there has an answer; a reward needs one")
+    return tasks

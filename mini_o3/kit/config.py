@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
 
 from mini_o3.kit.errors import UserError
 
@@ -34,6 +35,12 @@ def read_config(path: Path | None, kind: type[Config], **changes: Any) -> Config
         field, what = ".".join(map(str, first["loc"])), _in_words(first, kind)
         named = field if path else field and f"--{field.replace('_', '-')}"  # a setting, or none: two that do not go together
         raise UserError(": ".join(str(part) for part in (path, named, what) if part)) from None
+
+
+def defaults_of(kind: type[BaseModel]) -> dict[str, Any]:
+    """What settings have that nobody gives, as JSON has it: a run is older than a setting that its record lacks."""
+    fields = {name: field for name, field in kind.model_fields.items() if not field.is_required()}
+    return {name: to_jsonable_python(field.get_default(call_default_factory=True)) for name, field in fields.items()}
 
 
 def _in_words(error: Any, kind: type[BaseModel]) -> str:

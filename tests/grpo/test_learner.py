@@ -16,18 +16,19 @@ from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
 from mini_o3.grpo.rollout import Roller, ended
-from mini_o3.grpo.train import exact
-from mini_o3.judge import CORRECT, INCORRECT, unjudged
+from mini_o3.judge import CORRECT, INCORRECT, make_judge, unjudged
 from mini_o3.models.engine.views import encode
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.vlm import load_vlm
+from mini_o3.policies import local
 from mini_o3.policies.local import Local
 
+EXACT = make_judge("exact")
 CONFIG = GrpoConfig(seed=1, steps=1, groups=2, rollouts=4, turns=4, updates=1, max_tokens=96, lr=1e-9, micro_tokens=2000)
 
 
-def roller(vlm, judge=exact, **changes):
+def roller(vlm, judge=EXACT, **changes):
     policy = Local(vlm, "nano", slots=8, sampling=Sampling(temperature=1.0, max_tokens=96))
     settings = {
         "policy": policy, "judge": judge, "questions": FreshProbes(1, {"easy": 1.0}), "limits": Limits(turns=4),
@@ -169,20 +170,57 @@ def test_long_trajectories_come_first_and_no_pack_is_too_large(groups):
     assert len(packs[0][0].ids) == max(len(t.ids) for t in trajectories)
 
 
-def test_the_judge_is_asked_while_other_rollouts_go_on(vlm):
-    """The first to be judged is not done until all others are: a judge that came after the rollouts would wait for ever."""
-    asked, all_asked = [], asyncio.Event()
+def test_the_judge_is_asked_while_other_rollouts_go_on(vlm, monkeypatch):
+    """Verdicts asked for together, but only when all rollouts have ended, would come after every turn."""
+    happened = []
+    plain = local.LocalConversation.reply
 
-    async def patient(task, episode):
-        asked.append(episode)
-        if len(asked) == 4:
-            all_asked.set()
-        await asyncio.wait_for(all_asked.wait(), 120)
+    async def noted(self, messages):
+        happened.append("turn")
+        return await plain(self, messages)
+
+    async def judge(task, episode):
+        happened.append("judged")
         return CORRECT
 
-    [group] = roller(vlm, patient).groups([0])
-    assert [rollout.reward for rollout in group.rollouts] == [1.0] * 4
-    assert group.advantages is None  # nothing to compare
+    monkeypatch.setattr(local.LocalConversation, "reply", noted)
+    roller(vlm, judge).groups([0, 1])
+    assert "turn" in happened[happened.index("judged") :]
+
+
+def test_a_judge_that_takes_its_time_keeps_no_group_from_its_turn(vlm):
+    """Two groups fit at a time. The judge of the first two is not done until the last of four is asked."""
+    questions, asked = FreshProbes(1, {"easy": 1.0}), asyncio.Event()
+    loops = []
+
+    def watched(index):
+        if index == 3:
+            loops[0].call_soon_threadsafe(asked.set)
+        return questions(index)
+
+    async def patient(task, episode):
+        loops.append(asyncio.get_running_loop())
+        await asyncio.wait_for(asked.wait(), 100)
+        return CORRECT
+
+    groups = roller(vlm, patient, questions=watched, at_once=4).groups(range(4))
+    assert [group.index for group in groups] == [0, 1, 2, 3]
+    assert all(rollout.reward == 1.0 for group in groups for rollout in group.rollouts)
+
+
+def test_gradient_checkpointing_changes_no_gradient(vlm, groups, monkeypatch):
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_: None)
+    gradients = []
+    for checkpointing in (False, True):
+        learner = Learner(vlm, CONFIG.model_copy(update={"gradient_checkpointing": checkpointing}), Accelerator(cpu=True))
+        learner.update(mini_batch(groups, len(groups)))
+        gradients.append({name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None})
+        assert not vlm.model.training
+    vlm.model.gradient_checkpointing_disable()
+    plain, again = gradients
+    assert plain.keys() == again.keys()
+    assert max(float(value.abs().max()) for value in plain.values()) > 0
+    assert all(torch.allclose(plain[name], again[name], atol=1e-6) for name in plain)
 
 
 def test_a_group_with_a_rollout_that_nobody_could_judge_is_dropped_not_scored(vlm):
