@@ -13,10 +13,12 @@ from mini_o3.kit.errors import UserError
 train_app = typer.Typer(no_args_is_help=True, help="Train nano, the embedded model.")
 app.add_typer(train_app, name="train")
 
+OutOption = Annotated[Path | None, typer.Option(help="Folder of the run. [default: runs/CONFIG, by the name of the file]")]
+
 
 @train_app.command("perception")
 def train_perception(
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/perception"),
+    out: OutOption = None,
     config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/perception_nano.toml"),
     steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")] = None,
 ) -> None:
@@ -29,7 +31,7 @@ def train_perception(
 
 @train_app.command("sft")
 def train_sft(
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/sft"),
+    out: OutOption = None,
     config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/sft_nano.toml"),
     start: Annotated[
         str | None, typer.Option(help="Checkpoint or run folder to start from.", show_default="the config's")
@@ -48,7 +50,7 @@ def train_sft(
 
 @train_app.command("grpo")
 def train_grpo(
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/grpo"),
+    out: OutOption = None,
     config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/grpo_nano.toml"),
     start: Annotated[str | None, typer.Option(help="Checkpoint or run folder to start from. [default: the config's]")] = None,
     tasks: Annotated[str | None, typer.Option(help="Folder with tasks.jsonl. [default: the config's]")] = None,
@@ -65,8 +67,9 @@ def train_grpo(
     from mini_o3.kit.config import read_config
 
     settings = read_config(config, GrpoConfig, start=start, tasks=tasks)
-    with Panel(settings, out, err) as panel:
-        model = train(settings, out, report=panel.show, say=say, stop_after=steps)
+    folder = _folder(out, config)
+    with Panel(settings, folder, err) as panel:
+        model = train(settings, folder, report=panel.show, say=say, stop_after=steps)
     say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")
 
 
@@ -97,7 +100,11 @@ def reproduce(
     say(f"{report}")
 
 
-def _train(stage: str, out: Path, config: Path, steps: int | None, **changes: str | None) -> None:
+def _folder(out: Path | None, config: Path) -> Path:
+    return out or Path("runs") / config.stem
+
+
+def _train(stage: str, out: Path | None, config: Path, steps: int | None, **changes: str | None) -> None:
     from mini_o3.kit.config import read_config
     from mini_o3.sft.config import TrainConfig
     from mini_o3.sft.stages import run_stage
@@ -105,5 +112,5 @@ def _train(stage: str, out: Path, config: Path, steps: int | None, **changes: st
     settings = read_config(config, TrainConfig, **changes)
     if settings.stage != stage:
         raise UserError(f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}")
-    model = run_stage(settings, out, report=say, stop_after=steps)
+    model = run_stage(settings, _folder(out, config), report=say, stop_after=steps)
     say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")

@@ -6,9 +6,10 @@ import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mini_o3.kit.errors import UserError
@@ -90,15 +91,21 @@ def read_jsonl(path: Path, skip_damaged: bool = False) -> list[dict[str, Any]]:
     return rows
 
 
-def claim_run(out: Path, settings: dict[str, Any], free: Collection[str] = ()) -> None:
+def claim_run(
+    out: Path, settings: dict[str, Any], free: Collection[str] = (), defaults: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     """Write `config.json` of a run, unless `out` holds a run with other settings (but for the `free` ones).
 
+    `defaults` are those of a record that lacks a setting, since it is older.
+
     Raises:
-        UserError: it does.
+        UserError: it does, or a model that no run there has made.
     """
     path = out / "config.json"
+    if not path.exists() and (out / "model").exists():
+        raise UserError(f"{out}: holds a model, but not the run that made it; give another --out folder")
     if path.exists():
-        kept = json.loads(path.read_text(encoding="utf-8"))["config"]
+        kept = {**defaults, **json.loads(path.read_text(encoding="utf-8"))["config"]}
         changed = sorted(key for key in {*kept, *settings} if key not in free and kept.get(key) != settings.get(key))
         if changed:
             raise UserError(f"{out}: holds a run with other settings ({', '.join(changed)}); give another --out folder")

@@ -133,7 +133,7 @@ def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
                 axis.errorbar(limits, accuracy, error, marker="o", markersize=3, capsize=2, label=name)
         for name, figures in suite.paper.items() if level == "hard" else ():
             limits = [int(limit) for limit in figures]
-            axis.plot(limits, [100 * value for value in figures.values()], "--", color="grey", alpha=0.7)
+            axis.plot(limits, [100 * value for value in figures.values()], "x--", color="grey", alpha=0.7)
             axis.annotate(f"paper: {name}", (limits[-1], 100 * list(figures.values())[-1]), fontsize=7, color="grey")
         axis.set(xlabel="turn limit", ylabel="accuracy, %", title=level, ylim=(0, 100))
         axis.grid(alpha=0.3)

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.episode import read_tasks
-from mini_o3.evaluate.protocol import Protocol, manifest
+from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol, manifest
 from mini_o3.evaluate.run import evaluate
+from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.train import Report, train
 from mini_o3.judge import make_judge
+from mini_o3.kit.config import defaults_of
+from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import claim_run, make_folder, revision, write_json
 from mini_o3.kit.signals import stop_signals
+from mini_o3.models.vlm import weights_hash
 from mini_o3.policies.choose import choose_policy
 from mini_o3.probes import TRAINING_SEEDS
 from mini_o3.probes.make import make_probes
@@ -75,6 +79,9 @@ def _trained(suite: Suite, name: str, out: Path, say: Callable[[str], None], tra
     settings = suite.settings(name)
     if settings is None:
         return Path(suite.runs[name]["checkpoint"])
+    measured = any((out / level / "report.json").exists() for level in suite.measure.levels)
+    if measured and not (out / "model").is_dir():
+        raise UserError(f"{out}: was measured, and its weights are not here; to train it again, give another --out")
     say(f"{name}: {settings.steps} steps of reinforcement learning in {out}")
     with training(settings, out) as panel:
         show: Report = panel.show
@@ -94,11 +101,18 @@ def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, line: Ca
 
 
 def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:
-    """Level -> report, of what has been measured; nothing of a run that was trained with other settings."""
+    """Level -> report, of what has been measured; nothing of a run with other settings, or of a checkpoint since replaced."""
     settings, made = suite.settings(name), out / "config.json"
     if settings is not None and made.exists():
-        kept, wanted = json.loads(made.read_text())["config"], json.loads(settings.model_dump_json())
+        kept = {**defaults_of(GrpoConfig), **json.loads(made.read_text())["config"]}
+        wanted = json.loads(settings.model_dump_json())
         if any(kept.get(key) != value for key, value in wanted.items() if key not in settings.free_to_change - {"steps"}):
+            return {}
+    checkpoint = Path(suite.runs[name].get("checkpoint", ""))
+    if settings is None and checkpoint.is_dir():
+        protocols = [out / level / PROTOCOL_FILE for level in suite.measure.levels]
+        weights = {json.loads(path.read_text()).get("weights") for path in protocols if path.exists()}
+        if weights - {weights_hash(checkpoint)}:
             return {}
     paths = {level: out / level / "report.json" for level in suite.measure.levels}
     return {level: json.loads(path.read_text()) for level, path in paths.items() if path.exists()}

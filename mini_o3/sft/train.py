@@ -20,6 +20,7 @@ from torch.utils.data import Dataset, SequentialSampler, get_worker_info
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerControl, TrainerState
 
+from mini_o3.kit.config import defaults_of
 from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder
 from mini_o3.kit.signals import leave_signals_to_the_parent, stop_signals
 from mini_o3.sft.batch import CellHead, collate, micro_batches
@@ -50,16 +51,21 @@ def train(
         UserError: `out` holds a run with another configuration.
     """
     make_folder(out)
-    claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
+    claim_run(out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(TrainConfig))
     torch.set_num_threads(config.threads)
     pupil = Pupil(config)
     source, count = make_source(pupil)
     steps = config.steps or math.ceil(count * config.epochs / config.scenes)
     last = last_state(out)
-    cut_log(out / "metrics.jsonl", int(last.name.rpartition("-")[2]) if last else 0)
+    done = int(last.name.rpartition("-")[2]) if last else 0
+    end = min(steps, stop_after or steps)
+    cut_log(out / "metrics.jsonl", done)
+    if last and done >= end and (out / "model").is_dir():
+        report(f"{out}: is at step {done} of {steps} already")
+        return out / "model"
     trainer = Imitator(pupil, _Indexed(source, steps * config.scenes, count), out, steps)
     with stop_signals() as stopping:
-        watch = _Watch(trainer, out, report, lambda step: stopping() or step == stop_after)
+        watch = _Watch(trainer, out, report, lambda step: stopping() or step >= end)
         trainer.add_callback(watch)
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     done = trainer.state.global_step
@@ -166,7 +172,7 @@ class _Watch(TrainerCallback):
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         step, config = state.global_step, self.config
         self.tallies.append(self.trainer.tally)
-        done = step == self.trainer.steps or self.stop(step)
+        done = self.stop(step)
         if (step % config.log_every == 0 or done) and state.is_world_process_zero:
             seconds = time.monotonic() - self.began
             row = _summary(step, config.rate(step - 1, self.trainer.steps), self.tallies, seconds)

@@ -1,5 +1,6 @@
 """Whole runs: dynamic sampling, alarms, a real kill, two processes."""
 
+import io
 import json
 import signal
 import socket
@@ -11,16 +12,22 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate import Accelerator
 from helpers import command, environment, mini_o3
+from rich.console import Console
 from safetensors.torch import load_file
 
+from mini_o3.cli.train import _folder
+from mini_o3.episode import Limits
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.panel import Panel, sparkline
 from mini_o3.grpo.questions import VALIDATION_SEEDS, FreshProbes, validation_probe
 from mini_o3.grpo.train import Trainer, train
 from mini_o3.grpo.watch import alarm
+from mini_o3.judge import CORRECT, unjudged
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
+from mini_o3.models.nano import NANO_DIR
 from mini_o3.probes import TRAINING_SEEDS
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -60,6 +67,7 @@ def test_shipped_configs_are_the_papers_where_they_say_so():
         2_000_000,
     )
     assert (config.over_turn_masking, config.statistics, config.normaliser) == (True, "all", "completed")
+    assert (config.max_tokens, config.context_tokens, config.void_retries) == (8192, 30_768, 0)
     assert read_config(CONFIGS / "grpo_nano.toml", GrpoConfig).turns == 6
 
 
@@ -133,27 +141,30 @@ def test_validation_and_training_share_no_probe():
     assert all(FreshProbes(seed, {"easy": 1.0})(7).task.seed < VALIDATION_SEEDS for seed in (0, 479, 480, 10**9))
 
 
-def test_the_panel_is_a_line_per_step_where_there_is_no_terminal(tmp_path):
+def test_the_panel_shows_all_that_is_watched_as_a_line_where_there_is_no_terminal(tmp_path):
     said = []
-    full = dict.fromkeys(
-        ("reward", "answered", "over_turn", "void", "malformed", "zooms", "turns", "entropy", "clipped"), 0.5
-    )
-    full |= {
-        "step": 3,
-        "grad_norm": 1.0,
-        "kept": 4,
-        "asked": 9,
-        "learnt": 20,
-        "histogram": [1, 0, 3],
-        "validation": {"hard": 0.25},
-    }
+    watched = {
+        "reward": 0.501, "answered": 0.502, "over_turn": 0.503, "void": 0.504, "malformed": 0.505, "zooms": 0.506,
+        "turns": 0.507, "entropy": 0.508, "clipped": 0.509, "grad_norm": 0.511,
+    }  # fmt: skip
+    full = watched | {"step": 3, "kept": 4, "asked": 9, "learnt": 20, "histogram": [1, 0, 3]}
     with Panel(settings(), tmp_path, said.append) as panel:
-        panel.show(full, "2.0 s/step, 1 min left")
+        panel.show(full | {"step": 2, "validation": {"hard": None, "easy": 0.5}}, "2.0 s/step, 2 min left")
+        panel.show(full | {"validation": {"hard": 0.25, "easy": None}}, "2.0 s/step, 1 min left")
         drawn = panel._picture("now")
-    assert "step 3/9" in said[0]
-    assert "hard 0.25" in said[0]
-    assert "kept 4/9" in said[0]
-    assert drawn.title == f"{tmp_path}: step 3 of 9, now"
+    console = Console(width=140, file=io.StringIO())
+    console.print(drawn)
+    picture = console.file.getvalue()
+    for name, value in watched.items():
+        assert f"{name} {value}" in said[1]
+        assert str(value) in picture
+    assert "step 3/9" in said[1]
+    assert "hard 0.25" in said[1]
+    assert "kept 4/9" in said[1]
+    assert "1: 1  3: 3" in picture  # how many rollouts took how many turns
+    assert "validation hard  0.250" in picture
+    assert "validation easy  0.500" in picture  # as it was when there was a judge
+    assert f"{tmp_path.name}: step 3 of 9, now" in picture.replace("\n", "")
     assert sparkline([0, 1, 2, 3]) == "▁▃▆█"
     assert sparkline([5, 5]) == "▁▁"
 
@@ -184,12 +195,19 @@ def unbroken(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     assert "step 2/2" in done.stderr
     assert list(rows(folder / "unbroken")[1]["validation"]) == ["easy"]
+    watched = {"reward", "over_turn", "void", "malformed", "zooms", "turns", "histogram", "entropy", "clipped", "grad_norm"}
+    assert all(watched <= line.keys() for line in rows(folder / "unbroken"))
     return folder
 
 
 def same_run(one, two, start):
-    """Equal up to the rounding of matrix products, whose order depends on who happened to be decoded together."""
+    """Equal up to the rounding of matrix products, whose order depends on who happened to be decoded together.
+
+    The gradient's norm is looked at too: AdamW takes the same step whatever the gradient is multiplied by.
+    """
     for a, b in zip(rows(one), rows(two), strict=True):
+        assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=5e-3)
+        assert a["entropy"] == pytest.approx(b["entropy"], abs=2e-4)
         assert {k: a[k] for k in ("step", "asked", "kept", "reward", "histogram", "learnt")} == {
             k: b[k] for k in ("step", "asked", "kept", "reward", "histogram", "learnt")
         }
@@ -199,8 +217,6 @@ def same_run(one, two, start):
 
 
 def shipped():
-    from mini_o3.models.nano import NANO_DIR
-
     return load_file(NANO_DIR / "model.safetensors")
 
 
@@ -243,6 +259,31 @@ def test_two_processes_learn_what_one_learns(unbroken):
     same_run(unbroken / "unbroken", unbroken / "both", shipped())
 
 
+def test_the_papers_config_takes_two_steps_on_nano(tmp_path):
+    """With fewer questions and rollouts, and views of the size that nano sees."""
+    paper = (CONFIGS / "grpo_7b.toml").read_text()
+    small = paper
+    changes = {
+        "groups = 256": "groups = 2", "rollouts = 16": "rollouts = 4", "updates = 8": "updates = 2",
+        "max_tokens = 8192": "max_tokens = 96", "max_pixels = 2_000_000": "max_pixels = 28_224",
+    }  # fmt: skip
+    for was, now in changes.items():
+        small = small.replace(was, now)
+    assert len(set(small.splitlines()) - set(paper.splitlines())) == 5
+    _written(tmp_path / "small.toml", small)
+    for args in (
+        ("probe", "make", "--level", "easy", "--count", "9", "--seed", "3", "--out", "probes"),
+        ("train", "grpo", "--config", "small.toml", "--start", str(NANO_DIR), "--tasks", "probes", "--steps", "2"),
+    ):
+        done = mini_o3(*args, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    log = [json.loads(line) for line in (tmp_path / "runs" / "small" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [1, 2]
+    assert sum(line["learnt"] for line in log) > 0
+    learnt = weights(tmp_path / "runs" / "small")
+    assert {"visual" in name for name, value in shipped().items() if not torch.equal(value, learnt[name])} == {True, False}
+
+
 def test_another_config_in_the_same_folder_is_refused(unbroken):
     weights_before = weights(unbroken / "unbroken")
     (unbroken / "other.toml").write_text(TINY.replace("lr = 1e-4", "lr = 2e-4"))
@@ -257,7 +298,14 @@ def test_another_config_in_the_same_folder_is_refused(unbroken):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [("start = 'nowhere'", "nowhere"), ("max_pixels = 100", "max_pixels 100"), ("tasks = 'nothing'", "nothing")],
+    [
+        ("start = 'nowhere'", "nowhere"),
+        ("max_pixels = 100", "max_pixels 100"),
+        ("tasks = 'nothing'", "nothing"),
+        ("judge = 'gut'", "'gut' is no judge"),
+        ("prompts = 'unheard'", "unheard"),
+        ("validate_tasks = 'none'", "none"),
+    ],
 )
 def test_settings_that_cannot_be_run_are_one_line_and_claim_nothing(tmp_path, change, said):
     (tmp_path / "tiny.toml").write_text(TINY + change + "\n")
@@ -286,6 +334,55 @@ def test_a_run_that_an_alarm_stopped_stays_stopped_until_the_bound_is_moved(tmp_
     assert all("collapse" in line for line in said)
     train(config.model_copy(update={"patience": 4}), tmp_path / "out", say=said.append)
     assert said[-1].startswith("stopped at step 4: collapse")
+
+
+def test_to_ask_for_steps_that_are_done_already_changes_nothing(tmp_path, monkeypatch):
+    config = read_config(_written(tmp_path / "tiny.toml", TINY), GrpoConfig, steps=9, validate_every=0)
+    monkeypatch.setattr(Trainer, "advance", _does_nothing)
+    said = []
+    for _ in range(2):
+        train(config, tmp_path / "out", say=said.append, stop_after=3)
+    train(config, tmp_path / "out", say=said.append, stop_after=2)
+    log = (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in log] == [1, 2, 3]
+    assert [line.split(",")[0] for line in said] == ["stopped at step 3 of 9"] * 3
+
+
+def _does_nothing(self):
+    self.step += 1
+    self.rows.append(row(self.step))
+    return self.rows[-1]
+
+
+def test_what_nobody_could_judge_is_no_wrong_answer_in_validation(tmp_path):
+    verdicts = iter([CORRECT, unjudged("it rained"), unjudged("it rained"), unjudged("it rained")])
+
+    async def shaky(task, episode):
+        return next(verdicts)
+
+    config = settings(validate_every=1, validate_probes=2, validate_turns=1, validate_levels=["easy", "hard"])
+    trainer = Trainer(config, tmp_path, shaky, Accelerator(cpu=True))
+    assert trainer._validate() == {"easy": 1.0, "hard": None}
+
+
+def test_a_run_is_judged_and_prompted_as_its_config_says(tmp_path):
+    config = settings(judge="auto", prompts="search", context_tokens=3000, void_retries=1)
+    trainer = Trainer(config, tmp_path, None, Accelerator(cpu=True))
+    assert trainer.roller.judge.name == "auto"
+    assert trainer.policy.profile.name == "search"
+    assert trainer.roller.limits == Limits(turns=6, context_tokens=3000, void_retries=1)
+
+
+def test_runs_go_where_their_config_is_named_and_never_over_a_model_that_they_did_not_make(tmp_path):
+    assert _folder(None, Path("configs/sft_nano.toml")) == Path("runs/sft_nano")
+    assert _folder(tmp_path, Path("configs/sft_nano.toml")) == tmp_path
+    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "came" / "model").mkdir(parents=True)
+    (tmp_path / "came" / "metrics.jsonl").write_text('{"step": 7}\n')
+    done = mini_o3("train", "grpo", "--config", "tiny.toml", "--out", "came", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "came: holds a model, but not the run that made it" in done.stderr
+    assert (tmp_path / "came" / "metrics.jsonl").read_text() == '{"step": 7}\n'
 
 
 def _written(path, text):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 from helpers import mini_o3
@@ -230,6 +231,49 @@ def test_what_was_measured_with_other_settings_or_weights_is_not_passed_off_as_t
     fewer = small.model_copy(update={"measure": small.measure.model_copy(update={"samples": 1})})
     with pytest.raises(UserError, match=r"other settings \(measure\)"):
         runner.run_suite(fewer, out, **quietly([]))
+
+
+def test_a_record_without_its_weights_is_kept_as_it_is(tmp_path):
+    """As the repository holds them: trained on again, its log would be lost, and what was measured be of other weights."""
+    from mini_o3.reproduce.run import run_suite
+
+    small, out = small_suite(tmp_path), tmp_path / "out"
+    (out / "trained" / "easy").mkdir(parents=True)
+    (out / "trained" / "easy" / "report.json").write_text("{}")
+    (out / "trained" / "metrics.jsonl").write_text('{"step": 1}\n')
+    with pytest.raises(UserError, match=r"trained: was measured, and its weights are not here; .* give another --out"):
+        run_suite(small, out, only="trained", **quietly([]))
+    assert (out / "trained" / "metrics.jsonl").read_text() == '{"step": 1}\n'
+
+
+def test_a_checkpoint_that_was_replaced_since_is_left_out_of_the_report(tmp_path):
+    from mini_o3.evaluate.protocol import PROTOCOL_FILE
+    from mini_o3.models.vlm import weights_hash
+    from mini_o3.reproduce.run import _reports
+
+    small = small_suite(tmp_path)
+    folder = tmp_path / "out" / "easy"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text('{"episodes": 4}')
+    now = weights_hash(Path(small.runs["shipped"]["checkpoint"]))
+    for weights, left in ((now, {"easy": {"episodes": 4}}), ("0123456789ab", {}), (None, {})):
+        (folder / PROTOCOL_FILE).write_text(json.dumps({"weights": weights}))
+        assert _reports(small, "shipped", tmp_path / "out") == left
+
+
+def test_a_record_older_than_a_setting_counts_as_made_with_its_default(tmp_path):
+    from mini_o3.reproduce.run import _reports
+
+    small = small_suite(tmp_path)
+    made = json.loads(small.settings("trained").model_dump_json())
+    (tmp_path / "easy").mkdir()
+    (tmp_path / "easy" / "report.json").write_text('{"episodes": 4}')
+    for judge, left in ((None, {"easy": {"episodes": 4}}), ("choice", {})):
+        del made["judge"]
+        made |= {"judge": judge} if judge else {}
+        (tmp_path / "config.json").write_text(json.dumps({"config": made}))
+        assert _reports(small, "trained", tmp_path) == left
+        made["judge"] = ""
 
 
 def test_a_folder_with_something_in_it_needs_resume(tmp_path):
