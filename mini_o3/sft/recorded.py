@@ -20,7 +20,10 @@ from mini_o3.vision import PixelBudget, open_picture
 
 @dataclass(frozen=True, slots=True)
 class RecordedEpisodes:
-    """Index -> one episode as a sample, in an order that the seed shuffles. Turns marked `learn: false` are context only."""
+    """Index -> one episode as a sample, in an order that the seed shuffles. Turns marked `learn: false` are context only.
+
+    An episode longer than `context_tokens` (None: no limit) ends with the last turn that fits.
+    """
 
     renderer: ChatRenderer
     budget: PixelBudget
@@ -28,10 +31,17 @@ class RecordedEpisodes:
     seed: int
     folder: Path
     episodes: tuple[Episode, ...]
+    context_tokens: int | None = None
 
     @classmethod
     def read(
-        cls, renderer: ChatRenderer, budget: PixelBudget, profile: PromptProfile, seed: int, folder: Path
+        cls,
+        renderer: ChatRenderer,
+        budget: PixelBudget,
+        profile: PromptProfile,
+        seed: int,
+        folder: Path,
+        context_tokens: int | None = None,
     ) -> RecordedEpisodes:
         """The answered episodes of a folder; relative pictures are taken from it, or from here.
 
@@ -46,7 +56,7 @@ class RecordedEpisodes:
         kept = tuple(episode for episode in found if episode.stop is StopReason.ANSWERED)
         if not kept:
             raise UserError(f"{path}: no answered episodes there; make some with `mini-o3 eval --policy teacher`")
-        return cls(renderer, budget, profile, seed, folder, kept)
+        return cls(renderer, budget, profile, seed, folder, kept, context_tokens)
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -54,11 +64,13 @@ class RecordedEpisodes:
     def __call__(self, index: int) -> list[Sample]:
         order = stream("recorded", self.seed).permutation(len(self.episodes))
         episode = self.episodes[order[index]]
-        return [self._render(episode, open_picture(picture_of(episode, self.folder)))]
+        sample = self._render(episode, open_picture(picture_of(episode, self.folder)))
+        return [sample] if sample.ids else []
 
     def _render(self, episode: Episode, picture: Image.Image) -> Sample:
         whole, turns = Rendered(), iter(episode.turns)
         spoken: Rendered | None = None
+        tokens = views = 0  # up to the end of the last turn that fits
         for message in retell(episode, picture, self.profile, self.budget):
             if message.role != "assistant":
                 if spoken is not None:
@@ -72,4 +84,9 @@ class RecordedEpisodes:
             if not is_exemplary(turn):
                 spoken.mask = [0] * len(spoken.ids)
             whole.add(spoken)
-        return Sample(whole.ids, [float(wrote) for wrote in whole.mask], whole.views)
+            if self.context_tokens is not None and len(whole.ids) > self.context_tokens:
+                break
+            tokens, views = len(whole.ids), len(whole.views)
+        else:
+            tokens, views = len(whole.ids), len(whole.views)
+        return Sample(whole.ids[:tokens], [float(wrote) for wrote in whole.mask[:tokens]], whole.views[:views])

@@ -26,7 +26,9 @@ def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], 
         if config.episodes:
             vlm.budget = budget_of(vlm, config.max_pixels)
             profile = load_profile(vlm.profile or "search")
-            recorded = RecordedEpisodes.read(vlm.renderer, vlm.budget, profile, config.seed, Path(config.episodes))
+            recorded = RecordedEpisodes.read(
+                vlm.renderer, vlm.budget, profile, config.seed, Path(config.episodes), config.context_tokens
+            )
             return recorded, len(recorded)
         perception = PerceptionData(
             vlm.renderer,

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -365,3 +366,24 @@ def test_a_pair_touches_and_nothing_else_seems_to():
             assert words.endswith(f" at {sight.spot_words(first.spot)} beside {place}."), (seed, words)
             asked += 1
     assert asked >= 20
+
+
+def test_an_episode_that_is_too_long_ends_with_the_last_turn_that_fits(imitated):
+    from mini_o3.protocol import load_profile
+    from mini_o3.sft.recorded import RecordedEpisodes
+    from mini_o3.vision import open_picture
+
+    folder, _ = imitated
+    whole = RecordedEpisodes.read(RENDERER, NANO_BUDGET, load_profile("nano"), 1, folder / "episodes")
+    episode = max(whole.episodes, key=lambda episode: episode.num_turns)
+    assert episode.num_turns >= 3
+    picture = open_picture(str(folder / episode.picture))
+    full = whole._render(episode, picture)
+    ends = [n + 1 for n, learnt in enumerate(full.learn) if learnt and not (full.learn[n + 1 :] or [0])[0]]
+    assert len(ends) == episode.num_turns
+    for limit, kept in ((ends[1], 2), (ends[1] - 1, 1), (ends[-1], len(ends)), (5, 0)):
+        short = replace(whole, context_tokens=limit)._render(episode, picture)
+        end = ends[kept - 1] if kept else 0
+        assert short.ids == (full.ids if kept == len(ends) else full.ids[:end])
+        assert len(short.learn) == len(short.ids)
+        assert len(short.views) == kept  # the picture, and what each turn before the last was answered with
