@@ -49,7 +49,10 @@ def write_report(suite: Suite, found: Runs, out: Path) -> Path:
 
 
 def decide(suite: Suite, found: Runs) -> list[tuple[Check, bool, str]]:
-    """Every check that can be decided: whether it holds, and the figures that say so."""
+    """Every check that can be decided: whether it holds, and the figures that say so.
+
+    The runs that were measured decide; if there are others, it says so.
+    """
     out = []
     for check in suite.checks:
         points = [_mean(found, check.runs, check.level, limit) for limit in check.limits]
@@ -60,26 +63,29 @@ def decide(suite: Suite, found: Runs) -> list[tuple[Check, bool, str]]:
         first, last = known[0][0], known[-1][0]
         shown = ", ".join(f"{limit}: {value:.1%}" for limit, (value, _) in zip(check.limits, known, strict=True))
         if check.kind == "rises":
-            out.append((check, all(a < b for (a, _), (b, _) in itertools.pairwise(known)), shown))
+            holds, text = all(a < b for (a, _), (b, _) in itertools.pairwise(known)), shown
         elif check.kind == "ratio":
             ratio = last / first if first else float("inf")
-            out.append((check, ratio >= check.bound, f"{ratio:.2f} ({shown})"))
+            holds, text = ratio >= check.bound, f"{ratio:.2f} ({shown})"
         elif check.kind == "margin":
             gain, error = last - other[0], math.hypot(known[-1][1], other[1])
+            holds = gain >= check.bound
             text = f"{100 * gain:+.1f} +- {100 * error:.1f} points ({last:.1%} against {other[0]:.1%})"
-            out.append((check, gain >= check.bound, text))
         else:
-            out.append((check, last - first <= check.bound, f"{100 * (last - first):+.1f} points ({shown})"))
+            holds, text = last - first <= check.bound, f"{100 * (last - first):+.1f} points ({shown})"
+        listed = [*check.runs, *check.than]
+        measured = sum(check.level in found.get(run, {}) for run in listed)
+        out.append((check, holds, text if measured == len(listed) else f"{text}; {measured} of {len(listed)} runs"))
     return out
 
 
 def _mean(found: Runs, runs: Sequence[str], level: str, limit: int) -> tuple[float, float] | None:
-    """Mean accuracy over runs and its standard error; None if one was not measured there.
+    """Mean accuracy over the runs that were measured and its standard error; None if none was, or not at that limit.
 
     The error is that of the probes, which the runs share, so the mean of theirs, and that of training, which is the spread of
     the runs over the root of their number.
     """
-    points = [found.get(run, {}).get(level, {}).get("curve", {}).get(str(limit), {}) for run in runs]
+    points = [found[run][level]["curve"].get(str(limit), {}) for run in runs if level in found.get(run, {})]
     if not points or any(point.get("accuracy") is None for point in points):
         return None
     found_there = [point["accuracy"] for point in points]

@@ -37,9 +37,7 @@ class TrainConfig(BaseModel):
     bf16: bool = Field(False, description="compute in bfloat16; weights stay in float32")
     gradient_checkpointing: bool = Field(False, description="less memory, a third more work")
     max_pixels: int | None = Field(None, gt=0, description="of a view; null: what the checkpoint wants")
-    context_tokens: int | None = Field(
-        None, gt=0, description="recorded episodes end with the last turn that fits"
-    )
+    context_tokens: int | None = Field(None, gt=0, description="recorded episodes end with the last turn that fits")
     cells_only: int = Field(0, ge=0, description="first steps, in which only the vision tower learns, from the cells")
     cell_weight: float = Field(0.5, ge=0, description="of the per-cell loss")
     perception_share: float = Field(0.3, ge=0, le=1, description="share of sft indices that are perception scenes")

@@ -122,6 +122,8 @@ def test_the_error_of_a_claim_is_that_of_the_probes_and_that_of_training():
     asked = {"text": "both", "kind": "margin", "runs": ["a", "b"], "than": ["b"], "limits": [32]}
     # two runs 10 points apart: 5 points of the mean, and 1 of the probes; the other side has its 1 of the probes
     assert decide(suite(asked), found)[0][2] == "+5.0 +- 5.2 points (45.0% against 40.0%)"
+    asked["than"] = ["a"]
+    assert decide(suite(asked), {"a": found["a"]})[0][2] == "+0.0 +- 1.4 points (50.0% against 50.0%); 2 of 3 runs"
 
 
 def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
