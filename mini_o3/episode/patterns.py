@@ -3,12 +3,17 @@
 The five the paper shows in pictures (arXiv 2509.07969, section on diverse reasoning patterns), made countable. It names
 them and gives no rule; these are ours:
 
-- `depth_first`: it descends three levels: into something, into a part of that, and into a part of the part;
-- `trial_and_error`: two or more places of the same source were looked at, apart from each other;
+- `depth_first`: it descends three levels: into something, into a part of that, and into a part of the part, whatever they are
+  cut from;
+- `trial_and_error`: two or more places of the same source were looked at, apart from each other (also two that the question
+  wants to be compared: from places alone they cannot be told apart);
 - `backtracking`: after going into an observation, it goes back to an earlier source;
 - `self_correction`: a look is repaired: the next one takes in the same place and more around it, or a turn that was
   malformed is followed by one that works, or the thought says that the look failed;
-- `goal_maintenance`: from the second turn on, at least half of the thoughts name what is looked for.
+- `goal_maintenance`: from the second turn on, at least half of the thoughts name what is looked for: two words of the
+  question that say something, or the only one it has.
+
+Places are sound for any policy; the words of the last two are English, and for `self_correction` a list of ours.
 """
 
 from __future__ import annotations
@@ -23,13 +28,21 @@ from mini_o3.episode.record import Episode
 from mini_o3.vision import Rect
 
 PATTERNS = ("depth_first", "trial_and_error", "backtracking", "self_correction", "goal_maintenance")
-_FAILED = re.compile(r"\b(missed|mistake|wrong (?:place|spot)|cut off|not in (?:this|the) view|let me retry)\b", re.I)
-_QUESTION = """what which where who how is are the a an of on in to at next thing does do have has it its that with colour
-color shape digit number there this picture image and or"""
+_FAILED = re.compile(
+    r"\b(missed|mistaken?|wrong (?:place|spot|area|region|part|one|object)|cut off|not in (?:this|the) (?:view|crop|region)"
+    r"|(?:that|this) is(?: not|n't) (?:it|the one)|let me (?:retry|try again)|re-?check|zoomed in(?:to)? too (?:far|much))\b",
+    re.I,
+)
+_DENIED = re.compile(r"\b(?:no|not|nothing|never|without|isn't|wasn't|haven't)\b[^.;,]{0,20}$", re.I)
+_QUESTION = """what which who whom whose where when how many much is are was were be been am the a an of on in into to at by
+from for next thing does do did have has had it its that these those with without colour color shape digit number there here this
+picture image photo and or not no yes you i we he she they me my your his her their them can could will would should may might
+must see seen look find tell say please answer question one as if than then so out up down over under about behind between"""
 _EMPTY = frozenset(_QUESTION.split())  # say nothing of what is looked for
 _APART = 0.25  # looks that share at most this much of the smaller one are at different places
 _SAME = 0.2  # centres that are at most this share of a side apart are the same place
 _DEEP = 3
+_INSIDE, _SMALLER = 0.9, 0.8  # a level deeper: this much of a look lies in an earlier one, and it is at most so large a part
 
 
 class _Look(NamedTuple):
@@ -46,10 +59,7 @@ def patterns(episode: Episode) -> set[str]:
         for turn in episode.turns
         if turn.observation is not None and turn.rect is not None
     ]
-    depths = {0: 0}
-    for look in looks:
-        depths[look.number] = depths.get(look.source, 0) + 1
-    if max(depths.values()) >= _DEEP:
+    if _depth(looks, Rect(0, 0, *episode.size)) >= _DEEP:
         found.add("depth_first")
     if any(
         one.source == other.source and _shared(one.rect, other.rect) <= _APART
@@ -64,9 +74,10 @@ def patterns(episode: Episode) -> set[str]:
         deepest = max(deepest, look.source)
     if _repaired(episode, looks):
         found.add("self_correction")
-    words = {word for word in re.findall(r"\w+", episode.question.lower()) if word not in _EMPTY}
+    asked = episode.question.lower().partition("\n")[0]  # lines below hold options
+    words = {word for word in re.findall(r"\w+", asked) if word not in _EMPTY}
     later_thoughts = [turn.thought.lower() for turn in episode.turns[1:] if turn.thought]
-    naming = [thought for thought in later_thoughts if words & set(re.findall(r"\w+", thought))]
+    naming = [t for t in later_thoughts if len(words & set(re.findall(r"\w+", t))) >= min(2, len(words))]
     if words and later_thoughts and 2 * len(naming) >= len(later_thoughts):
         found.add("goal_maintenance")
     return found
@@ -83,6 +94,20 @@ def shares(episodes: Iterable[Episode]) -> dict[str, float]:
     return {**out, "diversity": round(sum(counts.values()) / max(total, 1), 4)}
 
 
+def _depth(looks: list[_Look], whole: Rect) -> int:
+    """Levels of the longest chain of looks each of which is a part of an earlier one."""
+    levels = [(whole, 0)]
+    for look in looks:
+        above = [level for rect, level in levels if _is_part(look.rect, rect)]
+        if above:  # else it is as large as the picture
+            levels.append((look.rect, max(above) + 1))
+    return max(level for _, level in levels)
+
+
+def _is_part(small: Rect, large: Rect) -> bool:
+    return _area(small) <= _SMALLER * _area(large) and _shared(small, large) >= _INSIDE
+
+
 def _repaired(episode: Episode, looks: list[_Look]) -> bool:
     wider = any(
         _area(later.rect) > _area(earlier.rect) and _around(later.rect, earlier.rect)
@@ -92,7 +117,15 @@ def _repaired(episode: Episode, looks: list[_Look]) -> bool:
         earlier.malformed is not None and later.malformed is None
         for earlier, later in zip(episode.turns, episode.turns[1:], strict=False)
     )
-    return wider or mended or any(_FAILED.search(turn.thought) for turn in episode.turns)
+    return wider or mended or any(_says_so(turn.thought) for turn in episode.turns)
+
+
+def _says_so(thought: str) -> bool:
+    """Whether it owns to a look that failed; `nothing is cut off and I missed nothing` does not."""
+    return any(
+        not _DENIED.search(thought[: found.start()]) and not thought[found.end() :].lstrip().lower().startswith("nothing")
+        for found in _FAILED.finditer(thought)
+    )
 
 
 def _shared(one: Rect, other: Rect) -> float:
@@ -103,10 +136,10 @@ def _shared(one: Rect, other: Rect) -> float:
 
 
 def _around(wide: Rect, narrow: Rect) -> bool:
-    """Whether a look is at the same place as a narrower one."""
+    """Whether a look is at the same place as a narrower one, and holds it."""
     across = abs(wide.left + wide.right - narrow.left - narrow.right) / 2 / wide.width
     down = abs(wide.top + wide.bottom - narrow.top - narrow.bottom) / 2 / wide.height
-    return max(across, down) <= _SAME
+    return max(across, down) <= _SAME and _shared(wide, narrow) >= _INSIDE
 
 
 def _area(rect: Rect) -> int:

@@ -59,7 +59,7 @@ class Panel:
         parts: list[Any] = [table, f"turns of rollouts  {turns}"]
         looked_at = [r["validation"] for r in self.rows if "validation" in r]
         for level in looked_at[-1] if looked_at else ():
-            values = [found[level] for found in looked_at if found[level] is not None]  # None: the judge failed throughout
+            values = [found[level] for found in looked_at if found.get(level) is not None]  # not asked, or not judged
             if not values:
                 continue
             parts.append(f"validation {level}  {values[-1]:.3f}  {sparkline(values)}")

@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,12 +30,11 @@ from mini_o3.grpo.watch import Row, alarm, count, rates
 from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder, write_atomically
+from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, held, make_folder, write_atomically
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.vlm import budget_of, checkpoint_in, load_vlm, save_vlm
 from mini_o3.policies.local import Local
-from mini_o3.protocol import load_profile
 
 Report = Callable[[Row, str], None]
 
@@ -54,10 +54,17 @@ def train(
     `report` gets a row per step, on the first process only. `judge` stands in for the one that the config names.
 
     Raises:
-        UserError: `out` holds another run, or what the config names is missing.
+        UserError: `out` holds another run, a model without its state, or another process at work; or what the config names
+            is missing.
     """
     torch.set_num_threads(config.threads)
-    trainer = Trainer(config, make_folder(out), judge, Accelerator(cpu=not torch.cuda.is_available()))
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    with held(out) if accelerator.is_main_process else nullcontext():
+        return _train(Trainer(config, make_folder(out), judge, accelerator), report, say, stop_after)
+
+
+def _train(trainer: Trainer, report: Report, say: Callable[[str], None], stop_after: int | None) -> Path:
+    config, out = trainer.config, trainer.out
     trainer.resume()
     began, first, saved = time.monotonic(), trainer.step, time.monotonic()
     reason, last = alarm(trainer.rows, config), min(config.steps, stop_after or config.steps)
@@ -93,8 +100,8 @@ class Trainer:
         self.vlm = load_vlm(checkpoint_in(config.start or NANO_DIR), str(accelerator.device), torch.float32)
         if config.max_pixels is not None:
             self.vlm.budget = budget_of(self.vlm, config.max_pixels)
-        profile = load_profile(config.prompts) if config.prompts else None
-        self.policy = Local(self.vlm, "learner", slots=config.slots, profile=profile)
+        self.vlm.profile = config.prompts or self.vlm.profile  # which is saved with the weights
+        self.policy = Local(self.vlm, "learner", slots=config.slots)
         self.policy.sampling = replace(self.policy.sampling, temperature=config.temperature, max_tokens=config.max_tokens)
         self.learner = Learner(self.vlm, config, accelerator)
         judge = judge or make_judge(config.judge, cache=out / f"judge_cache.{self.rank}.jsonl")
@@ -182,11 +189,11 @@ class Trainer:
         out: dict[str, float | None] = {}
         greedy = self.policy.sampling_by(replace(self.policy.sampling, temperature=0.0))
         limits = replace(self.roller.limits, turns=self.config.validate_turns, images=None)
-        for name, questions in self.validation.items():
+        for name, (questions, number) in self.validation.items():
             roller = replace(
                 self.roller, policy=greedy, questions=questions, limits=limits, rollouts=1, turn_cost=0.0, seed=0
             )
-            groups = roller.groups(range(self.config.validate_probes)[self.rank :: self.processes])
+            groups = roller.groups(range(number)[self.rank :: self.processes])
             rewards = [group.rollouts[0].reward for group in groups]
             judged = [reward for reward in rewards if reward is not None]
             sums = self._add({"right": sum(judged), "judged": float(len(judged))})
@@ -196,11 +203,15 @@ class Trainer:
     def resume(self) -> None:
         """Load the last state, if there is one, and cut the log back to it."""
         path, log = self.out / "state.pt", self.out / "metrics.jsonl"
+        if not path.exists() and (self.out / "model").exists():
+            raise UserError(f"{self.out}: holds a model, but no state to go on from; give another --out folder")
         state = torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {"step": 0}
         if state["step"]:
             self.vlm.model.load_state_dict(state["weights"])
             self.learner.optimiser.load_state_dict(state["optimiser"])
             self.step, self.next_index, self.yield_ = state["step"], state["next_index"], state["yield"]
+            if self.is_main:
+                save_vlm(self.vlm, self.out / "model", {"step": self.step})  # in case a kill came between the two
         rows = cut_log(log, self.step if self.step else -1) if self.is_main else []
         self.rows = [row for row in self._all(rows)[0] if row["step"]]
 
@@ -210,8 +221,8 @@ class Trainer:
                 "step": self.step, "next_index": self.next_index, "yield": self.yield_,
                 "weights": self.vlm.model.state_dict(), "optimiser": self.learner.optimiser.state_dict(),
             }  # fmt: skip
-            save_vlm(self.vlm, self.out / "model", {"step": self.step})
             write_atomically(self.out / "state.pt", lambda part: torch.save(state, part))
+            save_vlm(self.vlm, self.out / "model", {"step": self.step})  # second: a model without a state is nobody's
         self.accelerator.wait_for_everyone()
 
     def agree(self, want: bool) -> bool:
@@ -233,11 +244,13 @@ def _questions(config: GrpoConfig) -> Questions:
     return TaskFolder(config.seed, _answered(config.tasks))
 
 
-def _validation(config: GrpoConfig) -> dict[str, Questions]:
-    """Name -> what validation asks: a folder in a fixed order, or probes of every level."""
+def _validation(config: GrpoConfig) -> dict[str, tuple[Questions, int]]:
+    """Name -> what validation asks, and how many: of a folder in an order that stays, or probes of every level."""
     if config.validate_tasks:
-        return {"tasks": TaskFolder(0, _answered(config.validate_tasks))}
-    return {level: partial(validation_probe, level) for level in config.validate_levels or config.levels}
+        tasks = _answered(config.validate_tasks)
+        return {"tasks": (TaskFolder(0, tasks), min(config.validate_probes, len(tasks)))}
+    levels = config.validate_levels or config.levels
+    return {level: (partial(validation_probe, level), config.validate_probes) for level in levels}
 
 
 def _answered(folder: str) -> list[SearchTask]:

@@ -38,6 +38,7 @@ class Vlm:
     context_tokens: int
     stored: torch.dtype  # of the weights on disk
     processor: dict[str, Any]  # preprocessor_config.json
+    says: str | None = None  # the number format that config.json names
 
     @property
     def device(self) -> torch.device:
@@ -75,6 +76,7 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
     return Vlm(
         model, ChatRenderer(tokenizer, patcher.patch * patcher.merge), patcher, budget, settings.get("profile"),
         settings.get("turn_tokens"), int(model.config.text_config.max_position_embeddings), _stored(folder), processor,
+        _says(config),
     )  # fmt: skip
 
 
@@ -83,15 +85,19 @@ def compute_dtype(config: dict[str, Any], device: str) -> torch.dtype:
 
     One without them was 50 times slower in it than in float32.
     """
-    says = config.get("dtype") or config.get("torch_dtype")
-    return torch.bfloat16 if says in ("bfloat16", "float16") and has_bfloat16(device) else torch.float32
+    return torch.bfloat16 if _says(config) in ("bfloat16", "float16") and has_bfloat16(device) else torch.float32
+
+
+def _says(config: dict[str, Any]) -> str | None:
+    return config.get("dtype") or config.get("torch_dtype")
 
 
 def has_bfloat16(device: str) -> bool:
     """Whether the processor has units for it."""
     if device.startswith("cuda"):
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    units = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return bool(torch.backends.mkldnn.is_available() and units)
 
 
 def _processor(folder: Path) -> dict[str, Any]:
@@ -146,6 +152,9 @@ def save_vlm(vlm: Vlm, folder: Path, settings: dict[str, Any]) -> None:
         settings = {"budget": vlm.budget.to_dict(), **settings}
     settings = {key: value for key, value in (("profile", vlm.profile), ("turn_tokens", vlm.turn_tokens)) if value} | settings
     save_checkpoint(vlm.model, vlm.renderer.tokenizer, folder, settings, dtype=vlm.stored, processor=vlm.processor)
+    if vlm.says is not None:  # not the one it was trained in, which transformers writes
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"dtype": vlm.says}, indent=2) + "\n")
 
 
 def _stored(folder: Path) -> torch.dtype:

@@ -27,7 +27,7 @@ def write_report(suite: Suite, found: Runs, out: Path) -> Path:
     lines = [f"# {suite.title}", "", suite.question, ""]
     lines += [
         f"{measure.probes} held-out probes per level, Avg@{measure.samples} at temperature {measure.temperature:g}, "
-        f"{measure.turns} turns; +- is one standard error over probes.",
+        f"{measure.turns} turns; +- is one standard error over probes, in the claims over training seeds too.",
         "",
     ]
     for level in measure.levels:
@@ -39,6 +39,10 @@ def write_report(suite: Suite, found: Runs, out: Path) -> Path:
     lines += ["![accuracy over turn limits](curves.png)", ""]
     _plot_curves(suite, found, out / "curves.png")
     logs = {name: read_jsonl(out / name / "metrics.jsonl") for name in suite.runs}
+    for name, log in logs.items():
+        settings = suite.settings(name)
+        if settings and log and log[-1]["step"] < settings.steps:
+            lines += [f"The training of {name} ended after {log[-1]['step']} of {settings.steps} steps.", ""]
     if any(logs.values()):
         _plot_training(logs, out / "training.png")
         lines += ["![training](training.png)", ""]
@@ -61,18 +65,21 @@ def decide(suite: Suite, found: Runs) -> list[tuple[Check, bool, str]]:
             continue
         known = [point for point in points if point is not None]
         first, last = known[0][0], known[-1][0]
-        shown = ", ".join(f"{limit}: {value:.1%}" for limit, (value, _) in zip(check.limits, known, strict=True))
+        shown = ", ".join(
+            f"{limit}: {100 * value:.1f} +- {100 * error:.1f}%"
+            for limit, (value, error) in zip(check.limits, known, strict=True)
+        )
         if check.kind == "rises":
             holds, text = all(a < b for (a, _), (b, _) in itertools.pairwise(known)), shown
         elif check.kind == "ratio":
             ratio = last / first if first else float("inf")
-            holds, text = ratio >= check.bound, f"{ratio:.2f} ({shown})"
+            holds, text = last > 0 and ratio >= check.bound, f"{ratio:.2f} ({shown})"
         elif check.kind == "margin":
             gain, error = last - other[0], math.hypot(known[-1][1], other[1])
             holds = gain >= check.bound
             text = f"{100 * gain:+.1f} +- {100 * error:.1f} points ({last:.1%} against {other[0]:.1%})"
         else:
-            holds, text = last - first <= check.bound, f"{100 * (last - first):+.1f} points ({shown})"
+            holds, text = last > 0 and last - first <= check.bound, f"{100 * (last - first):+.1f} points ({shown})"
         listed = [*check.runs, *check.than]
         measured = sum(check.level in found.get(run, {}) for run in listed)
         out.append((check, holds, text if measured == len(listed) else f"{text}; {measured} of {len(listed)} runs"))

@@ -12,11 +12,13 @@ from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol, manifest
 from mini_o3.evaluate.run import evaluate
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.train import Report, train
+from mini_o3.grpo.watch import alarm
 from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import claim_run, make_folder, revision, write_json
+from mini_o3.kit.rundir import claim_run, make_folder, read_jsonl, revision, write_json
 from mini_o3.kit.signals import stop_signals
+from mini_o3.models.nano import SETTINGS_FILE
 from mini_o3.models.vlm import weights_hash
 from mini_o3.policies.choose import choose_policy
 from mini_o3.probes import TRAINING_SEEDS
@@ -42,20 +44,24 @@ def run_suite(
     is finished is kept. `progress` makes a progress line for something; `training` makes a context that shows a training.
 
     Raises:
-        UserError: `out` holds another measurement, a run with other settings, or episodes of other weights.
+        UserError: a checkpoint is missing, or `out` holds another measurement, a run with other settings, or one that was
+            measured and is not at the end of its training, or not there at all.
         KeyboardInterrupt: a training was stopped from outside; it is saved.
     """
+    chosen = [name for name in suite.runs if only is None or name == only]
+    for name in chosen:
+        if "checkpoint" in suite.runs[name] and not Path(suite.runs[name]["checkpoint"]).is_dir():
+            raise UserError(f"{name}: no checkpoint in {suite.runs[name]['checkpoint']}; make it, or run others with --only")
     claim_run(make_folder(out), {"measure": suite.measure.model_dump(mode="json")})
     probes = _probes(suite.measure, out / "probes", progress)
-    for name in suite.runs:
-        if only is None or name == only:
-            with stop_signals() as stopping:
-                model = _trained(suite, name, out / name, say, training)
-            if stopping():
-                raise KeyboardInterrupt  # what is half trained is not measured
-            for level, folder in probes.items():
-                say(f"{name}: {suite.measure.probes} {level} probes x {suite.measure.samples}")
-                _measure(suite.measure, model, folder, out / name / level, progress(f"episodes of {name}, {level}"))
+    for name in chosen:
+        with stop_signals() as stopping:
+            model = _trained(suite, name, out / name, say, training)
+        if stopping():
+            raise KeyboardInterrupt  # what is half trained is not measured
+        for level, folder in probes.items():
+            say(f"{name}: {suite.measure.probes} {level} probes x {suite.measure.samples}")
+            _measure(suite.measure, model, folder, out / name / level, progress(f"episodes of {name}, {level}"))
     # read now, not in passing: another process may have measured another run meanwhile
     found = {name: _reports(suite, name, out / name) for name in suite.runs}
     write_json(out / "report.json", {"suite": suite.model_dump(mode="json"), "runs": found, "revision": revision()})
@@ -79,9 +85,14 @@ def _trained(suite: Suite, name: str, out: Path, say: Callable[[str], None], tra
     settings = suite.settings(name)
     if settings is None:
         return Path(suite.runs[name]["checkpoint"])
-    measured = any((out / level / "report.json").exists() for level in suite.measure.levels)
-    if measured and not (out / "model").is_dir():
-        raise UserError(f"{out}: was measured, and its weights are not here; to train it again, give another --out")
+    if any((out / level / PROTOCOL_FILE).exists() for level in suite.measure.levels):
+        made = out / "model" / SETTINGS_FILE
+        if not made.exists():
+            raise UserError(f"{out}: was measured, and its weights are not here; to train it again, give another --out")
+        if json.loads(made.read_text()).get("step", 0) < settings.steps and not alarm(
+            read_jsonl(out / "metrics.jsonl"), settings
+        ):
+            raise UserError(f"{out}: was measured before it had all its steps; to train it further, give another --out")
     say(f"{name}: {settings.steps} steps of reinforcement learning in {out}")
     with training(settings, out) as panel:
         show: Report = panel.show
@@ -101,18 +112,18 @@ def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, line: Ca
 
 
 def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:
-    """Level -> report, of what has been measured; nothing of a run with other settings, or of a checkpoint since replaced."""
+    """Level -> report, of what has been measured; nothing of a run with other settings, or of weights since replaced."""
     settings, made = suite.settings(name), out / "config.json"
     if settings is not None and made.exists():
         kept = {**defaults_of(GrpoConfig), **json.loads(made.read_text())["config"]}
         wanted = json.loads(settings.model_dump_json())
         if any(kept.get(key) != value for key, value in wanted.items() if key not in settings.free_to_change - {"steps"}):
             return {}
-    checkpoint = Path(suite.runs[name].get("checkpoint", ""))
-    if settings is None and checkpoint.is_dir():
+    model = Path(suite.runs[name].get("checkpoint", out / "model"))
+    if model.is_dir():  # a record that came without weights is taken at its word
         protocols = [out / level / PROTOCOL_FILE for level in suite.measure.levels]
         weights = {json.loads(path.read_text()).get("weights") for path in protocols if path.exists()}
-        if weights - {weights_hash(checkpoint)}:
+        if weights - {weights_hash(model)}:
             return {}
     paths = {level: out / level / "report.json" for level in suite.measure.levels}
     return {level: json.loads(path.read_text()) for level, path in paths.items() if path.exists()}

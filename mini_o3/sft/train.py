@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -21,7 +22,8 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerControl, TrainerState
 
 from mini_o3.kit.config import defaults_of
-from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, make_folder
+from mini_o3.kit.errors import UserError
+from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, held, make_folder
 from mini_o3.kit.signals import leave_signals_to_the_parent, stop_signals
 from mini_o3.sft.batch import CellHead, collate, micro_batches
 from mini_o3.sft.config import TrainConfig
@@ -48,9 +50,19 @@ def train(
     same data.
 
     Raises:
-        UserError: `out` holds a run with another configuration.
+        UserError: `out` holds a run with another configuration, a model without its states, or another process at work.
     """
-    make_folder(out)
+    with held(make_folder(out)) if int(os.environ.get("RANK", "0")) == 0 else nullcontext():
+        return _train(config, make_source, out, report, stop_after)
+
+
+def _train(
+    config: TrainConfig,
+    make_source: Callable[[Pupil], tuple[Source, int]],
+    out: Path,
+    report: Callable[[str], None],
+    stop_after: int | None,
+) -> Path:
     claim_run(out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(TrainConfig))
     torch.set_num_threads(config.threads)
     pupil = Pupil(config)
@@ -59,6 +71,8 @@ def train(
     last = last_state(out)
     done = int(last.name.rpartition("-")[2]) if last else 0
     end = min(steps, stop_after or steps)
+    if last is None and (out / "model").exists():
+        raise UserError(f"{out}: holds a model, but no state to go on from; give another --out folder")
     cut_log(out / "metrics.jsonl", done)
     if last and done >= end and (out / "model").is_dir():
         report(f"{out}: is at step {done} of {steps} already")
