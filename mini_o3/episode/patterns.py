@@ -34,10 +34,11 @@ _FAILED = re.compile(
     re.I,
 )
 _DENIED = re.compile(r"\b(?:no|not|nothing|never|without|isn't|wasn't|haven't)\b[^.;,]{0,20}$", re.I)
-_QUESTION = """what which who whom whose where when how many much is are was were be been am the a an of on in into to at by
-from for next thing does do did have has had it its that these those with without colour color shape digit number there here this
-picture image photo and or not no yes you i we he she they me my your his her their them can could will would should may might
-must see seen look find tell say please answer question one as if than then so out up down over under about behind between"""
+_QUESTION = """what which who whom whose where when how many much is are was were be been am the a an of on in into to
+at by from for next thing does do did have has had it its that these those with without colour color shape digit number
+there here this picture image photo and or not no yes you i we he she they me my your his her their them can could will
+would should may might must see seen look find tell say please answer question one as if than then so out up down over
+under about behind between"""
 _EMPTY = frozenset(_QUESTION.split())  # say nothing of what is looked for
 _APART = 0.25  # looks that share at most this much of the smaller one are at different places
 _SAME = 0.2  # centres that are at most this share of a side apart are the same place

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,7 +28,9 @@ from mini_o3.grpo.watch import alarm
 from mini_o3.judge import CORRECT, unjudged
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.rundir import held
 from mini_o3.models.nano import NANO_DIR
+from mini_o3.policies.local import Local
 from mini_o3.probes import TRAINING_SEEDS
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -150,7 +153,7 @@ def test_the_panel_shows_all_that_is_watched_as_a_line_where_there_is_no_termina
     full = watched | {"step": 3, "kept": 4, "asked": 9, "learnt": 20, "histogram": [1, 0, 3]}
     with Panel(settings(), tmp_path, said.append) as panel:
         panel.show(full | {"step": 2, "validation": {"hard": None, "easy": 0.5}}, "2.0 s/step, 2 min left")
-        panel.show(full | {"validation": {"hard": 0.25, "easy": None}}, "2.0 s/step, 1 min left")
+        panel.show(full | {"validation": {"hard": 0.25, "easy": None, "medium": 0.75}}, "2.0 s/step, 1 min left")
         drawn = panel._picture("now")
     console = Console(width=140, file=io.StringIO())
     console.print(drawn)
@@ -164,6 +167,7 @@ def test_the_panel_shows_all_that_is_watched_as_a_line_where_there_is_no_termina
     assert "1: 1  3: 3" in picture  # how many rollouts took how many turns
     assert "validation hard  0.250" in picture
     assert "validation easy  0.500" in picture  # as it was when there was a judge
+    assert "validation medium  0.750" in picture  # asked later than the others
     assert f"{tmp_path.name}: step 3 of 9, now" in picture.replace("\n", "")
     assert sparkline([0, 1, 2, 3]) == "▁▃▆█"
     assert sparkline([5, 5]) == "▁▁"
@@ -371,6 +375,8 @@ def test_a_run_is_judged_and_prompted_as_its_config_says(tmp_path):
     assert trainer.roller.judge.name == "auto"
     assert trainer.policy.profile.name == "search"
     assert trainer.roller.limits == Limits(turns=6, context_tokens=3000, void_retries=1)
+    trainer.save()
+    assert Local.load(str(tmp_path / "model"), "learnt").profile.name == "search"  # measured as it was trained
 
 
 def test_runs_go_where_their_config_is_named_and_never_over_a_model_that_they_did_not_make(tmp_path):
@@ -383,6 +389,41 @@ def test_runs_go_where_their_config_is_named_and_never_over_a_model_that_they_di
     assert done.returncode == 2
     assert "came: holds a model, but not the run that made it" in done.stderr
     assert (tmp_path / "came" / "metrics.jsonl").read_text() == '{"step": 7}\n'
+
+
+def test_a_folder_of_few_tasks_is_validated_on_once(tmp_path):
+    done = mini_o3("probe", "make", "--level", "easy", "--count", "3", "--seed", "3", "--out", "probes", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    asked = []
+
+    async def judge(task, episode):
+        asked.append(task.id)
+        return CORRECT
+
+    config = settings(validate_every=1, validate_probes=8, validate_turns=1, validate_tasks=str(tmp_path / "probes"))
+    trainer = Trainer(config, tmp_path, judge, Accelerator(cpu=True))
+    assert trainer._validate() == {"tasks": 1.0}
+    assert len(asked) == len(set(asked)) == 3
+
+
+def test_two_trainings_in_one_folder_are_refused(tmp_path):
+    config = read_config(_written(tmp_path / "tiny.toml", TINY), GrpoConfig)
+    with held(tmp_path / "out"), pytest.raises(UserError, match="another process is at work there"):
+        train(config, tmp_path / "out")
+
+
+def test_a_model_whose_state_is_elsewhere_is_not_trained_over(tmp_path, monkeypatch):
+    config = read_config(_written(tmp_path / "tiny.toml", TINY), GrpoConfig, steps=9, validate_every=0)
+    monkeypatch.setattr(Trainer, "advance", _does_nothing)
+    train(config, tmp_path / "out", stop_after=2)
+    log = (tmp_path / "out" / "metrics.jsonl").read_text()
+    shutil.rmtree(tmp_path / "out" / "model")  # a kill came between state and model
+    train(config, tmp_path / "out", stop_after=2)
+    assert json.loads((tmp_path / "out" / "model" / "mini_o3.json").read_text())["step"] == 2
+    (tmp_path / "out" / "state.pt").unlink()
+    with pytest.raises(UserError, match="out: holds a model, but no state to go on from"):
+        train(config, tmp_path / "out")
+    assert (tmp_path / "out" / "metrics.jsonl").read_text() == log
 
 
 def _written(path, text):

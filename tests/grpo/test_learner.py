@@ -210,13 +210,19 @@ def test_a_judge_that_takes_its_time_keeps_no_group_from_its_turn(vlm):
 
 def test_gradient_checkpointing_changes_no_gradient(vlm, groups, monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_: None)
-    gradients = []
+    gradients, reads, counts = [], [], []
+    layer = vlm.model.model.language_model.layers[0].mlp
+    handle = layer.register_forward_pre_hook(lambda *_: reads.append(1))
     for checkpointing in (False, True):
         learner = Learner(vlm, CONFIG.model_copy(update={"gradient_checkpointing": checkpointing}), Accelerator(cpu=True))
         learner.update(mini_batch(groups, len(groups)))
         gradients.append({name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None})
         assert not vlm.model.training
+        counts.append(len(reads))
+        reads.clear()
+    handle.remove()
     vlm.model.gradient_checkpointing_disable()
+    assert counts[1] == 2 * counts[0] > 0  # once more on the way back
     plain, again = gradients
     assert plain.keys() == again.keys()
     assert max(float(value.abs().max()) for value in plain.values()) > 0

@@ -15,7 +15,7 @@ from mini_o3.models.engine import Engine, engine, views
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.render import Rendered
 from mini_o3.models.sampling import Sampling
-from mini_o3.models.vlm import compute_dtype, load_vlm
+from mini_o3.models.vlm import compute_dtype, load_vlm, save_vlm
 from mini_o3.policies.local import Local
 from mini_o3.probes import make_probe
 from mini_o3.vision import Rect, show
@@ -180,6 +180,8 @@ def test_a_checkpoint_in_bfloat16_searches_in_bfloat16(nano, tmp_path, monkeypat
     monkeypatch.setattr(module, "has_bfloat16", lambda _: True)
     half = load_vlm(tmp_path / "half")
     assert half.model.dtype is torch.bfloat16
+    save_vlm(load_vlm(tmp_path / "half", dtype=torch.float32), tmp_path / "trained", {})  # as trainings do
+    assert load_vlm(tmp_path / "trained").model.dtype is torch.bfloat16
     assert half.processor == nano.processor
     probe = make_probe(500_000_143, "easy", size=(1400, 1400))
     policy = Local(half, "half", sampling=Sampling(max_tokens=96))

@@ -131,7 +131,7 @@ def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
     text = write_report(suite(check("rises", limits=(4, 32))), found, tmp_path).read_text()
     assert "| a | 20.0 +- 1.0 | 50.0 +- 1.0 | 5.0 | 0.0 | 10.0% | 20.0% |" in text
     assert "| paper: theirs | 20.0 | 50.0 |" in text
-    assert "| rises | 4: 20.0%, 32: 50.0% | yes |" in text
+    assert "| rises | 4: 20.0 +- 1.0%, 32: 50.0 +- 1.0% | yes |" in text
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -235,13 +235,47 @@ def test_what_was_measured_with_other_settings_or_weights_is_not_passed_off_as_t
         runner.run_suite(fewer, out, **quietly([]))
 
 
+def test_what_was_measured_is_not_trained_further_nor_passed_off_as_it(tmp_path):
+    from mini_o3.grpo.train import train
+    from mini_o3.reproduce.run import _reports, run_suite
+
+    small, out = small_suite(tmp_path), tmp_path / "out"
+    run_suite(small, out, only="trained", **quietly([]))
+    weights = (out / "trained" / "model" / "model.safetensors").read_bytes()
+    longer = small.model_copy(update={"base": {**small.base, "steps": 2}})
+    with pytest.raises(UserError, match=r"trained: was measured before it had all its steps; .* give another --out"):
+        run_suite(longer, out, only="trained", **quietly([]))
+    assert (out / "trained" / "model" / "model.safetensors").read_bytes() == weights
+    # and were it trained by hand, what was measured before is of other weights
+    train(longer.settings("trained"), out / "trained")
+    path = out / "trained" / "model" / "model.safetensors"
+    save_file({name: value + 1 for name, value in load_file(path).items()}, path, metadata={"format": "pt"})
+    assert _reports(longer, "trained", out / "trained") == {}
+
+
+def test_a_missing_checkpoint_is_named_before_anything_is_measured(tmp_path):
+    from mini_o3.reproduce.run import run_suite
+
+    small = small_suite(tmp_path)
+    gone = small.model_copy(update={"runs": {**small.runs, "shipped": {"checkpoint": "nowhere/model"}}})
+    with pytest.raises(UserError, match="shipped: no checkpoint in nowhere/model"):
+        run_suite(gone, tmp_path / "out", **quietly([]))
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_claimed_where_nothing_is_right():
+    found = {"a": measured(at4=0.0, at8=0.0, at32=0.0)}
+    asked = suite(check("ratio", 1.5), check("flat", 0.02))
+    assert [holds for _, holds, _ in decide(asked, found)] == [False, False]
+
+
 def test_a_record_without_its_weights_is_kept_as_it_is(tmp_path):
     """As the repository holds them: trained on again, its log would be lost, and what was measured be of other weights."""
     from mini_o3.reproduce.run import run_suite
 
     small, out = small_suite(tmp_path), tmp_path / "out"
     (out / "trained" / "easy").mkdir(parents=True)
-    (out / "trained" / "easy" / "report.json").write_text("{}")
+    (out / "trained" / "easy" / "protocol.json").write_text("{}")
     (out / "trained" / "metrics.jsonl").write_text('{"step": 1}\n')
     with pytest.raises(UserError, match=r"trained: was measured, and its weights are not here; .* give another --out"):
         run_suite(small, out, only="trained", **quietly([]))

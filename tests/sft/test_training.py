@@ -260,6 +260,10 @@ def test_another_config_in_the_same_folder_is_refused(tmp_path):
     run(config, tmp_path / "run", "--steps", "1")
     assert "is at step 1 of 5 already" in run(config, tmp_path / "run", "--steps", "1")
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
+    (tmp_path / "run" / STATES).rename(tmp_path / "aside")
+    log = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+    assert "holds a model, but no state to go on from" in run(config, tmp_path / "run")
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == log
     config.write_text(TINY.replace("seed = 3", "seed = 4"))
     text = run(config, tmp_path / "run")
     assert "holds a run with other settings (seed)" in text
