@@ -24,13 +24,14 @@ _TRAINING = (
 def write_report(suite: Suite, found: Runs, out: Path) -> Path:
     """Write `out/report.md`, `curves.png` and, where something was trained, `training.png`."""
     measure = suite.measure
+    levels = _levels(suite, found)
     lines = [f"# {suite.title}", "", suite.question, ""]
     lines += [
         f"{measure.probes} held-out probes per level, Avg@{measure.samples} at temperature {measure.temperature:g}, "
         f"{measure.turns} turns; +- is one standard error over probes, in the claims over training seeds too.",
         "",
     ]
-    for level in measure.levels:
+    for level in levels:
         lines += [f"## {level}", "", *_table(suite, found, level), ""]
     if suite.checks:
         lines += ["## What was claimed", "", "| claim | found | |", "| --- | --- | --- |"]
@@ -46,10 +47,17 @@ def write_report(suite: Suite, found: Runs, out: Path) -> Path:
     if any(logs.values()):
         _plot_training(logs, out / "training.png")
         lines += ["![training](training.png)", ""]
-    lines += ["## Ways of reasoning", "", *_patterns(found, measure.levels), ""]
+    lines += ["## Ways of reasoning", "", *_patterns(found, levels), ""]
     lines += [suite.notes, ""] if suite.notes else []
     write_text(out / "report.md", "\n".join(lines))
     return out / "report.md"
+
+
+def _levels(suite: Suite, found: Runs) -> list[str]:
+    """Those that anything was measured on yet; all if nothing was."""
+    return [level for level in suite.measure.levels if any(level in of_run for of_run in found.values())] or list(
+        suite.measure.levels
+    )
 
 
 def decide(suite: Suite, found: Runs) -> list[tuple[Check, bool, str]]:
@@ -134,7 +142,7 @@ def _patterns(found: Runs, levels: Sequence[str]) -> list[str]:
 
 def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
     plt = _pyplot()
-    levels = suite.measure.levels
+    levels = _levels(suite, found)
     figure, axes = plt.subplots(1, len(levels), figsize=(5.5 * len(levels), 4), squeeze=False, layout="constrained")
     for axis, level in zip(axes[0], levels, strict=True):
         for name, reports in found.items():
