@@ -50,8 +50,7 @@ def run_suite(
     """
     chosen = [name for name in suite.runs if only is None or name == only]
     for name in chosen:
-        if "checkpoint" in suite.runs[name] and not Path(suite.runs[name]["checkpoint"]).is_dir():
-            raise UserError(f"{name}: no checkpoint in {suite.runs[name]['checkpoint']}; make it, or run others with --only")
+        _refuse(suite, name, out / name)
     claim_run(make_folder(out), {"measure": suite.measure.model_dump(mode="json")})
     probes = _probes(suite.measure, out / "probes", progress)
     for name in chosen:
@@ -66,6 +65,23 @@ def run_suite(
     found = {name: _reports(suite, name, out / name) for name in suite.runs}
     write_json(out / "report.json", {"suite": suite.model_dump(mode="json"), "runs": found, "revision": revision()})
     return write_report(suite, found, out)
+
+
+def _refuse(suite: Suite, name: str, out: Path) -> None:
+    """What cannot be run, or not without losing what was measured, before anything is made."""
+    settings = suite.settings(name)
+    if settings is None:
+        if not (checkpoint := Path(suite.runs[name]["checkpoint"])).is_dir():
+            raise UserError(f"{name}: no checkpoint in {checkpoint}; make it, or run others with --only")
+        return
+    if not any((out / level / PROTOCOL_FILE).exists() for level in suite.measure.levels):
+        return
+    made = out / "model" / SETTINGS_FILE
+    if not made.exists():
+        raise UserError(f"{out}: was measured, and its weights are not here; to train it again, give another --out")
+    unfinished = json.loads(made.read_text()).get("step", 0) < settings.steps
+    if unfinished and not alarm(read_jsonl(out / "metrics.jsonl"), settings):
+        raise UserError(f"{out}: was measured before it had all its steps; to train it further, give another --out")
 
 
 def _probes(measure: Measurement, out: Path, progress: Callable[[str], Callable[[int, int, str], None]]) -> dict[str, Path]:
@@ -85,14 +101,6 @@ def _trained(suite: Suite, name: str, out: Path, say: Callable[[str], None], tra
     settings = suite.settings(name)
     if settings is None:
         return Path(suite.runs[name]["checkpoint"])
-    if any((out / level / PROTOCOL_FILE).exists() for level in suite.measure.levels):
-        made = out / "model" / SETTINGS_FILE
-        if not made.exists():
-            raise UserError(f"{out}: was measured, and its weights are not here; to train it again, give another --out")
-        if json.loads(made.read_text()).get("step", 0) < settings.steps and not alarm(
-            read_jsonl(out / "metrics.jsonl"), settings
-        ):
-            raise UserError(f"{out}: was measured before it had all its steps; to train it further, give another --out")
     say(f"{name}: {settings.steps} steps of reinforcement learning in {out}")
     with training(settings, out) as panel:
         show: Report = panel.show

@@ -280,6 +280,7 @@ def test_a_record_without_its_weights_is_kept_as_it_is(tmp_path):
     with pytest.raises(UserError, match=r"trained: was measured, and its weights are not here; .* give another --out"):
         run_suite(small, out, only="trained", **quietly([]))
     assert (out / "trained" / "metrics.jsonl").read_text() == '{"step": 1}\n'
+    assert not (out / "probes").exists()  # nor are probes made for nothing
 
 
 def test_a_checkpoint_that_was_replaced_since_is_left_out_of_the_report(tmp_path):
