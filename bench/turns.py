@@ -29,7 +29,7 @@ from mini_o3.models.engine import Engine
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.render import Rendered
 from mini_o3.models.sampling import Sampling
-from mini_o3.models.vlm import Vlm, load_vlm
+from mini_o3.models.vlm import Vlm, has_bfloat16, load_vlm
 from mini_o3.probes import make_probe
 from mini_o3.vision import Rect, show
 
@@ -135,9 +135,11 @@ def main() -> None:
     torch.set_num_threads(1)
     vlm = load_vlm(NANO_DIR)
     per_turn(vlm, 2, 4, 8)  # warm up
+    short = load_vlm(NANO_DIR, dtype=torch.bfloat16) if has_bfloat16("cpu") else None
     costs = {
         "engine": per_turn(vlm, args.turns, 16, 36),
         "engine, no drafts": per_turn(vlm, args.turns, 16, 36, drafts=0),
+        **({"engine, bfloat16": per_turn(short, args.turns, 16, 36)} if short else {}),
         "re-encoding": per_turn_read_again(vlm, args.turns, 36),
         "one layer of 7B, engine": per_turn(seven_b_layer(vlm), args.turns, 8, 16),
     }

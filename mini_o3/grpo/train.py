@@ -33,7 +33,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, held, make_folder, write_atomically
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.nano import NANO_DIR
-from mini_o3.models.vlm import budget_of, checkpoint_in, load_vlm, save_vlm
+from mini_o3.models.vlm import budget_of, checkpoint_in, load_vlm, save_vlm, steps_of
 from mini_o3.policies.local import Local
 
 Report = Callable[[Row, str], None]
@@ -210,8 +210,8 @@ class Trainer:
             self.vlm.model.load_state_dict(state["weights"])
             self.learner.optimiser.load_state_dict(state["optimiser"])
             self.step, self.next_index, self.yield_ = state["step"], state["next_index"], state["yield"]
-            if self.is_main:
-                save_vlm(self.vlm, self.out / "model", {"step": self.step})  # in case a kill came between the two
+            if self.is_main and steps_of(self.out / "model") != self.step:  # a kill came between state and model
+                save_vlm(self.vlm, self.out / "model", {"step": self.step})
         rows = cut_log(log, self.step if self.step else -1) if self.is_main else []
         self.rows = [row for row in self._all(rows)[0] if row["step"]]
 

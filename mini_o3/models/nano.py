@@ -83,11 +83,18 @@ def save_checkpoint(
     settings: dict[str, Any],
     dtype: torch.dtype = torch.float32,
     processor: dict[str, Any] = PROCESSOR,
+    says: str | None = None,
 ) -> None:
-    """Write a directory that `transformers` and `load_vlm` can open; `settings` goes into `mini_o3.json`."""
+    """Write a directory that `transformers` and `load_vlm` can open; `settings` goes into `mini_o3.json`, last of all.
+
+    `says` is the number format that `config.json` shall name; None: the one the model is in now.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.to(dtype) for name, value in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=state)
+    if says is not None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"dtype": says}, indent=2) + "\n")
     tokenizer.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n")
     (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n")

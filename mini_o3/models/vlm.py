@@ -151,10 +151,16 @@ def save_vlm(vlm: Vlm, folder: Path, settings: dict[str, Any]) -> None:
     if vlm.budget is not None:
         settings = {"budget": vlm.budget.to_dict(), **settings}
     settings = {key: value for key, value in (("profile", vlm.profile), ("turn_tokens", vlm.turn_tokens)) if value} | settings
-    save_checkpoint(vlm.model, vlm.renderer.tokenizer, folder, settings, dtype=vlm.stored, processor=vlm.processor)
-    if vlm.says is not None:  # not the one it was trained in, which transformers writes
-        path = folder / "config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"dtype": vlm.says}, indent=2) + "\n")
+    save_checkpoint(
+        vlm.model, vlm.renderer.tokenizer, folder, settings, dtype=vlm.stored, processor=vlm.processor, says=vlm.says
+    )
+
+
+def steps_of(folder: Path) -> int | None:
+    """After how many steps of its training `save_vlm` wrote this checkpoint; None if it is not whole, or says nothing."""
+    path = folder / SETTINGS_FILE
+    step = json.loads(path.read_text()).get("step") if path.is_file() else None
+    return None if step is None else int(step)
 
 
 def _stored(folder: Path) -> torch.dtype:

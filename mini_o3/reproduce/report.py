@@ -53,11 +53,10 @@ def write_report(suite: Suite, found: Runs, out: Path) -> Path:
     return out / "report.md"
 
 
-def _levels(suite: Suite, found: Runs) -> list[str]:
+def _levels(suite: Suite, found: Runs) -> Sequence[str]:
     """Those that anything was measured on yet; all if nothing was."""
-    return [level for level in suite.measure.levels if any(level in of_run for of_run in found.values())] or list(
-        suite.measure.levels
-    )
+    measured = [level for level in suite.measure.levels if any(level in of_run for of_run in found.values())]
+    return measured or suite.measure.levels
 
 
 def decide(suite: Suite, found: Runs) -> list[tuple[Check, bool, str]]:

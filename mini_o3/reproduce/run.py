@@ -18,8 +18,7 @@ from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import claim_run, make_folder, read_jsonl, revision, write_json
 from mini_o3.kit.signals import stop_signals
-from mini_o3.models.nano import SETTINGS_FILE
-from mini_o3.models.vlm import weights_hash
+from mini_o3.models.vlm import steps_of, weights_hash
 from mini_o3.policies.choose import choose_policy
 from mini_o3.probes import TRAINING_SEEDS
 from mini_o3.probes.make import make_probes
@@ -76,11 +75,10 @@ def _refuse(suite: Suite, name: str, out: Path) -> None:
         return
     if not any((out / level / PROTOCOL_FILE).exists() for level in suite.measure.levels):
         return
-    made = out / "model" / SETTINGS_FILE
-    if not made.exists():
+    steps = steps_of(out / "model")
+    if steps is None:
         raise UserError(f"{out}: was measured, and its weights are not here; to train it again, give another --out")
-    unfinished = json.loads(made.read_text()).get("step", 0) < settings.steps
-    if unfinished and not alarm(read_jsonl(out / "metrics.jsonl"), settings):
+    if steps < settings.steps and not alarm(read_jsonl(out / "metrics.jsonl"), settings):
         raise UserError(f"{out}: was measured before it had all its steps; to train it further, give another --out")
 
 

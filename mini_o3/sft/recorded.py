@@ -87,6 +87,4 @@ class RecordedEpisodes:
             if self.context_tokens is not None and len(whole.ids) > self.context_tokens:
                 break
             tokens, views = len(whole.ids), len(whole.views)
-        else:
-            tokens, views = len(whole.ids), len(whole.views)
         return Sample(whole.ids[:tokens], [float(wrote) for wrote in whole.mask[:tokens]], whole.views[:views])
