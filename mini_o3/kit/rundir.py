@@ -96,20 +96,24 @@ def claim_run(
 ) -> None:
     """Write `config.json` of a run, unless `out` holds a run with other settings (but for the `free` ones).
 
-    `defaults` are those of a record that lacks a setting, since it is older.
+    `defaults` are those of a record that lacks a setting, since it is older. `revision` names all code that was at work,
+    in order: who resumes a run by other code does not pass for who began it.
 
     Raises:
         UserError: it does, or a model that no run there has made.
     """
-    path = out / "config.json"
+    path, at_work = out / "config.json", [revision()]
     if not path.exists() and (out / "model").exists():
         raise UserError(f"{out}: holds a model, but not the run that made it; give another --out folder")
     if path.exists():
-        kept = {**defaults, **json.loads(path.read_text(encoding="utf-8"))["config"]}
+        record = json.loads(path.read_text(encoding="utf-8"))
+        kept = {**defaults, **record["config"]}
         changed = sorted(key for key in {*kept, *settings} if key not in free and kept.get(key) != settings.get(key))
         if changed:
             raise UserError(f"{out}: holds a run with other settings ({', '.join(changed)}); give another --out folder")
-    write_json(path, {"config": settings, "revision": revision()})
+        before = record["revision"].split(", ")
+        at_work = before + [code for code in at_work if code != before[-1]]
+    write_json(path, {"config": settings, "revision": ", ".join(at_work)})
 
 
 @contextmanager

@@ -99,6 +99,8 @@ def _trained(suite: Suite, name: str, out: Path, say: Callable[[str], None], tra
     settings = suite.settings(name)
     if settings is None:
         return Path(suite.runs[name]["checkpoint"])
+    if steps_of(out / "model") == settings.steps and _recorded_as(settings, out):
+        return out / "model"
     say(f"{name}: {settings.steps} steps of reinforcement learning in {out}")
     with training(settings, out) as panel:
         show: Report = panel.show
@@ -119,12 +121,9 @@ def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, line: Ca
 
 def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:
     """Level -> report, of what has been measured; nothing of a run with other settings, or of weights since replaced."""
-    settings, made = suite.settings(name), out / "config.json"
-    if settings is not None and made.exists():
-        kept = {**defaults_of(GrpoConfig), **json.loads(made.read_text())["config"]}
-        wanted = json.loads(settings.model_dump_json())
-        if any(kept.get(key) != value for key, value in wanted.items() if key not in settings.free_to_change - {"steps"}):
-            return {}
+    settings = suite.settings(name)
+    if settings is not None and _recorded_as(settings, out) is False:
+        return {}
     model = Path(suite.runs[name].get("checkpoint", out / "model"))
     if model.is_dir():  # a record that came without weights is taken at its word
         protocols = [out / level / PROTOCOL_FILE for level in suite.measure.levels]
@@ -133,3 +132,13 @@ def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:
             return {}
     paths = {level: out / level / "report.json" for level in suite.measure.levels}
     return {level: json.loads(path.read_text()) for level, path in paths.items() if path.exists()}
+
+
+def _recorded_as(settings: GrpoConfig, out: Path) -> bool | None:
+    """Whether the run in `out` says that it has these settings, and as many steps; None if it says nothing."""
+    record = out / "config.json"
+    if not record.exists():
+        return None
+    kept = {**defaults_of(GrpoConfig), **json.loads(record.read_text())["config"]}
+    wanted = json.loads(settings.model_dump_json())
+    return all(kept.get(key) == value for key, value in wanted.items() if key not in settings.free_to_change - {"steps"})

@@ -11,8 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mini_o3.kit import rundir
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, to_json, write_atomically, write_json, write_text
+from mini_o3.kit.rundir import (
+    append_jsonl,
+    claim_run,
+    make_folder,
+    read_jsonl,
+    to_json,
+    write_atomically,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -86,3 +96,10 @@ def test_a_file_where_a_folder_should_be_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="file") as caught:
         make_folder(tmp_path / "file" / "run")
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_names_all_code_that_was_at_work_in_order(tmp_path, monkeypatch):
+    for code in ("aaa", "aaa", "bbb+", "bbb+", "aaa"):
+        monkeypatch.setattr(rundir, "revision", lambda code=code: code)
+        claim_run(tmp_path, {"lr": 1.0})
+    assert json.loads((tmp_path / "config.json").read_text()) == {"config": {"lr": 1.0}, "revision": "aaa, bbb+, aaa"}

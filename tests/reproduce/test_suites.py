@@ -176,7 +176,8 @@ def test_a_training_that_is_told_to_stop_is_saved_and_not_measured(tmp_path, mon
     assert not (tmp_path / "out" / "trained" / "easy").exists()
 
 
-def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path):
+def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    from mini_o3.kit import rundir
     from mini_o3.reproduce.run import run_suite
 
     small, said = small_suite(tmp_path), []
@@ -189,7 +190,9 @@ def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path):
     before = json.loads((tmp_path / "out" / "report.json").read_text())
     assert before["runs"]["trained"]["easy"]["episodes"] == 4
     episodes = (tmp_path / "out" / "trained" / "easy" / "episodes.jsonl").read_bytes()
+    monkeypatch.setattr(rundir, "revision", lambda: "later code")
     run_suite(small, tmp_path / "out", **quiet)
+    assert "later code" not in (tmp_path / "out" / "trained" / "config.json").read_text()  # which has trained nothing
     assert said.count("step 1") == 1  # what is trained is not trained again, what is measured not measured
     assert (tmp_path / "out" / "trained" / "easy" / "episodes.jsonl").read_bytes() == episodes
     after = json.loads((tmp_path / "out" / "report.json").read_text())
