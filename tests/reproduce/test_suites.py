@@ -92,8 +92,8 @@ def measured(**accuracy):
     """A report with this curve."""
     curve = {limit.removeprefix("at"): {"accuracy": value, "stderr": 0.01} for limit, value in accuracy.items()}
     return {"hard": {
-        "curve": curve, "episodes": 10, "turns_mean": 5.0, "turns_mean_correct": None,
-        "over_turn_rate": 0.1, "stops": {"void": 2},
+        "curve": curve, "tasks": 100, "episodes": 100, "turns_mean": 5.0, "turns_mean_correct": None,
+        "over_turn_rate": 0.1, "stops": {"void": 20},
         "patterns": {"depth_first": 0.5, "diversity": 1.5},
     }}  # fmt: skip
 
@@ -110,7 +110,7 @@ def test_claims_are_decided_by_the_figures():
     )  # fmt: skip
     assert [(holds, text.split(" (")[0]) for _, holds, text in decide(asked, found)][1:] == [
         (True, "2.50"), (False, "2.50"), (True, "+10.0 +- 1.4 points"), (False, "+10.0 +- 1.4 points"),
-        (False, "+10.0 points"), (True, "+10.0 points"),
+        (False, "+10.0 +- 3.0 points"), (True, "+10.0 +- 3.0 points"),
     ]  # fmt: skip
     assert decide(suite(check("rises")), found)[0][1] is True
     assert decide(suite(check("rises")), {"a": measured(at4=0.2, at8=0.2, at32=0.5)})[0][1] is False
@@ -124,6 +124,11 @@ def test_the_error_of_a_claim_is_that_of_the_probes_and_that_of_training():
     assert decide(suite(asked), found)[0][2] == "+5.0 +- 5.2 points (45.0% against 40.0%)"
     asked["than"] = ["a"]
     assert decide(suite(asked), {"a": found["a"]})[0][2] == "+0.0 +- 1.4 points (50.0% against 50.0%); 2 of 3 runs"
+
+    found = {"a": measured(at8=0.4, at32=0.5), "b": measured(at8=0.4, at32=0.4)}
+    asked = {"text": "both", "kind": "flat", "runs": ["a", "b"], "limits": [8, 32], "bound": 0.02}
+    # gains of 10 and 0 points: 5 of the mean; a share of 5% over 100 probes has 2.2 at most
+    assert decide(suite(asked), found)[0][2].startswith("+5.0 +- 5.5 points (8: 40.0")
 
 
 def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
