@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -54,4 +55,16 @@ def mini_o3(*args: object, cwd: Path, stdin: str = "") -> subprocess.CompletedPr
     """Run `mini-o3 ARGS` as its users do, in a process of its own; relative paths are taken from `cwd`."""
     return subprocess.run(
         command(*args), cwd=cwd, env=environment(), input=stdin, capture_output=True, text=True, encoding="utf-8", timeout=600
+    )
+
+
+def two_processes(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """`torchrun --nproc_per_node 2 -m -- mini_o3 ARGS`; what each process says goes to files under `cwd/logs`."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1",
+              "--master_port", str(port), "--redirects", "3", "--log_dir", "logs", "-m", "--", "mini_o3"]  # fmt: skip
+    return subprocess.run(
+        [*launch, *map(str, args)], cwd=cwd, env=environment(OMP_NUM_THREADS="1"), capture_output=True, text=True, timeout=250
     )

@@ -58,8 +58,8 @@ def train_grpo(
 ) -> None:
     """Reinforcement learning: search, be told what was right, search better. Over-turn masking as in the paper.
 
-    Run the same command again to go on after an interruption. On several processes: `torchrun --nproc_per_node N -m mini_o3
-    train grpo ...`.
+    Run the same command again to go on after an interruption. On several processes: `torchrun --nproc_per_node N -m --
+    mini_o3 train grpo ...`.
     """
     from mini_o3.grpo.config import GrpoConfig
     from mini_o3.grpo.panel import Panel
@@ -92,7 +92,7 @@ def reproduce(
     folder = out or Path("runs/reproduce") / (f"{suite}-quick" if quick else suite)
     if only is not None and only not in chosen.runs:
         raise UserError(f"--only {only}: not a run of {suite}; choose one of {', '.join(chosen.runs)}")
-    if folder.exists() and any(folder.iterdir()) and not resume:
+    if folder.is_dir() and any(folder.iterdir()) and not resume:
         raise UserError(f"{folder}: is not empty; add --resume to go on with it, or give another --out")
     report = run_suite(
         chosen, folder, only=only, say=say, progress=Progress, training=lambda settings, out: Panel(settings, out, err)

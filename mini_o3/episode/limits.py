@@ -33,13 +33,15 @@ class Limits:
     2. a turn without any action ends it (`VOID`) once it was corrected `void_retries` times;
     3. no turn is left (`TURN_LIMIT`);
     4. a zoom is wanted and no image is left (`IMAGE_LIMIT`);
-    5. a zoom is wanted and its view would not fit into the context (`CONTEXT_LIMIT`).
+    5. a zoom is wanted and its view would not fit into the context, or a turn would be corrected and the context is full
+       (`CONTEXT_LIMIT`).
 
     Attributes:
         turns: policy turns; with T turns at most T - 1 zooms can be followed by an answer. The paper trains with 6 and
             tests with up to 32.
         images: views in the context, the first included; None: as many as the turns allow. (The paper: 12.)
-        context_tokens: length that the context may reach; None: what the policy can take.
+        context_tokens: length of the context at which nothing more is shown; the words around a view and the turn that it is
+            answered with come on top. None: what the policy can take.
         void_retries: turns without any action that are corrected; 0 ends the episode at the first, as released.
     """
 

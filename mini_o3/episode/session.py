@@ -88,11 +88,12 @@ class Session:
                 return Stopped(StopReason.VOID, malformed)
         if self.turns >= self.limits.turns:
             return Stopped(StopReason.TURN_LIMIT, malformed)
+        room = self.limits.context_tokens
         if isinstance(aimed, Malformed):
-            return Corrected(aimed)
+            full = room is not None and context_tokens >= room
+            return Stopped(StopReason.CONTEXT_LIMIT, aimed) if full else Corrected(aimed)
         if self.limits.images is not None and len(self.rects) >= self.limits.images:
             return Stopped(StopReason.IMAGE_LIMIT)
-        room = self.limits.context_tokens
         if room is not None and context_tokens + self._view_tokens(aimed) > room:
             return Stopped(StopReason.CONTEXT_LIMIT)
         assert isinstance(action, Zoom)

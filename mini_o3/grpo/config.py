@@ -84,6 +84,8 @@ class GrpoConfig(BaseModel):
     def _fits(self) -> GrpoConfig:
         if self.updates > self.groups:
             raise ValueError(f"updates ({self.updates}) cannot be more than groups ({self.groups})")
+        if self.turn_cost * self.turns >= 1:
+            raise ValueError(f"turn_cost ({self.turn_cost}) x turns ({self.turns}) must be less than being right is worth, 1")
         if self.token_mean == "batch" and self.normaliser == "all":
             raise ValueError('token_mean = "batch" counts tokens; normaliser = "all" counts rollouts: choose one')
         return self

@@ -17,7 +17,7 @@ from mini_o3.grpo.batch import MiniBatch, Packed, collate, pack
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.loss import policy_loss
 from mini_o3.models.engine.views import encode, in_parts
-from mini_o3.models.vlm import Vlm
+from mini_o3.models.vlm import Vlm, keep_less
 
 
 class Learner:
@@ -28,7 +28,7 @@ class Learner:
         self.core, self.renderer = vlm.model.model, vlm.renderer
         vlm.model.requires_grad_(True)
         if config.gradient_checkpointing:
-            vlm.model.gradient_checkpointing_enable()
+            keep_less(vlm.model)
         if config.freeze_vision:
             self.core.visual.requires_grad_(False)
         self.parameters = [p for p in vlm.model.parameters() if p.requires_grad]

@@ -54,9 +54,10 @@ class Panel:
         row = self.rows[-1]
         table = Table.grid(padding=(0, 2))
         for key, name in _SHOWN:
-            table.add_row(name, f"{row[key]:.3f}", sparkline([r[key] for r in self.rows]))
+            table.add_row(name, _figure(row[key]), sparkline([r[key] for r in self.rows if r[key] is not None]))
         turns = "  ".join(f"{number}: {count}" for number, count in enumerate(row["histogram"], start=1) if count)
         parts: list[Any] = [table, f"turns of rollouts  {turns}"]
+        parts += [f"not judged  {row['unjudged']} of {row['rollouts']} rollouts"] if row["unjudged"] else []
         looked_at = [r["validation"] for r in self.rows if "validation" in r]
         for level in looked_at[-1] if looked_at else ():
             values = [found[level] for found in looked_at if found.get(level) is not None]  # not asked, or not judged
@@ -70,12 +71,19 @@ class Panel:
 def sparkline(values: Sequence[float], width: int = 60) -> str:
     """The last `width` values as bars between their least and their greatest."""
     values = values[-width:]
+    if not values:
+        return ""
     low, high = min(values), max(values)
     scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
     return "".join(_BARS[round((value - low) * scale)] for value in values)
 
 
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
 def _line(row: dict[str, Any]) -> str:
-    figures = " ".join(f"{key} {row[key]:.3f}" for key, _ in _SHOWN if key != "kept")
+    figures = " ".join(f"{key} {_figure(row[key])}" for key, _ in _SHOWN if key != "kept")
+    figures += f" unjudged {row['unjudged']}/{row['rollouts']}" if row["unjudged"] else ""
     looked = " ".join(f"{level} {value}" for level, value in row.get("validation", {}).items())
     return f"{figures} kept {row['kept']}/{row['asked']} learnt {row['learnt']}" + (f" validation {looked}" if looked else "")

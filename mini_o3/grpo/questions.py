@@ -13,7 +13,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.seed import stream
 from mini_o3.probes import LEVELS, TRAINING_SEEDS, make_probe
 from mini_o3.probes.generate import training_size
-from mini_o3.probes.levels import are_shares
+from mini_o3.probes.levels import are_shares, drawn
 from mini_o3.vision import open_picture
 
 _SPAN = 1_000_000  # probes of one run
@@ -45,7 +45,7 @@ class FreshProbes:
 
     def __call__(self, index: int) -> Question:
         rng = stream("grpo probes", self.seed, index)
-        level = str(rng.choice(list(self.levels), p=list(self.levels.values())))
+        level = drawn(rng, self.levels)
         return Question(*make_probe((self.seed % _RUNS) * _SPAN + index, level, size=training_size(rng)))
 
 

@@ -26,7 +26,7 @@ from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes, Questions, TaskFolder, validation_probe
 from mini_o3.grpo.rollout import Group, Judge, Roller
-from mini_o3.grpo.watch import Row, alarm, count, rates
+from mini_o3.grpo.watch import Row, alarm, count, rates, starved
 from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
@@ -35,6 +35,7 @@ from mini_o3.kit.signals import stop_signals
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.vlm import budget_of, checkpoint_in, load_vlm, save_vlm, steps_of
 from mini_o3.policies.local import Local
+from mini_o3.protocol import lasting_name, load_profile
 
 Report = Callable[[Row, str], None]
 
@@ -76,7 +77,7 @@ def _train(trainer: Trainer, report: Report, say: Callable[[str], None], stop_af
                 append_jsonl(out / "metrics.jsonl", row)
                 pace = (time.monotonic() - began) / (trainer.step - first)
                 report(row, f"{pace:.1f} s/step, {(last - trainer.step) * pace / 60:.0f} min left")
-            reason = alarm(trainer.rows, config)
+            reason = alarm(trainer.rows, config) or starved(trainer.rows[first - trainer.step :], config)
             done = trainer.agree(bool(reason) or trainer.step == last or stopping())
             if done or trainer.agree(time.monotonic() - saved > config.save_minutes * 60):
                 trainer.save()
@@ -98,9 +99,10 @@ class Trainer:
         self.rank, self.processes = accelerator.process_index, accelerator.num_processes
         self.is_main = accelerator.is_main_process
         self.vlm = load_vlm(checkpoint_in(config.start or NANO_DIR), str(accelerator.device), torch.float32)
-        if config.max_pixels is not None:
-            self.vlm.budget = budget_of(self.vlm, config.max_pixels)
-        self.vlm.profile = config.prompts or self.vlm.profile  # which is saved with the weights
+        # What it learns with is saved with the weights, and so what it will be asked with.
+        self.vlm.profile = lasting_name(config.prompts) if config.prompts else self.vlm.profile
+        self.vlm.budget = budget_of(self.vlm, load_profile(self.vlm.profile or "search"), config.max_pixels)
+        self.vlm.turn_tokens = self.vlm.turn_tokens or config.max_tokens
         self.policy = Local(self.vlm, "learner", slots=config.slots)
         self.policy.sampling = replace(self.policy.sampling, temperature=config.temperature, max_tokens=config.max_tokens)
         self.learner = Learner(self.vlm, config, accelerator)

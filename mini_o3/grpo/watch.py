@@ -39,14 +39,14 @@ def count(groups: Sequence[Group], turns: int) -> dict[str, float]:
 
 
 def rates(sums: dict[str, float], turns: int) -> Row:
-    """A row of the log from the sums of a step."""
+    """A row of the log from the sums of a step; `reward` is None if nothing could be judged."""
     rollouts = max(sums["rollouts"], 1.0)
     row: Row = {
         "asked": int(sums["asked"]),
         "kept": int(sums["kept"]),
         "rollouts": int(sums["rollouts"]),
         "unjudged": int(sums["unjudged"]),
-        "reward": sums["reward"] / max(rollouts - sums["unjudged"], 1.0),
+        "reward": sums["reward"] / judged if (judged := sums["rollouts"] - sums["unjudged"]) else None,
         "answered": sums["answered"] / rollouts,
         "over_turn": sums["over_turn"] / rollouts,
         "void": sums["void"] / rollouts,
@@ -79,3 +79,13 @@ def alarm(rows: Sequence[Row], config: GrpoConfig) -> str | None:
             f"(bound {config.drift_over_turn:.0%})"
         )
     return None
+
+
+def starved(rows: Sequence[Row], config: GrpoConfig) -> str | None:
+    """Why there is no use in going on as the run did in these steps, or None. Nothing was learnt in the last `patience`."""
+    last = rows[-config.patience :]
+    if len(last) < config.patience or any(row["learnt"] for row in last):
+        return None
+    if all(row["unjudged"] == row["rollouts"] for row in last):
+        return f"no rollout of the last {len(last)} steps could be judged; see that the judge ({config.judge}) answers"
+    return f"no question of the last {len(last)} steps taught anything: each was answered always, or never, rightly"

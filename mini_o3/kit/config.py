@@ -27,7 +27,15 @@ def read_config(path: Path | None, kind: type[Config], **changes: Any) -> Config
         raise UserError(f"{path}: {error.strerror or error}; give a config such as those in configs/") from None
     except ValueError as error:
         raise UserError(f"{path}: not valid TOML ({error})") from None
-    data.update({key: value for key, value in changes.items() if value is not None})
+    return validated(path, kind, data | {key: value for key, value in changes.items() if value is not None})
+
+
+def validated(path: Path | None, kind: type[Config], data: dict[str, Any]) -> Config:
+    """Settings as `kind`; `path` is where they come from.
+
+    Raises:
+        UserError: a field is unknown or out of range.
+    """
     try:
         return kind(**data)
     except ValidationError as error:

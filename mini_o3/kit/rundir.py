@@ -107,6 +107,8 @@ def claim_run(
         raise UserError(f"{out}: holds a model, but not the run that made it; give another --out folder")
     if path.exists():
         record = json.loads(path.read_text(encoding="utf-8"))
+        if "config" not in record:
+            raise UserError(f"{out}: holds a config.json that no run wrote; give another --out folder")
         kept = {**defaults, **record["config"]}
         changed = sorted(key for key in {*kept, *settings} if key not in free and kept.get(key) != settings.get(key))
         if changed:

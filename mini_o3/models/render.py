@@ -16,7 +16,7 @@ from PIL import Image
 from transformers import PreTrainedTokenizerBase
 
 from mini_o3.episode import Message
-from mini_o3.models.tokenizer import IM_END, IM_START, IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START
+from mini_o3.models.tokenizer import END_OF_TEXT, IM_END, IM_START, IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START
 
 Part = str | Image.Image
 
@@ -44,6 +44,7 @@ class ChatRenderer:
         token = tokenizer.convert_tokens_to_ids
         self.im_start, self.im_end, self.image_pad = token(IM_START), token(IM_END), token(IMAGE_PAD)
         self.vision_start, self.vision_end = token(VISION_START), token(VISION_END)
+        self.ends = frozenset({self.im_end, tokenizer.get_vocab().get(END_OF_TEXT, self.im_end)})
         #: Never to be sampled: a picture that the policy claims to have seen.
         self.forbidden = tuple(token(t) for t in (IMAGE_PAD, VIDEO_PAD, VISION_START, VISION_END))
         self.newline = self.encode("\n")
@@ -95,7 +96,7 @@ class ChatRenderer:
 
     def ended(self, drawn: Sequence[int], stops: tuple[str, ...]) -> bool:
         """Whether what was drawn so far is a whole turn: its end, or one of the texts (in ASCII) that end one."""
-        if drawn[-1] == self.im_end:
+        if drawn[-1] in self.ends:
             return True
         if drawn[-1] not in _ending_ids(self.tokenizer, frozenset(stop[-1] for stop in stops)):
             return False

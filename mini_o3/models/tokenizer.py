@@ -10,9 +10,10 @@ from transformers import PreTrainedTokenizerFast
 
 from mini_o3.probes.sprites import COLOURS, SHAPES
 
+END_OF_TEXT = "<|endoftext|>"  # which Qwen2.5-VL ends with as well, if rarely
 IM_START, IM_END = "<|im_start|>", "<|im_end|>"
 VISION_START, VISION_END, IMAGE_PAD, VIDEO_PAD = "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"
-SPECIAL = ("<|endoftext|>", IM_START, IM_END, VISION_START, VISION_END, IMAGE_PAD, VIDEO_PAD)
+SPECIAL = (END_OF_TEXT, IM_START, IM_END, VISION_START, VISION_END, IMAGE_PAD, VIDEO_PAD)
 
 _TAGS = ("<think>", "</think>", '<grounding>{"bbox_2d": [', '], "source": "', '"}</grounding>', "<answer>", "</answer>")
 _SOURCES = ("original_image", *(f"observation_{i}" for i in range(1, 33)))

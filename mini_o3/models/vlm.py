@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from mini_o3.kit.errors import UserError
 from mini_o3.models.nano import SETTINGS_FILE, save_checkpoint
 from mini_o3.models.patches import Patcher
 from mini_o3.models.render import ChatRenderer
+from mini_o3.protocol import PromptProfile
+from mini_o3.protocol.dialects import load_dialect
 from mini_o3.vision import PixelBudget
 
 _MEBIBYTE = 1 << 20
@@ -69,13 +71,14 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
         dtype = dtype or compute_dtype(config, device)
         model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=dtype).to(device).eval()
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
+        patcher = Patcher.of(processor)
+        budget = PixelBudget(**settings["budget"]) if "budget" in settings else None
+        stored = _stored(folder)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); is the checkpoint complete?") from None
-    patcher = Patcher.of(processor)
-    budget = PixelBudget(**settings["budget"]) if "budget" in settings else None
     return Vlm(
         model, ChatRenderer(tokenizer, patcher.patch * patcher.merge), patcher, budget, settings.get("profile"),
-        settings.get("turn_tokens"), int(model.config.text_config.max_position_embeddings), _stored(folder), processor,
+        settings.get("turn_tokens"), int(model.config.text_config.max_position_embeddings), stored, processor,
         _says(config),
     )  # fmt: skip
 
@@ -112,19 +115,28 @@ def checkpoint_in(folder: str | Path) -> Path:
     return Path(folder) / "model" if (Path(folder) / "model").is_dir() else Path(folder)
 
 
-def budget_of(vlm: Vlm, max_pixels: int | None) -> PixelBudget:
-    """The size of views the checkpoint wants, or views of at most (if it wants them all alike: exactly) `max_pixels`.
+def budget_of(vlm: Vlm, profile: PromptProfile, max_pixels: int | None) -> PixelBudget:
+    """The size of views that the checkpoint wants, else the dialect of its prompts, or views of at most `max_pixels`.
+
+    If it wants them all alike, they have exactly `max_pixels`.
 
     Raises:
-        UserError: no view can be so small.
+        UserError: no view can be so small, or the dialect is unknown.
     """
-    own = vlm.budget or PixelBudget()
+    taught = load_dialect(profile.dialect).budget
+    own = vlm.budget or (replace(taught, multiple=vlm.renderer.factor) if taught else PixelBudget())
     if max_pixels is None:
         return own
     try:
         return replace(own, max_pixels=max_pixels, min_pixels=max_pixels if own.square else min(own.min_pixels, max_pixels))
     except ValueError as error:
         raise UserError(f"max_pixels {max_pixels}: {error}") from None
+
+
+def keep_less(model: Any) -> None:
+    """Forget activations in training and compute them again: less memory, a third more work."""
+    newer = getattr(model, "activation_checkpointing_enable", None)  # its name from some transformers 5 on
+    (newer or model.gradient_checkpointing_enable)()
 
 
 def weights_hash(folder: Path) -> str:
@@ -158,8 +170,10 @@ def save_vlm(vlm: Vlm, folder: Path, settings: dict[str, Any]) -> None:
 
 def steps_of(folder: Path) -> int | None:
     """After how many steps of its training `save_vlm` wrote this checkpoint; None if it is not whole, or says nothing."""
-    path = folder / SETTINGS_FILE
-    step = json.loads(path.read_text()).get("step") if path.is_file() else None
+    try:
+        step = json.loads((folder / SETTINGS_FILE).read_text()).get("step")
+    except (OSError, ValueError):  # a kill came while it was written
+        return None
     return None if step is None else int(step)
 
 

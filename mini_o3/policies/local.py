@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mini_o3.episode import Message, Reply, Request
+from mini_o3.episode import Message, PolicyError, Reply, Request
 from mini_o3.models.engine import Engine, Stream
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.vlm import Vlm, budget_of, load_vlm, weights_hash
@@ -63,11 +63,8 @@ class Local:
         """
         vlm = load_vlm(folder)
         profile = profile or load_profile(vlm.profile or "search")
-        dialect = load_dialect(profile.dialect)
-        if vlm.budget is None and dialect.budget is not None:
-            vlm.budget = replace(dialect.budget, multiple=vlm.renderer.factor)
-        sampling = Sampling(temperature, vlm.turn_tokens or Sampling().max_tokens, dialect.ends)
-        policy = cls(vlm, name, slots=slots, sampling=sampling, budget=budget_of(vlm, max_pixels), profile=profile)
+        sampling = Sampling(temperature, vlm.turn_tokens or Sampling().max_tokens, load_dialect(profile.dialect).ends)
+        policy = cls(vlm, name, slots=slots, sampling=sampling, budget=budget_of(vlm, profile, max_pixels), profile=profile)
         policy.weights = weights_hash(Path(folder))
         return policy
 
@@ -98,6 +95,9 @@ class LocalConversation:
         if self.stream is None:
             self.stream = await engine.open(self.seed)
         prompt = renderer.prompt(messages, self.sampled)
+        room = self.policy.context_tokens
+        if self.sampled is None and room is not None and len(prompt.ids) >= room:
+            raise PolicyError(f"the question and its view take {len(prompt.ids)} tokens of {room}; lower max_pixels")
         sampled = await engine.reply(self.stream, prompt, self.policy.sampling)
         self.sampled = sampled.ids
         return Reply(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from mini_o3.vision import PixelBudget
 
 TRAINING_SEEDS = 500_000_000  # seeds below may be trained on; anything that is measured uses this one or above
@@ -89,3 +91,9 @@ LEVELS: dict[str, Level] = {
 def are_shares(shares: Mapping[str, float], known: Iterable[str]) -> bool:
     """Whether these are shares of known names that sum to 1."""
     return set(shares) <= set(known) and min(shares.values(), default=-1) >= 0 and abs(sum(shares.values()) - 1) < 1e-6
+
+
+def drawn(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
+    """One of the names, each as often as its share says."""
+    weights = np.fromiter(shares.values(), np.float64)
+    return str(rng.choice(list(shares), p=weights / weights.sum()))

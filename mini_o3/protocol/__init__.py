@@ -2,7 +2,7 @@
 
 from mini_o3.protocol.actions import VOID_FAULTS, Action, Answer, Fault, Malformed, Zoom, source_name
 from mini_o3.protocol.dialect import format_action, parse
-from mini_o3.protocol.prompts import VIEW, Pieces, PromptProfile, load_profile
+from mini_o3.protocol.prompts import VIEW, Pieces, PromptProfile, lasting_name, load_profile
 
 __all__ = [
     "VIEW",
@@ -15,6 +15,7 @@ __all__ = [
     "PromptProfile",
     "Zoom",
     "format_action",
+    "lasting_name",
     "load_profile",
     "parse",
     "source_name",

@@ -87,6 +87,11 @@ def load_profile(name: str) -> PromptProfile:
     return PromptProfile(name=folder.name, dialect=dialect, **texts)
 
 
+def lasting_name(name: str) -> str:
+    """The name of a profile that will do from any folder."""
+    return name if (PROMPTS_DIR / name).is_dir() else str(Path(name).resolve())
+
+
 def _sides(size: tuple[int, int] | None) -> dict[str, str]:
     return {} if size is None else {"width": str(size[0]), "height": str(size[1])}
 

@@ -202,9 +202,11 @@ def _save(figure: Any, path: Path) -> None:
     write_atomically(path, lambda part: picture.save(part, "PNG", optimize=True))
 
 
-def _smooth(values: Sequence[float], width: int = 5) -> list[float]:
-    """Mean of the last `width` values."""
-    return [sum(values[max(0, i - width + 1) : i + 1]) / min(i + 1, width) for i in range(len(values))]
+def _smooth(values: Sequence[float | None], width: int = 5) -> list[float]:
+    """Mean of those of the last `width` values that there are; not a number if there is none."""
+    windows = (values[max(0, i - width + 1) : i + 1] for i in range(len(values)))
+    known = ([value for value in window if value is not None] for window in windows)
+    return [mean(window) if window else math.nan for window in known]
 
 
 def _pyplot() -> Any:

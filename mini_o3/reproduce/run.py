@@ -16,7 +16,7 @@ from mini_o3.grpo.watch import alarm
 from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import claim_run, make_folder, read_jsonl, revision, write_json
+from mini_o3.kit.rundir import claim_run, held, make_folder, read_jsonl, revision, write_json
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.vlm import steps_of, weights_hash
 from mini_o3.policies.choose import choose_policy
@@ -73,13 +73,23 @@ def _refuse(suite: Suite, name: str, out: Path) -> None:
         if not (checkpoint := Path(suite.runs[name]["checkpoint"])).is_dir():
             raise UserError(f"{name}: no checkpoint in {checkpoint}; make it, or run others with --only")
         return
-    if not any((out / level / PROTOCOL_FILE).exists() for level in suite.measure.levels):
+    if _ended(settings, out):
         return
+    if any((out / level / PROTOCOL_FILE).exists() for level in suite.measure.levels):
+        gone = steps_of(out / "model") is None
+        why = ", and its weights are not here; to train it again" if gone else " before it had all its steps; to do that"
+        raise UserError(f"{out}: was measured{why}, give another --out")
+    if settings.start and not Path(settings.start).is_dir():
+        raise UserError(f"{name}: no checkpoint in {settings.start} to start from; make it, or run others with --only")
+
+
+def _ended(settings: GrpoConfig, out: Path) -> bool:
+    """Whether a training is over: it has all its steps, or an alarm stopped it."""
     steps = steps_of(out / "model")
     if steps is None:
-        raise UserError(f"{out}: was measured, and its weights are not here; to train it again, give another --out")
-    if steps < settings.steps and not alarm(read_jsonl(out / "metrics.jsonl"), settings):
-        raise UserError(f"{out}: was measured before it had all its steps; to train it further, give another --out")
+        return False
+    rows = [row for row in read_jsonl(out / "metrics.jsonl") if 0 < row["step"] <= steps]  # the first may be of before
+    return steps >= settings.steps or bool(alarm(rows, settings))
 
 
 def _probes(measure: Measurement, out: Path, progress: Callable[[str], Callable[[int, int, str], None]]) -> dict[str, Path]:
@@ -99,7 +109,7 @@ def _trained(suite: Suite, name: str, out: Path, say: Callable[[str], None], tra
     settings = suite.settings(name)
     if settings is None:
         return Path(suite.runs[name]["checkpoint"])
-    if steps_of(out / "model") == settings.steps and _recorded_as(settings, out):
+    if _ended(settings, out) and _recorded_as(settings, out):
         return out / "model"
     say(f"{name}: {settings.steps} steps of reinforcement learning in {out}")
     with training(settings, out) as panel:
@@ -113,10 +123,11 @@ def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, line: Ca
     protocol = Protocol(turns=measure.turns, samples=measure.samples, temperature=measure.temperature, judge="exact")
     judge = make_judge(protocol.judge)
     made = manifest(protocol, policy, f"hf:{model}", found, str(tasks), judge.name)
-    evaluate(
-        found, policy, protocol, judge, out, manifest=made, concurrent=CONCURRENT,
-        report=lambda done, total, accuracy: line(done, total, f"accuracy {accuracy:.3f}"),
-    )  # fmt: skip
+    with held(out):
+        evaluate(
+            found, policy, protocol, judge, out, manifest=made, concurrent=CONCURRENT,
+            report=lambda done, total, accuracy: line(done, total, f"accuracy {accuracy:.3f}"),
+        )  # fmt: skip
 
 
 def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:

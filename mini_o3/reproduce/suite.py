@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mini_o3.evaluate.metrics import LIMITS
 from mini_o3.grpo.config import GrpoConfig
-from mini_o3.kit.config import read_config
+from mini_o3.kit.config import read_config, validated
 from mini_o3.kit.errors import UserError
 
 SUITES = Path(__file__).parents[2] / "configs" / "reproduce"
@@ -26,6 +27,12 @@ class Measurement(_Strict):
     samples: int = Field(8, gt=0, description="episodes per probe: Avg@samples")
     turns: int = Field(32, gt=0)
     temperature: float = Field(1.0, ge=0)
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Measurement:
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError("samples: at temperature 0 they are all the same; give a temperature, or samples = 1")
+        return self
 
 
 class Check(_Strict):
@@ -76,6 +83,11 @@ class Suite(_Strict):
             unknown = sorted({*check.runs, *check.than} - set(self.runs))
             if unknown:
                 raise ValueError(f"check {check.text!r} speaks of runs that there are not: {', '.join(unknown)}")
+            limits = [limit for limit in check.limits if limit != self.measure.turns and limit not in LIMITS]
+            if limits or max(check.limits) > self.measure.turns:
+                raise ValueError(f"check {check.text!r} speaks of limits that are not measured: {limits or check.limits}")
+            if check.level not in self.measure.levels:
+                raise ValueError(f"check {check.text!r} speaks of {check.level} probes, which are not measured")
         return self
 
     def settings(self, run: str) -> GrpoConfig | None:
@@ -99,4 +111,4 @@ def read_suite(name: str, quick: bool = False, folder: Path = SUITES, **measure:
         data["base"] |= suite.quick.get("base", {})
         data["measure"] |= suite.quick.get("measure", {})
     data["measure"] |= {key: value for key, value in measure.items() if value is not None}
-    return Suite(**data)
+    return validated(folder / f"{name}.toml", Suite, data)

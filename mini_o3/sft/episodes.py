@@ -17,6 +17,7 @@ from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes import LEVELS, backgrounds, questions
 from mini_o3.probes.generate import place, training_size
+from mini_o3.probes.levels import drawn
 from mini_o3.probes.scene import FAMILIES, lay_out
 from mini_o3.probes.sprites import COLOURS
 from mini_o3.sft.drill import drill
@@ -64,8 +65,8 @@ class EpisodeData:
         return [*(self._episode(rng, index, empty) for _ in range(_LAYOUTS)), *drills]
 
     def _episode(self, rng: np.random.Generator, index: int, empty: Image.Image) -> Sample:
-        level = LEVELS[_draw(rng, self.levels)]
-        scene = lay_out(rng, level, _draw(rng, self.families), empty.size)
+        level = LEVELS[drawn(rng, self.levels)]
+        scene = lay_out(rng, level, drawn(rng, self.families), empty.size)
         picture = place(rng, scene, empty.copy())
         task = SearchTask(
             f"sft_{index}", questions.ask(rng, scene.goal), scene.answer, level=level.name, size=empty.size,
@@ -79,10 +80,6 @@ class EpisodeData:
         if skip and len(sample.views) - 1 + skip >= self.turns:  # no episode has an observation of that number
             return render_teacher(self.renderer, task, picture, limits, seed, rng, teacher)
         return sample
-
-
-def _draw(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
-    return str(rng.choice(list(shares), p=list(shares.values())))
 
 
 def render_teacher(

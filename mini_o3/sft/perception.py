@@ -19,7 +19,7 @@ from mini_o3.models.nano import NANO_BUDGET
 from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.probes import LEVELS, backgrounds, sight
 from mini_o3.probes.generate import place
-from mini_o3.probes.levels import FIRST_BOX, LEAST_BOX, STEP, VIEW_SIDE, closer_box
+from mini_o3.probes.levels import FIRST_BOX, LEAST_BOX, STEP, VIEW_SIDE, closer_box, drawn
 from mini_o3.probes.scene import FAMILIES, lay_out
 from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES, sprite
 from mini_o3.sft.stutter import stutter
@@ -61,15 +61,14 @@ class PerceptionData:
         rng = stream("perception", self.seed, index)
         if index < self.crowds_until:
             return [self._crowd(rng, sparse=0.0) for _ in range(20)]
-        names, weights = zip(*self.levels, strict=True)
-        level = LEVELS[names[rng.choice(len(names), p=weights)]]
+        level = LEVELS[drawn(rng, dict(self.levels))]
         side = int(rng.integers(1344, 1700))
         aspect = float(np.exp(rng.uniform(-0.5, 0.5)))
         size = (int(side * aspect**0.5), int(side / aspect**0.5))
         empty = backgrounds.paint(rng, size, self.photos if rng.random() < 0.35 else ())
         samples = [self._crowd(rng, sparse=0.7) for _ in range(self.crowds)]
         for _ in range(self.layouts):  # painting a background costs as much as all views of a scene
-            scene = lay_out(rng, level, str(rng.choice(list(self.families), p=list(self.families.values()))), size)
+            scene = lay_out(rng, level, drawn(rng, self.families), size)
             picture = place(rng, scene, empty.copy())
             samples += [self._sample(rng, picture, scene.things, rect) for rect in _rects(rng, scene.things, size)]
         return samples

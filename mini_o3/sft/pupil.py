@@ -14,7 +14,7 @@ from mini_o3.models.nano import NANO_BUDGET, NANO_TURN, PROCESSOR, new_nano
 from mini_o3.models.patches import Patcher
 from mini_o3.models.render import ChatRenderer
 from mini_o3.models.tower import encode_views
-from mini_o3.models.vlm import Vlm, checkpoint_in, load_vlm, save_vlm
+from mini_o3.models.vlm import Vlm, checkpoint_in, keep_less, load_vlm, save_vlm
 from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES
 from mini_o3.sft.batch import Batch, CellHead, count
 from mini_o3.sft.config import TrainConfig
@@ -40,13 +40,13 @@ class Pupil(torch.nn.Module):
         if config.freeze_vision:
             self.model.model.visual.requires_grad_(False)
         if config.gradient_checkpointing:
-            self.model.gradient_checkpointing_enable()
+            keep_less(self.model)
         self.kinds = _token_kinds(self.vlm.renderer.tokenizer)
 
     def save(self, out: Path, step: int) -> None:
-        """Write `out/model`, a checkpoint, and the head beside it."""
-        save_vlm(self.vlm, out / "model", {"step": step})
+        """Write the head, and then `out/model`, a checkpoint, which says of what step both are."""
         write_atomically(out / HEAD_FILE, lambda path: save_file(self.cell_head.state_dict(), path))
+        save_vlm(self.vlm, out / "model", {"step": step})
 
     def forward(self, batch: Batch, tally: dict[str, float], cells_only: bool = False) -> torch.Tensor:
         """Loss of a micro-batch as its part of the step's mean, over learnt tokens and over cells; adds to `tally`."""

@@ -24,8 +24,8 @@ def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], 
     def source(pupil: Pupil) -> tuple[Source, int]:
         vlm = pupil.vlm
         if config.episodes:
-            vlm.budget = budget_of(vlm, config.max_pixels)
             profile = load_profile(vlm.profile or "search")
+            vlm.budget = budget_of(vlm, profile, config.max_pixels)
             recorded = RecordedEpisodes.read(
                 vlm.renderer, vlm.budget, profile, config.seed, Path(config.episodes), config.context_tokens
             )

@@ -11,12 +11,14 @@ import math
 import os
 import shutil
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from torch.utils.data import Dataset, SequentialSampler, get_worker_info
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerControl, TrainerState
@@ -25,6 +27,7 @@ from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, held, make_folder
 from mini_o3.kit.signals import leave_signals_to_the_parent, stop_signals
+from mini_o3.models.vlm import steps_of
 from mini_o3.sft.batch import CellHead, collate, micro_batches
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.perception import Sample
@@ -46,14 +49,15 @@ def train(
     """Train and leave a checkpoint directory `out/model` that `--policy hf:out/model` can use.
 
     Goes on from the last whole state under `out/states`. `make_source` gives the samples of data index i for any i, and how
-    many indices a round has (0: no end); step k takes indices k * scenes .. (k + 1) * scenes - 1, so a resumed run sees the
-    same data.
+    many indices a round has (0: no end); step k on process p of P takes `scenes` indices from (k * P + p) * scenes on, so a
+    resumed run sees the same data.
 
     Raises:
-        UserError: `out` holds a run with another configuration, a model without its states, or another process at work.
+        UserError: `out` holds a run with another configuration, a model without its states, or another process at work;
+            or the data or the loss is not what can be learnt from.
     """
-    with held(make_folder(out)) if int(os.environ.get("RANK", "0")) == 0 else nullcontext():
-        return _train(config, make_source, out, report, stop_after)
+    with held(make_folder(out)) if _is_main() else nullcontext():
+        return _train(config, make_source, out, report if _is_main() else lambda line: None, stop_after)
 
 
 def _train(
@@ -63,30 +67,49 @@ def _train(
     report: Callable[[str], None],
     stop_after: int | None,
 ) -> Path:
-    claim_run(out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(TrainConfig))
     torch.set_num_threads(config.threads)
     pupil = Pupil(config)
     source, count = make_source(pupil)
-    steps = config.steps or math.ceil(count * config.epochs / config.scenes)
-    last = last_state(out)
+    scenes = config.scenes * int(os.environ.get("WORLD_SIZE", "1"))
+    steps = config.steps or math.ceil(count * config.epochs / scenes)
+    if _is_main():  # only now, so that nothing is claimed for settings that cannot be run
+        claim_run(out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(TrainConfig))
+    trainer = Imitator(pupil, _Indexed(source, steps * scenes, count), out, steps)
+    with trainer.accelerator.main_process_first():  # which removes what is not whole
+        last = last_state(out)
     done = int(last.name.rpartition("-")[2]) if last else 0
     end = min(steps, stop_after or steps)
     if last is None and (out / "model").exists():
         raise UserError(f"{out}: holds a model, but no state to go on from; give another --out folder")
-    cut_log(out / "metrics.jsonl", done)
-    if last and done >= end and (out / "model").is_dir():
+    if _is_main():
+        cut_log(out / "metrics.jsonl", done)
+    if last and done >= end:
+        if _is_main() and steps_of(out / "model") != done:  # a kill came between state and model
+            trainer._load_from_checkpoint(str(last))
+            pupil.save(out, done)
         report(f"{out}: is at step {done} of {steps} already")
         return out / "model"
-    trainer = Imitator(pupil, _Indexed(source, steps * config.scenes, count), out, steps)
     with stop_signals() as stopping:
         watch = _Watch(trainer, out, report, lambda step: stopping() or step >= end)
         trainer.add_callback(watch)
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        except BaseException as error:
+            # Its frames hold the data workers, which wait to be told that it is over, and Python at its end waits for them.
+            traceback.clear_frames(error.__traceback__)
+            raise
     done = trainer.state.global_step
-    pupil.save(out, done)
+    if _is_main():
+        pupil.save(out, done)
+    trainer.accelerator.wait_for_everyone()
     if done < steps:
         report(f"stopped at step {done} of {steps}, saved; run the same command again to go on")
     return out / "model"
+
+
+def _is_main() -> bool:
+    """Whether this is the first process of a `torchrun`, or the only one."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def last_state(out: Path) -> Path | None:
@@ -104,7 +127,7 @@ def last_state(out: Path) -> Path | None:
 class Imitator(Trainer):
     """transformers' Trainer over lists of samples of any length: one step is one list, read in micro-batches."""
 
-    def __init__(self, pupil: Pupil, data: Dataset[list[Sample]], out: Path, steps: int) -> None:
+    def __init__(self, pupil: Pupil, data: _Indexed, out: Path, steps: int) -> None:
         config = pupil.settings
         self.config, self.steps, self.tally = config, steps, dict[str, float]()
         optimiser = config.optimiser_of(pupil)
@@ -118,7 +141,7 @@ class Imitator(Trainer):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: config.rate(step, steps))
         super().__init__(
             pupil, arguments, train_dataset=data, optimizers=(optimiser, schedule),
-            data_collator=lambda lists: {"samples": [sample for samples in lists for sample in samples]},
+            data_collator=_together,
         )  # fmt: skip
         self.remove_callback(PrinterCallback)
 
@@ -126,6 +149,8 @@ class Imitator(Trainer):
         return SequentialSampler(self.train_dataset)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        if "error" in inputs:
+            raise inputs["error"]
         model.train()
         samples, pupil = inputs["samples"], self.accelerator.unwrap_model(model)
         tally = {"samples": float(len(samples)), "learn": sum(sum(sample.learn) for sample in samples)}
@@ -140,7 +165,8 @@ class Imitator(Trainer):
                 self.accelerator.backward(loss)
             total += loss.detach()
         if not math.isfinite(float(total)):
-            raise AssertionError(f"the loss is {float(total)} at step {self.state.global_step}: {tally}")
+            step = self.state.global_step + 1
+            raise UserError(f"the loss is {float(total)} in step {step}; the last state is kept, lower the learning rate")
         self.tally = tally
         return total
 
@@ -154,8 +180,8 @@ class Imitator(Trainer):
         (model or self.model).load_state_dict(state)
 
 
-class _Indexed(Dataset[list[Sample]]):
-    """A pure function of the index as a torch dataset."""
+class _Indexed(Dataset[list[Sample] | UserError]):
+    """A pure function of the index as a torch dataset; bad data is a value, for who is raised to in a worker is not heard."""
 
     def __init__(self, source: Source, count: int, round_: int) -> None:
         self.source, self.count, self.round = source, count, round_
@@ -163,11 +189,22 @@ class _Indexed(Dataset[list[Sample]]):
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> list[Sample]:
+    def __getitem__(self, index: int) -> list[Sample] | UserError:
         if get_worker_info() is not None:
             torch.set_num_threads(1)
             leave_signals_to_the_parent()
-        return self.source(index % self.round if self.round else index)
+        try:
+            return self.source(index % self.round if self.round else index)
+        except UserError as error:
+            return error
+
+
+def _together(items: list[list[Sample] | UserError]) -> dict[str, Any]:
+    """The samples of all items as one list, or the error of one."""
+    for item in items:
+        if isinstance(item, UserError):
+            return {"error": item}
+    return {"samples": [sample for item in items if not isinstance(item, UserError) for sample in item]}
 
 
 class _Watch(TrainerCallback):
@@ -186,17 +223,21 @@ class _Watch(TrainerCallback):
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         step, config = state.global_step, self.config
         self.tallies.append(self.trainer.tally)
-        done = self.stop(step)
+        done = self._agree(self.stop(step))
         if (step % config.log_every == 0 or done) and state.is_world_process_zero:
             seconds = time.monotonic() - self.began
             row = _summary(step, config.rate(step - 1, self.trainer.steps), self.tallies, seconds)
             append_jsonl(self.out / "metrics.jsonl", row)
             self.report(_progress(row, self.trainer.steps, seconds / (step - self.first)))
             self.tallies = []
-        if done or time.monotonic() - self.saved > config.save_minutes * 60:
+        if done or self._agree(time.monotonic() - self.saved > config.save_minutes * 60):
             control.should_save = True
             self.saved = time.monotonic()
         control.should_training_stop = done
+
+    def _agree(self, want: bool) -> bool:
+        """Whether any process wants to; all save and stop together."""
+        return any(gather_object([want])) if self.trainer.accelerator.num_processes > 1 else want
 
 
 def _summary(step: int, rate: float, tallies: list[dict[str, float]], seconds: float) -> dict[str, Any]:

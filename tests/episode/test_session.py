@@ -95,9 +95,13 @@ def test_any_sequence_of_actions_keeps_the_books(size, limits, sequence):
         (Limits(turns=2, images=1, context_tokens=1), zoom(), StopReason.IMAGE_LIMIT),
         (Limits(turns=2, images=2, context_tokens=1), zoom(), StopReason.CONTEXT_LIMIT),
         (Limits(turns=2, images=2, context_tokens=100), zoom(), None),
-        (Limits(turns=2, images=1, context_tokens=1), NOWHERE, None),  # nothing wanted that could be shown
-        (Limits(turns=2, images=1, context_tokens=1), BAD, None),
-        (Limits(turns=2, images=1, context_tokens=1, void_retries=1), VOID, None),
+        (Limits(turns=2, images=1, context_tokens=51), NOWHERE, None),  # nothing wanted that could be shown
+        (Limits(turns=2, images=1, context_tokens=51), BAD, None),
+        (Limits(turns=2, images=1, context_tokens=51, void_retries=1), VOID, None),
+        (Limits(turns=2, images=1, context_tokens=50), NOWHERE, StopReason.CONTEXT_LIMIT),  # full
+        (Limits(turns=2, images=1, context_tokens=50), BAD, StopReason.CONTEXT_LIMIT),
+        (Limits(turns=2, images=1, context_tokens=50, void_retries=1), VOID, StopReason.CONTEXT_LIMIT),
+        (Limits(turns=2, images=1, context_tokens=50, void_retries=0), VOID, StopReason.VOID),
     ],
 )
 def test_limits_are_checked_in_the_written_order(limits, action, reason):

@@ -4,17 +4,16 @@ import io
 import json
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from accelerate import Accelerator
-from helpers import command, environment, mini_o3
+from helpers import command, environment, mini_o3, play, two_processes
 from rich.console import Console
 from safetensors.torch import load_file
 
@@ -24,14 +23,18 @@ from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.panel import Panel, sparkline
 from mini_o3.grpo.questions import VALIDATION_SEEDS, FreshProbes, validation_probe
 from mini_o3.grpo.train import Trainer, train
-from mini_o3.grpo.watch import alarm
+from mini_o3.grpo.watch import alarm, count, rates, starved
 from mini_o3.judge import CORRECT, unjudged
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import held
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.policies.local import Local
-from mini_o3.probes import TRAINING_SEEDS
+from mini_o3.policies.teacher import Teacher
+from mini_o3.probes import TRAINING_SEEDS, make_probe
+from mini_o3.protocol import load_profile
+from mini_o3.protocol.dialects import load_dialect
+from mini_o3.protocol.prompts import PROMPTS_DIR
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = """
@@ -110,7 +113,7 @@ def test_the_search_for_such_questions_ends():
 
 
 def row(step, zooms=2.0, over_turn=0.2):
-    return {"step": step, "zooms": zooms, "over_turn": over_turn}
+    return {"step": step, "zooms": zooms, "over_turn": over_turn, "learnt": 4}
 
 
 def test_alarms():
@@ -122,6 +125,40 @@ def test_alarms():
     assert alarm([*healthy, *(row(9 + i, over_turn=0.95) for i in range(3))], config).startswith("drift: 95%")
     assert alarm([row(i, over_turn=0.95) for i in range(9)], config) is None  # it never was otherwise
     assert alarm([row(0, zooms=0.0)] * 2, config) is None
+
+
+def test_steps_that_teach_nothing_do_not_go_on_for_ever(tmp_path, monkeypatch):
+    config = settings(patience=3, steps=9, validate_every=0)
+    unjudged = {**row(1), "learnt": 0, "unjudged": 8, "rollouts": 8}
+    easy = {**unjudged, "unjudged": 2}
+    assert starved([unjudged] * 2, config) is None
+    assert starved([unjudged, unjudged, {**easy, "learnt": 1}], config) is None
+    assert starved([unjudged] * 3, config).startswith(
+        "no rollout of the last 3 steps could be judged; see that the judge (exact)"
+    )
+    assert starved([unjudged, easy, unjudged], config).startswith("no question of the last 3 steps taught anything")
+
+    def judge_is_down(self):
+        self.step += 1
+        self.rows.append({**unjudged, "step": self.step})
+        return self.rows[-1]
+
+    monkeypatch.setattr(Trainer, "advance", judge_is_down)
+    said = []
+    for _ in range(2):  # and who mends the judge can go on
+        train(config, tmp_path / "out", say=said.append)
+    assert [line.split(":")[0] for line in said] == ["stopped at step 3", "stopped at step 6"]
+
+
+def test_a_step_that_nobody_could_judge_has_no_reward():
+    seen = rates(count([], 3), 3)
+    assert (seen["rollouts"], seen["reward"]) == (0, None)
+    probe = make_probe(3, "easy", size=(900, 900))
+    episode = play(Teacher([probe.task]), probe.picture, probe.task, limits=Limits(turns=2))
+    rollout = SimpleNamespace(reward=None, episode=episode)
+    group = SimpleNamespace(rollouts=[rollout, rollout], advantages=None)
+    seen = rates(count([group], 3), 3)
+    assert (seen["rollouts"], seen["unjudged"], seen["reward"], seen["turns"]) == (2, 2, None, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +174,8 @@ def test_settings_that_make_no_sense_are_refused(changes, named):
 def test_levels_must_be_shares():
     with pytest.raises(UserError, match="shares"):
         FreshProbes(1, {"easy": 0.5})
+    thirds = FreshProbes(1, dict.fromkeys(("easy", "medium", "hard"), 0.3333333))  # as people write them
+    assert {thirds(index).task.level for index in range(12)} == {"easy", "medium", "hard"}
 
 
 def test_validation_and_training_share_no_probe():
@@ -150,20 +189,27 @@ def test_the_panel_shows_all_that_is_watched_as_a_line_where_there_is_no_termina
         "reward": 0.501, "answered": 0.502, "over_turn": 0.503, "void": 0.504, "malformed": 0.505, "zooms": 0.506,
         "turns": 0.507, "entropy": 0.508, "clipped": 0.509, "grad_norm": 0.511,
     }  # fmt: skip
-    full = watched | {"step": 3, "kept": 4, "asked": 9, "learnt": 20, "histogram": [1, 0, 3]}
+    full = watched | {
+        "step": 3, "kept": 4, "asked": 9, "learnt": 20, "histogram": [1, 0, 3], "rollouts": 36, "unjudged": 5,
+    }  # fmt: skip
     with Panel(settings(), tmp_path, said.append) as panel:
-        panel.show(full | {"step": 2, "validation": {"hard": None, "easy": 0.5}}, "2.0 s/step, 2 min left")
+        panel.show(full | {"step": 1, "reward": None, "unjudged": 36}, "2.0 s/step, 3 min left")
+        panel.show(full | {"step": 2, "unjudged": 0, "validation": {"hard": None, "easy": 0.5}}, "2.0 s/step, 2 min left")
         panel.show(full | {"validation": {"hard": 0.25, "easy": None, "medium": 0.75}}, "2.0 s/step, 1 min left")
         drawn = panel._picture("now")
     console = Console(width=140, file=io.StringIO())
     console.print(drawn)
     picture = console.file.getvalue()
+    assert "reward - " in said[0]
+    assert "unjudged 36/36" in said[0]
+    assert "unjudged" not in said[1]
+    assert "not judged  5 of 36 rollouts" in picture
     for name, value in watched.items():
-        assert f"{name} {value}" in said[1]
+        assert f"{name} {value}" in said[2]
         assert str(value) in picture
-    assert "step 3/9" in said[1]
-    assert "hard 0.25" in said[1]
-    assert "kept 4/9" in said[1]
+    assert "step 3/9" in said[2]
+    assert "hard 0.25" in said[2]
+    assert "kept 4/9" in said[2]
     assert "1: 1  3: 3" in picture  # how many rollouts took how many turns
     assert "validation hard  0.250" in picture
     assert "validation easy  0.500" in picture  # as it was when there was a judge
@@ -242,19 +288,8 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(unbroken):
     same_run(unbroken / "unbroken", broken, shipped())
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 def test_two_processes_learn_what_one_learns(unbroken):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1",
-              "--master_port", str(free_port()), "--redirects", "3", "--log_dir", "logs", "-m", "mini_o3"]  # fmt: skip
-    done = subprocess.run(
-        [*launch, "train", "grpo", "--config", "tiny.toml", "--out", "both"], cwd=unbroken,
-        env=environment(OMP_NUM_THREADS="1"), capture_output=True, text=True, timeout=250,
-    )  # fmt: skip
+    done = two_processes("train", "grpo", "--config", "tiny.toml", "--out", "both", cwd=unbroken)
     assert done.returncode == 0, done.stdout + done.stderr
     said = {path.parent.name: path.read_text() for path in (unbroken / "logs").rglob("stderr.log")}
     assert set(said) == {"0", "1"}
@@ -305,6 +340,7 @@ def test_another_config_in_the_same_folder_is_refused(unbroken):
     [
         ("start = 'nowhere'", "nowhere"),
         ("max_pixels = 100", "max_pixels 100"),
+        ("turn_cost = 0.5", "turn_cost (0.5) x turns (5) must be less than being right is worth, 1"),
         ("tasks = 'nothing'", "nothing"),
         ("judge = 'gut'", "'gut' is no judge"),
         ("prompts = 'unheard'", "unheard"),
@@ -429,3 +465,22 @@ def test_a_model_whose_state_is_elsewhere_is_not_trained_over(tmp_path, monkeypa
 def _written(path, text):
     path.write_text(text)
     return path
+
+
+def test_a_checkpoint_without_settings_is_asked_with_what_it_learnt_with(tmp_path, monkeypatch):
+    """As one from elsewhere is: prompts in a folder, in another dialect, which has views of its own size."""
+    foreign = shutil.copytree(NANO_DIR, tmp_path / "foreign")
+    (foreign / "mini_o3.json").unlink()
+    prompts = shutil.copytree(PROMPTS_DIR / "deepeyes", tmp_path / "mine")
+    (prompts / "dialect.txt").write_text("deepeyes")
+    monkeypatch.chdir(tmp_path)
+    config = settings(start="foreign", prompts="mine", max_tokens=77, validate_every=0)
+    trainer = Trainer(config, tmp_path / "out", None, Accelerator(cpu=True))
+    trainer.save()
+    monkeypatch.chdir("/")
+    loaded = Local.load(str(tmp_path / "out" / "model"), "mine")
+    assert load_dialect("deepeyes").budget is not None
+    assert loaded.budget == trainer.policy.budget == replace(load_dialect("deepeyes").budget, multiple=28)
+    assert loaded.profile == trainer.policy.profile == load_profile(str(prompts))
+    assert loaded.sampling.max_tokens == trainer.policy.sampling.max_tokens == 77
+    assert Local.load(str(foreign), "foreign", profile=load_profile(str(prompts))).budget == loaded.budget

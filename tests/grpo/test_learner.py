@@ -25,11 +25,13 @@ from mini_o3.policies import local
 from mini_o3.policies.local import Local
 
 EXACT = make_judge("exact")
-CONFIG = GrpoConfig(seed=1, steps=1, groups=2, rollouts=4, turns=4, updates=1, max_tokens=96, lr=1e-9, micro_tokens=2000)
+CONFIG = GrpoConfig(
+    seed=1, steps=1, groups=2, rollouts=4, turns=4, updates=1, max_tokens=96, lr=1e-9, micro_tokens=2000, temperature=0.6
+)
 
 
 def roller(vlm, judge=EXACT, **changes):
-    policy = Local(vlm, "nano", slots=8, sampling=Sampling(temperature=1.0, max_tokens=96))
+    policy = Local(vlm, "nano", slots=8, sampling=Sampling(temperature=CONFIG.temperature, max_tokens=96))
     settings = {
         "policy": policy, "judge": judge, "questions": FreshProbes(1, {"easy": 1.0}), "limits": Limits(turns=4),
         "rollouts": 4, "masking": Masking(), "turn_cost": 0.0, "at_once": 8, "seed": 1,
@@ -92,6 +94,7 @@ def reference(vlm, groups, normaliser="completed", token_mean="rollout"):
                 input_ids=ids, pixel_values=rows, image_grid_thw=grids, use_cache=False,
                 mm_token_type_ids=(ids == vlm.renderer.image_pad).long(),
             ).logits[0]  # fmt: skip
+            logits = logits / CONFIG.temperature
             logits[:, list(vlm.renderer.forbidden)] = -torch.inf
             terms = []
             for place, (wrote, old) in enumerate(zip(episode.token_mask, episode.token_log_probs, strict=True)):

@@ -103,3 +103,10 @@ def test_a_run_names_all_code_that_was_at_work_in_order(tmp_path, monkeypatch):
         monkeypatch.setattr(rundir, "revision", lambda code=code: code)
         claim_run(tmp_path, {"lr": 1.0})
     assert json.loads((tmp_path / "config.json").read_text()) == {"config": {"lr": 1.0}, "revision": "aaa, bbb+, aaa"}
+
+
+def test_a_checkpoint_is_no_run_folder(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
+    with pytest.raises(UserError, match=r"holds a config.json that no run wrote; give another --out"):
+        claim_run(tmp_path, {"lr": 1.0})
+    assert json.loads((tmp_path / "config.json").read_text()) == {"model_type": "qwen2_5_vl"}

@@ -42,7 +42,7 @@ def full_logits(vlm, episode, picture):
     return out.logits[0]
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("temperature", [0.0, 0.6])
 def test_logits_of_many_conversations_with_the_cache_kept_equal_a_full_reencode_of_each(nano, monkeypatch, temperature):
     """Three pictures, the first of them twice, four at a time, prompts read in small pieces, a fifth that has to wait."""
     seen, foreseen = {}, []

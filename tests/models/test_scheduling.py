@@ -2,19 +2,21 @@
 
 import asyncio
 import json
+import re
 import shutil
 
 import pytest
 import torch
 from helpers import play
 
-from mini_o3.episode import Limits, run_episode
+from mini_o3.episode import Limits, StopReason, run_episode
 from mini_o3.kit.errors import UserError
 from mini_o3.models import vlm as module
 from mini_o3.models.engine import Engine, engine, views
 from mini_o3.models.nano import NANO_DIR
-from mini_o3.models.render import Rendered
+from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.models.sampling import Sampling
+from mini_o3.models.tokenizer import build_tokenizer
 from mini_o3.models.vlm import compute_dtype, load_vlm, save_vlm
 from mini_o3.policies.local import Local
 from mini_o3.probes import make_probe
@@ -198,3 +200,40 @@ def test_a_checkpoint_without_settings_for_pictures_is_refused(tmp_path):
     (tmp_path / "bare" / "preprocessor_config.json").unlink()
     with pytest.raises(UserError, match=r"preprocessor_config\.json is missing"):
         load_vlm(tmp_path / "bare")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n"),  # what git leaves without LFS
+        ("model.safetensors", None),  # the first half
+        ("mini_o3.json", b'{"step'),
+        ("mini_o3.json", b'{"budget": {"pixels": 3}}'),
+        ("config.json", b"{"),
+    ],
+)
+def test_a_checkpoint_that_is_not_whole_is_one_line(tmp_path, file, content):
+    folder = shutil.copytree(NANO_DIR, tmp_path / "half")
+    whole = (folder / file).read_bytes()
+    (folder / file).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(UserError, match=r"half: cannot be loaded .*; is the checkpoint complete\?") as caught:
+        load_vlm(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_question_that_does_not_fit_into_the_context_is_not_read(nano):
+    probe = make_probe(3, "easy", size=(900, 900))
+    policy = Local(nano, "nano", sampling=Sampling(max_tokens=20))
+    policy.context_tokens = 40
+    episode = play(policy, probe.picture, probe.task)
+    assert (episode.stop, episode.num_turns) == (StopReason.POLICY_ERROR, 0)
+    assert re.fullmatch(r"the question and its view take \d\d tokens of 40; lower max_pixels", episode.error)
+
+
+def test_the_other_end_of_qwen_ends_a_turn_too():
+    renderer = ChatRenderer(build_tokenizer())
+    end = renderer.tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    assert renderer.ended([5, end], ())
+    assert renderer.ended([5, renderer.im_end], ())
+    assert not renderer.ended([5], ())
+    assert renderer.closing([5, end]).ids[0] == renderer.im_end  # the layout stays whole

@@ -157,10 +157,10 @@ def quietly(said):
     return {"say": said.append, "progress": lambda what: lambda *_: None, "training": Silent}
 
 
-def small_suite(folder):
+def small_suite(folder, more=""):
     from mini_o3.models.nano import NANO_DIR
 
-    (folder / "small.toml").write_text(SMALL.replace("CHECKPOINT", str(NANO_DIR)))
+    (folder / "small.toml").write_text(SMALL.replace("CHECKPOINT", str(NANO_DIR)).replace("[base]", f"[base]\n{more}"))
     return read_suite("small", folder=folder)
 
 
@@ -247,9 +247,10 @@ def test_what_was_measured_is_not_trained_further_nor_passed_off_as_it(tmp_path)
     from mini_o3.grpo.train import train
     from mini_o3.reproduce.run import _reports, run_suite
 
-    small, out = small_suite(tmp_path), tmp_path / "out"
+    small, out = small_suite(tmp_path, "validate_every = 1\nvalidate_probes = 1\npatience = 1"), tmp_path / "out"
     run_suite(small, out, only="trained", **quietly([]))
     weights = (out / "trained" / "model" / "model.safetensors").read_bytes()
+    assert json.loads((out / "trained" / "metrics.jsonl").read_text().splitlines()[0]).keys() == {"step", "validation"}
     longer = small.model_copy(update={"base": {**small.base, "steps": 2}})
     with pytest.raises(UserError, match=r"trained: was measured before it had all its steps; .* give another --out"):
         run_suite(longer, out, only="trained", **quietly([]))
@@ -268,7 +269,34 @@ def test_a_missing_checkpoint_is_named_before_anything_is_measured(tmp_path):
     gone = small.model_copy(update={"runs": {**small.runs, "shipped": {"checkpoint": "nowhere/model"}}})
     with pytest.raises(UserError, match="shipped: no checkpoint in nowhere/model"):
         run_suite(gone, tmp_path / "out", **quietly([]))
+    unborn = small.model_copy(update={"base": {**small.base, "start": "nowhere"}})
+    with pytest.raises(UserError, match="trained: no checkpoint in nowhere to start from; make it"):
+        run_suite(unborn, tmp_path / "out", **quietly([]))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (('level = "easy"', 'level = "hard"'), "speaks of hard probes, which are not measured"),
+        (("limits = [3]", "limits = [2, 5]"), "speaks of limits that are not measured"),
+        (("turns = 3", "turns = 3\ntemperature = 0"), "samples: at temperature 0 they are all the same"),
+        (("bound = -1.0", "bound = -1.0\n[quick.measure]\nprobe = 1"), "measure.probe: there is no such setting"),
+    ],
+)
+def test_a_suite_that_cannot_be_decided_or_measured_is_one_line(tmp_path, edit, said):
+    assert edit[0] in SMALL
+    (tmp_path / "small.toml").write_text(SMALL.replace("CHECKPOINT", "somewhere").replace(*edit))
+    with pytest.raises(UserError, match=said) as caught:
+        read_suite("small", quick=True, folder=tmp_path)
+    assert "small.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_where_the_folder_should_be_is_one_line(tmp_path):
+    (tmp_path / "out").write_text("")
+    done = mini_o3("reproduce", "over_turn_masking", "--quick", "--out", tmp_path / "out", cwd=Path(__file__).parents[2])
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
 
 
 def test_nothing_is_claimed_where_nothing_is_right():

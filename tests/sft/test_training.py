@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import mini_o3
+from helpers import mini_o3, two_processes
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -391,3 +393,73 @@ def test_an_episode_that_is_too_long_ends_with_the_last_turn_that_fits(imitated)
         assert short.ids == (full.ids if kept == len(ends) else full.ids[:end])
         assert len(short.learn) == len(short.ids)
         assert len(short.views) == kept  # the picture, and what each turn before the last was answered with
+
+
+def test_two_processes_share_the_rounds_and_leave_one_model(imitated):
+    folder, _ = imitated
+    done = two_processes(
+        "train", "sft", "--config", "small.toml", "--start", "tiny", "--episodes", "episodes", "--out", "both", cwd=folder
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [json.loads(line) for line in (folder / "both" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 2  # three rounds over five episodes, four at a time on each
+    assert last_state(folder / "both").name == "checkpoint-2"
+    said = {path.parent.name: path.read_text() for path in (folder / "logs").rglob("stdout.log")}
+    assert ("step 2/2" in said["0"], "step" in said["1"]) == (True, False)
+    again = mini_o3(
+        "train", "sft", "--config", "small.toml", "--start", "tiny", "--episodes", "episodes", "--out", "both",
+        "--steps", "2", cwd=folder,
+    )  # fmt: skip
+    assert "is at step 2 of 4 already" in again.stdout  # one process alone would take four
+
+
+def test_a_model_older_than_the_last_state_is_written_anew(imitated):
+    """As a kill leaves it that comes between the two."""
+    folder, _ = imitated
+    model, head = folder / "run" / "model", folder / "run" / "cell_head.safetensors"
+    kept = {name: value.clone() for name, value in load_file(model / "model.safetensors").items()}
+    kept_head = head.read_bytes()
+    again = ("train", "sft", "--config", "small.toml", "--start", "tiny", "--episodes", "episodes", "--out", "run")
+    shutil.copy(folder / "tiny" / "model.safetensors", model / "model.safetensors")
+    head.unlink()
+    for settings in ('{"step": 1}', '{"st', None):
+        (model / "mini_o3.json").write_text(settings) if settings else shutil.rmtree(model)
+        done = mini_o3(*again, "--steps", "2", cwd=folder)
+        assert "is at step 2 of 4 already" in done.stdout, done.stderr
+        found = load_file(model / "model.safetensors")
+        assert all(torch.equal(kept[name], found[name]) for name in kept)
+        assert head.read_bytes() == kept_head
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (("epochs = 3", "epochs = 3\nworkers = 2"), "gone.jpg"),
+        (("adam_lr = 1e-5", "adam_lr = 1e30"), r"the loss is (nan|inf) in step \d; .* lower the learning rate"),
+    ],
+    ids=["a picture that is not there", "a rate that is too high"],
+)
+def test_what_goes_wrong_in_training_ends_it_with_one_line_though_workers_make_the_data(imitated, tmp_path, edit, said):
+    folder, _ = imitated
+    (tmp_path / "small.toml").write_text((folder / "small.toml").read_text().replace(*edit).replace("warmup_share = 0.1", ""))
+    shutil.copytree(folder / "episodes", tmp_path / "episodes")
+    shutil.copytree(folder / "probes", tmp_path / "probes")
+    if said == "gone.jpg":
+        rows = (tmp_path / "episodes" / "episodes.jsonl").read_text().splitlines()
+        changed = [{**json.loads(row), "picture": "probes/gone.jpg"} for row in rows]
+        (tmp_path / "episodes" / "episodes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in changed))
+    done = mini_o3(
+        "train", "sft", "--config", "small.toml", "--start", folder / "tiny", "--episodes", "episodes", "--out", "run",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert re.search(said, done.stderr)
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_settings_that_cannot_be_run_claim_no_folder(imitated, tmp_path):
+    folder, _ = imitated
+    for more in (("--start", "nowhere"), ("--start", folder / "tiny", "--episodes", "nowhere")):
+        done = mini_o3("train", "sft", "--config", folder / "small.toml", *more, "--out", "run", cwd=tmp_path)
+        assert (done.returncode, "nowhere" in done.stderr) == (2, True), done.stderr
+        assert not (tmp_path / "run" / "config.json").exists()
