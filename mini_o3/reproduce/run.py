@@ -12,7 +12,7 @@ from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol, manifest
 from mini_o3.evaluate.run import evaluate
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.train import Report, train
-from mini_o3.grpo.watch import alarm
+from mini_o3.grpo.watch import alarm, starved
 from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
@@ -84,12 +84,12 @@ def _refuse(suite: Suite, name: str, out: Path) -> None:
 
 
 def _ended(settings: GrpoConfig, out: Path) -> bool:
-    """Whether a training is over: it has all its steps, or an alarm stopped it."""
+    """Whether a training is over: it has all its steps, or was stopped by an alarm or since it learnt nothing."""
     steps = steps_of(out / "model")
     if steps is None:
         return False
     rows = [row for row in read_jsonl(out / "metrics.jsonl") if 0 < row["step"] <= steps]  # the first may be of before
-    return steps >= settings.steps or bool(alarm(rows, settings))
+    return steps >= settings.steps or bool(alarm(rows, settings) or starved(rows, settings))
 
 
 def _probes(measure: Measurement, out: Path, progress: Callable[[str], Callable[[int, int, str], None]]) -> dict[str, Path]:

@@ -358,3 +358,21 @@ def test_a_folder_with_something_in_it_needs_resume(tmp_path):
     done = mini_o3("reproduce", "readings", "--only", "surprise", cwd=tmp_path)
     assert done.returncode == 2
     assert "choose one of all_batch" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "over"),
+    [({}, False), ({"zooms": 0.0}, True), ({"learnt": 0}, True)],
+    ids=["it only lacks steps", "it looked no more", "it learnt nothing more"],
+)
+def test_a_training_that_was_stopped_for_good_is_not_gone_on_with(tmp_path, change, over):
+    from mini_o3.grpo.config import GrpoConfig
+    from mini_o3.reproduce.run import _ended
+
+    row = {"zooms": 2.0, "over_turn": 0.2, "learnt": 4, "unjudged": 0, "rollouts": 8, **change}
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mini_o3.json").write_text('{"step": 2}')
+    rows = [{"step": 0, "validation": {"easy": 0.5}}, *({"step": step, **row} for step in (1, 2))]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert _ended(GrpoConfig(seed=1, steps=9, patience=2), tmp_path) is over
+    assert _ended(GrpoConfig(seed=1, steps=2, patience=2), tmp_path) is True
