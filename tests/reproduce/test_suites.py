@@ -247,7 +247,7 @@ def test_what_was_measured_is_not_trained_further_nor_passed_off_as_it(tmp_path)
     from mini_o3.grpo.train import train
     from mini_o3.reproduce.run import _reports, run_suite
 
-    small, out = small_suite(tmp_path, "validate_every = 1\nvalidate_probes = 1\npatience = 1"), tmp_path / "out"
+    small, out = small_suite(tmp_path, "validate_every = 1\nvalidate_probes = 1\npatience = 2"), tmp_path / "out"
     run_suite(small, out, only="trained", **quietly([]))
     weights = (out / "trained" / "model" / "model.safetensors").read_bytes()
     assert json.loads((out / "trained" / "metrics.jsonl").read_text().splitlines()[0]).keys() == {"step", "validation"}
