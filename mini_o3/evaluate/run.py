@@ -19,7 +19,7 @@ from mini_o3.judge import Judge
 from mini_o3.judge.folder import Asked, ask_judge, judge_folder
 from mini_o3.judge.record import VERDICTS_FILE, read_verdicts, verdict_row
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, write_json
+from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, same, write_json
 from mini_o3.vision import open_picture
 
 #: What may differ between two starts of one evaluation.
@@ -111,7 +111,7 @@ def claim(out: Path, manifest: dict[str, Any]) -> None:
     path = out / PROTOCOL_FILE
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
-        changed = sorted(k for k in {*kept, *manifest} if k not in _FREE and kept.get(k) != manifest.get(k))
+        changed = sorted(k for k in {*kept, *manifest} if k not in _FREE and not same(kept.get(k), manifest.get(k)))
         if changed:
             raise UserError(f"{out}: holds an evaluation with other settings ({', '.join(changed)}); give another --out")
     else:

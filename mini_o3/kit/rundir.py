@@ -110,12 +110,22 @@ def claim_run(
         if "config" not in record:
             raise UserError(f"{out}: holds a config.json that no run wrote; give another --out folder")
         kept = {**defaults, **record["config"]}
-        changed = sorted(key for key in {*kept, *settings} if key not in free and kept.get(key) != settings.get(key))
+        changed = sorted(key for key in {*kept, *settings} if key not in free and not same(kept.get(key), settings.get(key)))
         if changed:
             raise UserError(f"{out}: holds a run with other settings ({', '.join(changed)}); give another --out folder")
         before = record["revision"].split(", ")
         at_work = before + [code for code in at_work if code != before[-1]]
     write_json(path, {"config": settings, "revision": ", ".join(at_work)})
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two settings are equal, or name one place, seen from here: `hf:runs/nano` and `hf:/home/me/runs/nano`."""
+    return one == other or (isinstance(one, str) and isinstance(other, str) and _place(one) == _place(other))
+
+
+def _place(name: str) -> tuple[str, str]:
+    kind, _, where = name.rpartition(":")
+    return kind, os.path.realpath(where) if where else ""
 
 
 @contextmanager

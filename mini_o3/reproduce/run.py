@@ -16,7 +16,7 @@ from mini_o3.grpo.watch import alarm, starved
 from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import claim_run, held, make_folder, read_jsonl, revision, write_json
+from mini_o3.kit.rundir import claim_run, held, make_folder, read_jsonl, revision, same, write_json
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.vlm import steps_of, weights_hash
 from mini_o3.policies.choose import choose_policy
@@ -152,4 +152,4 @@ def _recorded_as(settings: GrpoConfig, out: Path) -> bool | None:
         return None
     kept = {**defaults_of(GrpoConfig), **json.loads(record.read_text())["config"]}
     wanted = json.loads(settings.model_dump_json())
-    return all(kept.get(key) == value for key, value in wanted.items() if key not in settings.free_to_change - {"steps"})
+    return all(same(kept.get(key), value) for key, value in wanted.items() if key not in settings.free_to_change - {"steps"})

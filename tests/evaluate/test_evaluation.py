@@ -141,6 +141,19 @@ def test_a_killed_evaluation_goes_on_and_ends_as_if_it_had_not_been(probes, whol
     assert (other.returncode, "other settings (turns)" in other.stderr) == (2, True)
 
 
+def test_tasks_and_policy_may_be_named_from_another_folder(probes, tmp_path):
+    recording(tmp_path / "one.jsonl", answer("nothing"))
+    recording(tmp_path / "two.jsonl", answer("something"))
+    out = tmp_path / "out"
+    absolute = evaluate(probes, out, policy=f"replay:{tmp_path / 'one.jsonl'}")
+    assert absolute.returncode == 0, absolute.stderr
+    relative = ["eval", "--tasks", os.path.relpath(probes, tmp_path), "--out", out, "--policy"]
+    again = mini_o3(*relative, "replay:one.jsonl", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    other = mini_o3(*relative, "replay:two.jsonl", cwd=tmp_path)
+    assert (other.returncode, "other settings (policy)" in other.stderr) == (2, True)
+
+
 def test_a_comparison_names_what_differs_before_any_number(probes, whole, tmp_path):
     recording(tmp_path / "wrong.jsonl", answer("nothing of the kind"))
     done = evaluate(probes, tmp_path / "other", "--turns", 12, policy=f"replay:{tmp_path / 'wrong.jsonl'}")

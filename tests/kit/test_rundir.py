@@ -110,3 +110,12 @@ def test_a_checkpoint_is_no_run_folder(tmp_path):
     with pytest.raises(UserError, match=r"holds a config.json that no run wrote; give another --out"):
         claim_run(tmp_path, {"lr": 1.0})
     assert json.loads((tmp_path / "config.json").read_text()) == {"model_type": "qwen2_5_vl"}
+
+
+def test_one_place_under_two_names_is_one_setting(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    claim_run(tmp_path / "run", {"start": "nano", "policy": "hf:nano", "lr": 1.0})
+    claim_run(tmp_path / "run", {"start": f"{tmp_path}/nano", "policy": f"hf:{tmp_path}/nano", "lr": 1.0})
+    for other in ({"start": "other"}, {"start": ""}, {"policy": f"api:{tmp_path}/nano"}, {"policy": None}, {"lr": 2.0}):
+        with pytest.raises(UserError, match=rf"other settings \({next(iter(other))}\)"):
+            claim_run(tmp_path / "run", {"start": "nano", "policy": "hf:nano", "lr": 1.0} | other)
