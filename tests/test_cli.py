@@ -415,7 +415,7 @@ def test_a_person_can_leave_with_one_interrupt(photo):
             assert shown[-1], "it ended by itself"
         wait_for(lambda: asleep(process.pid), process)  # a signal just before the read would be seen only after it
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=120) == 130
     finally:
         process.kill()
         process.communicate()

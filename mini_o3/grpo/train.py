@@ -57,6 +57,7 @@ def train(
     Raises:
         UserError: `out` holds another run, a model without its state, or another process at work; or what the config names
             is missing.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; the step at hand was finished and saved.
     """
     torch.set_num_threads(config.threads)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
@@ -87,7 +88,9 @@ def _train(trainer: Trainer, report: Report, say: Callable[[str], None], stop_af
     if reason:
         say(f"stopped at step {trainer.step}: {reason}; weights are saved")
     elif trainer.step < config.steps:
-        say(f"stopped at step {trainer.step} of {config.steps}, saved; run the same command again to go on")
+        say(f"stopped at step {trainer.step} of {config.steps}, saved")
+        if trainer.step < last:
+            raise KeyboardInterrupt
     return out / "model"
 
 

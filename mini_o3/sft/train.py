@@ -55,6 +55,7 @@ def train(
     Raises:
         UserError: `out` holds a run with another configuration, a model without its states, or another process at work;
             or the data or the loss is not what can be learnt from.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; the step at hand was finished and saved.
     """
     with held(make_folder(out)) if _is_main() else nullcontext():
         return _train(config, make_source, out, report if _is_main() else lambda line: None, stop_after)
@@ -103,7 +104,9 @@ def _train(
         pupil.save(out, done)
     trainer.accelerator.wait_for_everyone()
     if done < steps:
-        report(f"stopped at step {done} of {steps}, saved; run the same command again to go on")
+        report(f"stopped at step {done} of {steps}, saved")
+    if done < end:
+        raise KeyboardInterrupt
     return out / "model"
 
 

@@ -327,7 +327,7 @@ def test_a_row_that_refers_to_a_picture_finds_it_after_an_interruption(tmp_path)
 
 
 def test_a_killed_import_goes_on_and_ends_as_if_nothing_had_happened(tmp_path):
-    rows = hr_rows(400)
+    rows = hr_rows(1200)
     rows[700]["answer"] = "Z"
     tabs(tmp_path / "hub/hr_bench_4k.tsv", rows)
     arguments = ("tasks", "import", tmp_path / "hub", "--out", "out", "--on-error", "skip")
@@ -343,7 +343,7 @@ def test_a_killed_import_goes_on_and_ends_as_if_nothing_had_happened(tmp_path):
         process.wait()
         assert not json.loads(state.read_text())["done"]
     finished = mini_o3(*arguments, cwd=tmp_path)
-    assert finished.stdout.splitlines()[:2] == ["1599 tasks in out (format hrbench)", "1 rows skipped: out/skipped.jsonl"], (
+    assert finished.stdout.splitlines()[:2] == ["4799 tasks in out (format hrbench)", "1 rows skipped: out/skipped.jsonl"], (
         finished.stderr
     )
     import_tasks(tmp_path / "hub", tmp_path / "whole", on_error="skip")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import subprocess
 import time
 from collections import Counter
@@ -62,7 +60,7 @@ def test_a_collection_killed_three_times_ends_as_one_that_was_not(probes, tmp_pa
             while process.poll() is None and len(read_jsonl(out / "episodes.jsonl")) <= size:
                 time.sleep(0.02)
             time.sleep(rng.uniform(0, 0.5))
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
         kept_before = {(row["task_id"], row["seed"]): row for row in read_jsonl(out / "episodes.jsonl")}
         assert kept_before
@@ -173,7 +171,7 @@ def test_two_collections_do_not_work_on_one_folder_at_the_same_time(probes, tmp_
         while first.poll() is None and not (tmp_path / "out" / "config.json").exists():
             time.sleep(0.02)
         second = collect(probes, endpoint.url, tmp_path / "out", cwd=tmp_path)
-        os.kill(first.pid, signal.SIGKILL)
+        first.kill()
         first.wait()
     assert (second.returncode, "another process is at work there" in second.stderr) == (2, True)
 

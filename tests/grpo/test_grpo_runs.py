@@ -388,6 +388,23 @@ def test_to_ask_for_steps_that_are_done_already_changes_nothing(tmp_path, monkey
     assert [line.split(",")[0] for line in said] == ["stopped at step 3 of 9"] * 3
 
 
+def test_who_is_told_to_stop_has_not_succeeded(tmp_path, monkeypatch):
+    """So that `train grpo && eval` does not measure half a training."""
+    config = read_config(_written(tmp_path / "tiny.toml", TINY), GrpoConfig, steps=9, validate_every=0)
+
+    def is_told(self):
+        signal.raise_signal(signal.SIGTERM)
+        return _does_nothing(self)
+
+    monkeypatch.setattr(Trainer, "advance", is_told)
+    said = []
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "out", say=said.append)
+    assert said == ["stopped at step 1 of 9, saved"]
+    train(config, tmp_path / "out", say=said.append, stop_after=2)  # it was the last one that was asked for
+    assert said[1:] == ["stopped at step 2 of 9, saved"]
+
+
 def _does_nothing(self):
     self.step += 1
     self.rows.append(row(self.step))

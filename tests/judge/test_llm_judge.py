@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from fake_endpoint import Endpoint, hangs_up, says, sends, status, stays_silent
@@ -24,13 +25,6 @@ from mini_o3.policies.replay import Replay
 
 TASK = SearchTask("some.png", "What colour is the door?", "dark red")
 YES, NO = says('{"verdict": "correct"}'), says('{"verdict": "incorrect"}')
-
-
-@pytest.fixture(autouse=True)
-def no_keys_and_no_proxies(monkeypatch):
-    for name in ("MINI_O3_JUDGE_API_KEY", "MINI_O3_API_KEY", "OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 def model(endpoint, prompt=None, **changes):
@@ -141,6 +135,12 @@ def test_a_model_that_fails_leaves_the_answer_unjudged_and_is_asked_again_next_t
         assert problem in found.reason
         assert endpoint.url in found.reason
         assert not (tmp_path / "cache.jsonl").exists()
+        if case == "silent":
+            until = time.monotonic() + 60
+            while len(endpoint.requests) < 2:  # both have arrived, so neither takes the reply that is meant for the next
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            judge.settings = replace(judge.settings, timeout=30.0)
         endpoint.behaviours[:] = [YES]
         assert asked(judge) == CORRECT
 
@@ -149,8 +149,8 @@ def test_an_endpoint_that_is_down_is_soon_left_in_peace():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    judge = LlmJudge(ChatSettings(url, "m", pause=0.0, attempts=1), concurrent=1)
-    found = [asked(judge, f"answer {n}") for n in range(FAILURES + 2)]
+        judge = LlmJudge(ChatSettings(url, "m", pause=0.0, attempts=1), concurrent=1)
+        found = [asked(judge, f"answer {n}") for n in range(FAILURES + 2)]
     assert {(one.kind, one.cause) for one in found} == {(Kind.UNJUDGED, "judge failed")}
     assert all("ConnectError" in one.reason for one in found)
     assert ["not asked" in one.reason for one in found] == [False] * FAILURES + [True, True]

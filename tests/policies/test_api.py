@@ -25,13 +25,6 @@ WITHOUT_CHOICES = sends({"object": "chat.completion", "model": "fake"})
 NO_CHOICES = sends(completion("", choices=[]))
 
 
-@pytest.fixture(autouse=True)
-def no_keys_and_no_proxies(monkeypatch):
-    for name in ("MINI_O3_API_KEY", "OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 def api(endpoint, **changes):
     return Api(ApiSettings(endpoint.url, "some-model", **{"pause": 0.01, "timeout": 30.0, "attempts": 3, **changes}))
 
@@ -154,27 +147,27 @@ def test_what_does_not_pass_ends_the_episode_naming_endpoint_and_problem(case):
     assert len(endpoint.requests) == 3
 
 
-@pytest.mark.parametrize("slow", [stays_silent(60.0), trickles(2.0, 10)], ids=["silent", "trickling"])
+@pytest.mark.parametrize("slow", [stays_silent(60.0), trickles(6.0, 10)], ids=["silent", "trickling"])
 def test_a_reply_that_takes_longer_than_the_timeout_is_tried_again(slow):
     with Endpoint(slow, ANSWER) as endpoint:
-        episode = ask(endpoint, timeout=1.0)
+        episode = ask(endpoint, timeout=3.0)
     assert (episode.stop, episode.answer) == (StopReason.ANSWERED, "five")
     assert len(endpoint.requests) == 2
 
 
 def test_an_endpoint_that_never_replies_ends_the_episode_as_a_timeout():
     with Endpoint(stays_silent(60.0), stays_silent(60.0)) as endpoint:
-        episode = ask(endpoint, timeout=0.3, attempts=2)
+        episode = ask(endpoint, timeout=2.0, attempts=2)
     assert episode.stop is StopReason.POLICY_ERROR
-    assert "no reply within 0.3 s" in episode.error or "Timeout" in episode.error
+    assert "no reply within 2 s" in episode.error or "Timeout" in episode.error
     assert len(endpoint.requests) == 2
 
 
 def test_an_endpoint_that_is_down_ends_the_episode_naming_it():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    episode = play(Api(ApiSettings(url, "some-model", pause=0.01, attempts=2)), PICTURE)
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"  # nobody listens, and nobody else can have the port
+        episode = play(Api(ApiSettings(url, "some-model", pause=0.01, attempts=2)), PICTURE)
     assert episode.stop is StopReason.POLICY_ERROR
     assert f"{url}/chat/completions" in episode.error
     assert "ConnectError" in episode.error

@@ -34,13 +34,6 @@ SHORTLY = (
 )
 
 
-@pytest.fixture(autouse=True)
-def no_keys_and_no_proxies(monkeypatch):
-    for name in ("MINI_O3_API_KEY", "OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 def tool(name, **arguments):
     return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
 

@@ -215,14 +215,21 @@ def run(config, out, *more, wait=True):
     return process.communicate()[0] if wait else process
 
 
-def wait_for(states, seconds=120):
-    """Until a state is there that is whole."""
+def whole(states):
+    """States that are there to the last file."""
+    return set(states.glob("checkpoint-*/trainer_state.json"))
+
+
+def wait_for(states, process, besides=frozenset(), seconds=240):
+    """Until the process has written another state."""
     end = time.monotonic() + seconds
-    while not list(states.glob("checkpoint-*/trainer_state.json")):
-        assert time.monotonic() < end, f"nothing in {states}"
+    while not whole(states) - besides:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < end, f"nothing new in {states}"
         time.sleep(0.02)
 
 
+@pytest.mark.timeout(900)
 def test_a_killed_run_goes_on_and_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     config = tmp_path / "tiny.toml"
     config.write_text(TINY)
@@ -230,16 +237,20 @@ def test_a_killed_run_goes_on_and_ends_with_the_weights_of_an_unbroken_one(tmp_p
     run(config, unbroken)
 
     process = run(config, broken, wait=False)
-    wait_for(broken / STATES)
+    wait_for(broken / STATES, process)
     process.send_signal(signal.SIGKILL)  # in the middle of writing, perhaps
     process.wait()
     assert not (broken / "model").exists()
 
+    before = whole(broken / STATES)
     process = run(config, broken, wait=False)  # and once by Ctrl-C, which saves and says how to go on
-    wait_for(broken / STATES)
+    wait_for(broken / STATES, process, besides=before)
     process.send_signal(signal.SIGINT)
     text = process.communicate()[0]
     assert "Traceback" not in text
+    assert "of 5, saved\n" in text
+    assert "run the same command again to go on" in text
+    assert process.returncode == 130
 
     text = run(config, broken)
     assert "Traceback" not in text
@@ -434,7 +445,7 @@ def test_a_model_older_than_the_last_state_is_written_anew(imitated):
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (("epochs = 3", "epochs = 3\nworkers = 2"), "gone.jpg"),
+        (("epochs = 3", "epochs = 3\nworkers = 1"), "gone.jpg"),
         (("adam_lr = 1e-5", "adam_lr = 1e30"), r"the loss is (nan|inf) in step \d; .* lower the learning rate"),
     ],
     ids=["a picture that is not there", "a rate that is too high"],
