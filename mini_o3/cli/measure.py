@@ -59,6 +59,7 @@ def evaluate_command(
         return
     from mini_o3.episode import StopReason, read_tasks
     from mini_o3.evaluate.controls import controls
+    from mini_o3.evaluate.lenses import are_several
     from mini_o3.evaluate.protocol import read_protocol
     from mini_o3.evaluate.report import CONTROLS as FOLDER
     from mini_o3.evaluate.report import first_error, write_report
@@ -72,15 +73,19 @@ def evaluate_command(
         protocol, turns=turns, samples=samples, temperature=temperature, judge=judge, max_pixels=max_pixels,
         prompts=prompts, dialect=dialect, views=views,
     )  # fmt: skip
-    found = read_tasks(tasks)[:limit]
+    everything = read_tasks(tasks)
+    found = everything[:limit]
     if not found:
         raise UserError(f"{tasks / 'tasks.jsonl'}: holds no task; import or make some first")
     part = part_of(found, shard) if shard else found
     more = {"limit": limit} | ({"shard": shard} if shard else {})
-    evaluation = _Evaluation(policy, str(tasks), found, concurrent, more)
+    evaluation = _Evaluation(policy, str(tasks), found, everything, concurrent, more)
     report = evaluation.run(part, asked, out)
     if faithfulness:
         for name, change in controls(policy).items():
+            if change.get("views") == "swapped" and not are_several(everything):
+                say(f"control: {name.replace('_', ' ')}: left out, all tasks are on one picture")
+                continue
             say(f"control: {name.replace('_', ' ')}")
             evaluation.run(part, asked.model_copy(update=change), out / FOLDER / name)
         report = write_report(out, part)
@@ -130,8 +135,8 @@ def report(folder: Annotated[Path, typer.Argument(help="A folder that `mini-o3 e
 class _Evaluation:
     """One policy and one set of tasks, measured by several protocols."""
 
-    def __init__(self, spec: str, folder: str, tasks: Any, concurrent: int, more: dict[str, Any]) -> None:
-        self.spec, self.folder, self.tasks, self.more = spec, folder, tasks, more
+    def __init__(self, spec: str, folder: str, tasks: Any, everything: Any, concurrent: int, more: dict[str, Any]) -> None:
+        self.spec, self.folder, self.tasks, self.everything, self.more = spec, folder, tasks, everything, more
         self.concurrent = 1 if spec == "human" else concurrent
         self.policies: dict[Any, Any] = {}
 
@@ -157,7 +162,7 @@ class _Evaluation:
         made = manifest(protocol, policy, self.spec, self.tasks, self.folder, judge.name) | self.more
         with held(out):
             return evaluate(
-                part, policy, protocol, judge, out, manifest=made, concurrent=self.concurrent,
+                part, policy, protocol, judge, out, manifest=made, among=self.everything, concurrent=self.concurrent,
                 report=lambda done, total, accuracy: progress(done, total, f"accuracy {accuracy:.3f}"),
             )  # fmt: skip
 

@@ -91,13 +91,14 @@ def select(rows: Sequence[Collected], selection: Selection, seed: int = 0) -> li
     fit.sort(key=lambda i: (-len(patterns(rows[i].episode)), _draw(rows[i], seed)))  # the richest of a task first
     fit = _capped(fit, outcomes, "per_task", lambda i: rows[i].task.id, lambda key: selection.per_task)
     fit.sort(key=lambda i: _draw(rows[i], seed))
-    if selection.pattern_share < 1:
-        kinds = {i: "+".join(sorted(patterns(rows[i].episode))) for i in fit}
-        room = _rooms(Counter(kinds.values()), dict.fromkeys(kinds.values(), selection.pattern_share))
+    kinds = {i: "+".join(sorted(patterns(rows[i].episode))) for i in fit}
+    bins = {i: _bin(rows[i].episode.num_turns, selection.quotas) for i in fit}
+    count = -1
+    while count != len(fit):  # what one rule takes away may break the other
+        count = len(fit)
+        room = _rooms(Counter(kinds[i] for i in fit), dict.fromkeys(kinds.values(), selection.pattern_share))
         fit = _capped(fit, outcomes, "pattern_share", kinds.__getitem__, room.__getitem__)
-    if selection.quotas:
-        bins = {i: _bin(rows[i].episode.num_turns, selection.quotas) for i in fit}
-        room = _rooms(Counter(bins.values()), {name: selection.quotas.get(name, 1.0) for name in bins.values()})
+        room = _rooms(Counter(bins[i] for i in fit), {name: selection.quotas.get(name, 1.0) for name in bins.values()})
         fit = _capped(fit, outcomes, "quota", bins.__getitem__, room.__getitem__)
     for index in fit:
         outcomes[index] = Outcome(Status.KEPT)

@@ -143,12 +143,13 @@ def read_tasks(folder: str | Path) -> list[SearchTask]:
     """All tasks of a folder that holds `tasks.jsonl` and its pictures.
 
     Raises:
-        UserError: there is no such file, or a line of it is not a task.
+        UserError: there is no such file, a line of it is not a task, or two ask the same of two pictures of one name.
     """
     path = Path(folder) / TASKS_FILE
     if not path.is_file():
         raise UserError(f"{path}: no such file; make tasks with `mini-o3 probe make` or `mini-o3 tasks import`")
-    tasks = []
+    tasks: list[SearchTask] = []
+    pictures: dict[str, str] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if not line:
             continue
@@ -156,6 +157,12 @@ def read_tasks(folder: str | Path) -> list[SearchTask]:
             tasks.append(SearchTask.from_dict(json.loads(line), Path(folder)))
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}, line {number}: not a task ({error!r}); remove or mend the line") from None
+        picture = tasks[-1].picture
+        if (other := pictures.setdefault(tasks[-1].id, picture)) != picture:
+            raise UserError(
+                f"{path}, line {number}: asks the same of {picture} as another line of {other}; "
+                "pictures are told apart by their file names, so rename one"
+            )
     return tasks
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mini_o3.episode import Lens, SearchTask
 from mini_o3.episode.loop import honest
+from mini_o3.kit.errors import UserError
 from mini_o3.vision import PixelBudget, Rect, Region, open_picture, show
 
 LensOf = Callable[[SearchTask], Lens]
@@ -22,6 +23,9 @@ def lens_of(views: str, tasks: Sequence[SearchTask]) -> LensOf:
     """How a task is shown: `honest`; `black` or `swapped` observations; `blind`: the first view is black too.
 
     A swapped observation is the same part of the picture of the next task that has another one, at the size of the real one.
+
+    Raises:
+        UserError: observations are to be swapped, and there is one picture only.
     """
     if views == "black":
         return lambda task: lambda original, rect, budget, number: _black(original, rect, budget, number > 0)
@@ -32,16 +36,23 @@ def lens_of(views: str, tasks: Sequence[SearchTask]) -> LensOf:
     return lambda task: honest
 
 
+def are_several(tasks: Sequence[SearchTask]) -> bool:
+    """Whether the tasks are on more than one picture."""
+    return len({task.picture for task in tasks}) > 1
+
+
 def _black(original: Image.Image, rect: Rect, budget: PixelBudget, dark: bool) -> Image.Image:
     view = show(original, rect, budget)
     return Image.new("RGB", view.size) if dark else view
 
 
 def _swapped(tasks: Sequence[SearchTask]) -> LensOf:
+    if not are_several(tasks):
+        raise UserError("--views swapped: all tasks are on one picture, so there is none to swap with; add tasks on others")
     partners: dict[str, str] = {}
     for index, task in enumerate(tasks):
         others = (other.picture for other in [*tasks[index + 1 :], *tasks[:index]] if other.picture != task.picture)
-        partners[task.id] = next(others, task.picture)
+        partners[task.id] = next(others)
     opened = lru_cache(maxsize=4)(open_picture)
 
     def lens_for(task: SearchTask) -> Lens:

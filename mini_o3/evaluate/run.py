@@ -34,6 +34,7 @@ def evaluate(
     out: Path,
     *,
     manifest: dict[str, Any],
+    among: Sequence[SearchTask] = (),
     concurrent: int = 1,
     report: Callable[[int, int, float], None] = lambda done, total, accuracy: None,
 ) -> dict[str, Any]:
@@ -42,10 +43,11 @@ def evaluate(
     Sample k has seed k. Episodes and verdicts that are in `out` are kept, but for episodes in which the policy failed, which
     are asked again, and answers a judge failed at, which are judged again. `concurrent` episodes go on at the same time.
     `manifest` is the protocol with all it came to (`protocol.manifest`); it is saved, and a folder with another is refused.
+    `among` are the tasks that these are some of: what a control swaps with does not hang on which are asked here.
     `report` is called after every episode with how many are done, how many there are and the accuracy so far.
 
     Raises:
-        UserError: `out` holds another evaluation.
+        UserError: `out` holds another evaluation, or the protocol wants to swap pictures and there is only one.
     """
     make_folder(out)
     claim(out, manifest)
@@ -73,7 +75,7 @@ def evaluate(
         report(asked, len(wanted), right / max(known, 1))
 
     left = [(task, seed) for task, seed in wanted if (task.id, seed) not in done]
-    asyncio.run(ask_all(left, policy, protocol, tasks, concurrent, ended))
+    asyncio.run(ask_all(left, policy, protocol, among or tasks, concurrent, ended))
     judge_folder(out, judge)
     return write_report(out, tasks)
 

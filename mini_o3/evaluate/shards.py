@@ -11,7 +11,7 @@ from mini_o3.evaluate.protocol import PROTOCOL_FILE
 from mini_o3.evaluate.report import read_manifest, write_report
 from mini_o3.judge.record import VERDICTS_FILE
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import make_folder, read_jsonl, to_json, write_json, write_text
+from mini_o3.kit.rundir import make_folder, read_jsonl, same, to_json, write_json, write_text
 
 
 def shard(tasks: Sequence[SearchTask], spec: str) -> list[SearchTask]:
@@ -36,7 +36,8 @@ def merge(folders: Sequence[Path], out: Path) -> dict[str, Any]:
     manifests = [read_manifest(folder) for folder in folders]
     shards = [str(manifest.pop("shard", "")) for manifest in manifests]
     for folder, manifest in zip(folders, manifests, strict=True):
-        changed = sorted(key for key in {*manifests[0], *manifest} if manifests[0].get(key) != manifest.get(key))
+        keys = {*manifests[0], *manifest} - {"revision"}
+        changed = sorted(key for key in keys if not same(manifests[0].get(key), manifest.get(key)))
         if changed:
             raise UserError(f"{folder}: is not of the same evaluation as {folders[0]} (other {', '.join(changed)})")
     counts = {name.partition("/")[2] for name in shards}
@@ -51,5 +52,6 @@ def merge(folders: Sequence[Path], out: Path) -> dict[str, Any]:
     for name in (EPISODES_FILE, VERDICTS_FILE):
         rows = [row for folder in folders for row in read_jsonl(folder / name)]
         write_text(out / name, "".join(to_json(row) + "\n" for row in rows))
-    write_json(out / PROTOCOL_FILE, manifests[0])
+    revisions = dict.fromkeys(manifest["revision"] for manifest in manifests)
+    write_json(out / PROTOCOL_FILE, {**manifests[0], "revision": ", ".join(revisions)})
     return write_report(out)

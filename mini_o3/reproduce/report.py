@@ -132,8 +132,11 @@ def _table(suite: Suite, found: Runs, level: str) -> list[str]:
         if level not in reports:
             continue
         report = reports[level]
-        points = [report["curve"].get(str(limit)) for limit in limits]
-        cells = [f"{100 * p['accuracy']:.1f} +- {100 * (p['stderr'] or 0):.1f}" if p else "" for p in points]
+        points = [report["curve"].get(str(limit), {}) for limit in limits]
+        cells = [
+            "" if p.get("accuracy") is None else f"{100 * p['accuracy']:.1f} +- {100 * (p['stderr'] or 0):.1f}"
+            for p in points
+        ]
         stops, episodes = report["stops"], report["episodes"]
         cells += [f"{report['turns_mean']:.1f}", f"{report['turns_mean_correct'] or 0:.1f}"]
         cells += [f"{report['over_turn_rate']:.1%}", f"{stops.get('void', 0) / episodes:.1%}"]

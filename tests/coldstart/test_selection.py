@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from mini_o3.coldstart.select import Collected, Outcome, Selection, Status, fault, of_tasks, select
 from mini_o3.episode import Limits, SearchTask
+from mini_o3.episode.patterns import patterns
 from mini_o3.policies.replay import Replay
 from mini_o3.vision import Region
 
@@ -130,3 +131,36 @@ def test_everything_ends_somewhere_whatever_the_order(picks, rules, random):
 def test_a_quota_that_says_nothing_is_refused(quotas):
     with pytest.raises(ValidationError, match="expected turns like"):
         Selection(quotas=quotas)
+
+
+def test_the_last_view_must_show_every_target():
+    task = SearchTask("a.png", "Which is larger?", "red", targets=(TARGET, Region(0.1, 0.1, 0.2, 0.2)))
+    assert fault(collected(HIT, answer("red"), task=task), Selection()) == Outcome(Status.DROPPED, "missed_evidence")
+    assert fault(collected(zoom(0.05, 0.05, 0.65, 0.65), answer("red"), task=task), Selection()) is None
+
+
+def test_fewest_and_most_turns_and_the_ends_of_a_quota_belong_to_it():
+    assert fault(collected(MISS, HIT, answer("red")), Selection(turns=(3, 3))) is None
+    rows = [of(4 * turns + i, turns=turns) for turns in (3, 4, 5) for i in range(4)]
+    for name, limited in (("2-4", {3, 4}), ("4-9", {4, 5}), ("4", {4}), ("4-", {4, 5}), ("3-4", {3, 4})):
+        outcomes = select(rows, Selection(repeats=True, quotas={name: 0.01}))
+        kept = Counter(row.episode.num_turns for row, o in zip(rows, outcomes, strict=True) if o.status is Status.KEPT)
+        assert all(kept[turns] == 4 for turns in {3, 4, 5} - limited), name
+        assert sum(kept[turns] for turns in limited) == 1, name
+
+
+def test_shares_of_patterns_and_of_turns_hold_together():
+    """A quota takes some of one set of patterns away; another then has more than its share, and gives some up."""
+    deeper = [zoom(0, 0, 1, 0.9), zoom(0.2, 0.2, 0.9, 0.9), zoom(0.3, 0.3, 0.8, 0.8), HIT]
+    looks = {"once": [HIT], "elsewhere": [MISS, zoom(0.7, 0, 0.9, 0.2), HIT], "deeper": deeper}
+    counts = {"once": 8, "elsewhere": 4, "deeper": 8}
+    rows = [
+        collected(*looks[kind], answer("red"), task=SearchTask(f"{kind}{i}.png", "What?", "red", targets=(TARGET,)))
+        for kind, count in counts.items()
+        for i in range(count)
+    ]
+    outcomes = select(rows, Selection(repeats=True, pattern_share=0.4, quotas={"5-": 0.2}))
+    kept = [row.episode for row, outcome in zip(rows, outcomes, strict=True) if outcome.status is Status.KEPT]
+    sets = Counter(frozenset(patterns(episode)) for episode in kept)
+    assert sorted(sets.values()) == [2, 4, 4]
+    assert sum(episode.num_turns >= 5 for episode in kept) == 2

@@ -101,3 +101,15 @@ def test_shares_are_of_episodes():
         assert counted[name] == sum(name in patterns(episode) for episode in episodes) / 4
     assert counted["diversity"] == sum(len(patterns(episode)) for episode in episodes) / 4
     assert shares([])["diversity"] == 0
+
+
+def test_the_goal_has_to_be_named_in_half_of_what_is_thought_after_the_first_turn():
+    named, other = "the red star", "somewhere there"
+
+    def is_kept(*thoughts):
+        looks = (zoom(0, 0, 0.5, 0.5, thought=thought) for thought in thoughts[:-1])
+        return "goal_maintenance" in shown(*looks, thought=thoughts[-1])
+
+    assert is_kept(other, named, other)
+    assert not is_kept(named, other, named, other, other)
+    assert not is_kept(named, other)

@@ -153,3 +153,32 @@ def test_a_category_is_scored_at_each_of_its_depths():
     assert {name: part["accuracy"] for name, part in summarise(rows)["categories"].items()} == {
         "Perception": 1.0, "Perception/OCR": 1.0, "Reasoning": 0.5, "Reasoning/OCR": 0.5, "Reasoning/OCR/signs": 1.0,
     }  # fmt: skip
+
+
+def alike(picture, question, verdict, seed=0, **fields):
+    """A look at nearly everything, then an answer."""
+    task = SearchTask(picture, question, "x", **fields)
+    said = [zoom(0.1, 0.1, 0.9, 0.9), answer("x")]
+    return Judged(task, play(Replay({"*": said}), PICTURE, task, seed=seed, limits=Limits(turns=4)), verdict)
+
+
+def test_no_figure_takes_what_was_not_judged_for_wrong():
+    targets, lost = (Region(0.2, 0.2, 0.3, 0.3),), unjudged("judge failed")
+    rows = [alike("a.png", "What?", verdict, seed, targets=targets) for seed, verdict in enumerate((lost, RIGHT, RIGHT))]
+    assert {point["accuracy"] for point in curve(rows, (2,)).values()} == {1.0}
+    assert [value.value for value in over_samples(rows, all)] == [value.value for value in majority(rows)] == [1.0]
+    assert {name: localisation(rows)[name] for name in ("episodes", "located_right")} == {"episodes": 2, "located_right": 1.0}
+
+
+def test_every_error_of_a_summary_takes_questions_on_one_picture_together():
+    rows = [alike(f"{p}.png", q, RIGHT if p == "p" else WRONG) for p in "pq" for q in ("One?", "Two?")]
+    assert rates(rows)["stderr"] == curve(rows)["4"]["stderr"] == summarise(rows)["maj_at_k"]["stderr"] == 0.5
+
+
+def test_rates_of_endings_are_of_their_endings():
+    task, look = SearchTask("a.png", "What?", "x"), zoom(0, 0, 0.5, 0.5)
+    said = ([look, look], [look, look], ["hm"], ["hm", answer("x")])
+    limits = (Limits(turns=2), Limits(turns=2), Limits(void_retries=0), Limits())
+    played = [play(Replay({"*": texts}), PICTURE, task, limits=limit) for texts, limit in zip(said, limits, strict=True)]
+    found = summarise([Judged(task, episode, WRONG) for episode in played])
+    assert [found[f"{name}_rate"] for name in ("void", "over_turn", "malformed")] == [0.25, 0.5, 0.5]

@@ -10,18 +10,22 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from helpers import command, environment, mini_o3, play, two_processes
+from helpers import answer, command, environment, mini_o3, play, two_processes, zoom
+from PIL import Image
 from rich.console import Console
 from safetensors.torch import load_file
 
 from mini_o3.cli.train import _folder
-from mini_o3.episode import Limits
+from mini_o3.episode import Limits, SearchTask
+from mini_o3.grpo.advantages import GroupAdvantages, Masking
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.panel import Panel, sparkline
-from mini_o3.grpo.questions import VALIDATION_SEEDS, FreshProbes, validation_probe
+from mini_o3.grpo.questions import VALIDATION_SEEDS, FreshProbes, TaskFolder, validation_probe
+from mini_o3.grpo.rollout import Roller
 from mini_o3.grpo.train import Trainer, train
 from mini_o3.grpo.watch import alarm, count, rates, starved
 from mini_o3.judge import CORRECT, unjudged
@@ -30,6 +34,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import held
 from mini_o3.models.nano import NANO_DIR
 from mini_o3.policies.local import Local
+from mini_o3.policies.replay import Replay
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes import TRAINING_SEEDS, make_probe
 from mini_o3.protocol import load_profile
@@ -501,3 +506,101 @@ def test_a_checkpoint_without_settings_is_asked_with_what_it_learnt_with(tmp_pat
     assert loaded.profile == trainer.policy.profile == load_profile(str(prompts))
     assert loaded.sampling.max_tokens == trainer.policy.sampling.max_tokens == 77
     assert Local.load(str(foreign), "foreign", profile=load_profile(str(prompts))).budget == loaded.budget
+
+
+# --- what a setting sets ---
+
+
+def test_each_option_of_the_masking_reaches_it():
+    asked = {
+        "void_masking": True,
+        "over_turn_masking": False,
+        "statistics": "completed",
+        "normaliser": "batch",
+        "variance": "all",
+    }
+    wanted = Masking(over_turn=False, void=True, statistics="completed", normaliser="batch", variance="all")
+    assert settings(**asked).masking == wanted
+    swapped = settings(**asked | {"statistics": "all", "variance": "completed"}).masking
+    assert swapped == replace(wanted, statistics="all", variance="completed")
+
+
+def a_group(index, gains, completed):
+    """A group whose rollouts wrote two tokens each."""
+    episode = SimpleNamespace(turns=(1,), token_ids=(7, 8), token_mask=(1, 1), token_log_probs=(-1.0, -1.0))
+    found = GroupAdvantages(np.array(gains), np.array(completed), sum(completed))
+    return SimpleNamespace(
+        index=index, rollouts=[SimpleNamespace(episode=episode, views=()) for _ in gains], advantages=found
+    )
+
+
+@pytest.mark.parametrize(
+    ("normaliser", "token_mean", "lone", "of_three"),
+    [("completed", "rollout", 1 / 2, 1 / 6), ("batch", "rollout", 1 / 4, 1 / 4), ("batch", "batch", 1 / 8, 1 / 8)],
+)
+def test_a_step_learns_every_group_once_and_divides_as_its_settings_say(normaliser, token_mean, lone, of_three):
+    """Two updates of two groups each: in one of the groups a lone rollout completed, in the other all three."""
+    groups = [a_group(index, [1.0, 0.0, 0.0], [True, False, False]) for index in (3, 9)]
+    groups += [a_group(index, [1.0, -0.5, -0.5], [True, True, True]) for index in (5, 4)]
+    learnt, forgotten = [], []
+    trainer = SimpleNamespace(
+        config=settings(normaliser=normaliser, token_mean=token_mean, updates=2), _all=lambda value: [value],
+        learner=SimpleNamespace(
+            trains_vision=True, update=lambda batch: learnt.append(batch) or {"rollouts": len(batch.trajectories)}
+        ),
+        policy=SimpleNamespace(engine=SimpleNamespace(weights_changed=lambda: forgotten.append(len(learnt)))),
+    )  # fmt: skip
+    assert Trainer._learn(trainer, groups)["learnt"] == 8
+    weights = [lone, of_three, -of_three / 2, -of_three / 2]
+    assert [[t.weight for t in batch.trajectories] for batch in learnt] == [pytest.approx(weights)] * 2
+    assert forgotten == [2]  # views read with the weights of before
+
+
+def test_a_step_is_drawn_charged_and_learnt_as_its_config_says_and_validation_is_greedy(tmp_path, monkeypatch):
+    config = settings(
+        temperature=0.7, turn_cost=0.03, lr=3e-4, weight_decay=0.5, turns=5, images=4, validate_every=1,
+        validate_turns=17, validate_levels=["easy"],
+    )  # fmt: skip
+    trainer = Trainer(config, tmp_path, None, Accelerator(cpu=True))
+    assert (trainer.policy.sampling.temperature, trainer.roller.turn_cost) == (0.7, 0.03)
+    assert trainer.roller.limits == Limits(turns=5, images=4)
+    assert {key: trainer.learner.optimiser.defaults[key] for key in ("lr", "weight_decay")} == {
+        "lr": 3e-4,
+        "weight_decay": 0.5,
+    }
+    asked = []
+    monkeypatch.setattr(Roller, "groups", lambda self, indices: asked.append(self) or [])
+    assert trainer._validate() == {"easy": None}
+    assert (asked[0].policy.sampling.temperature, asked[0].rollouts) == (0.0, 1)
+    assert asked[0].limits == Limits(turns=17)
+
+
+def test_the_log_of_a_step_counts_what_became_of_its_rollouts():
+    task, look = SearchTask("a.png", "What?", "x"), zoom(0, 0, 0.5, 0.5)
+    said = ([look, look, answer("x")], [look, look], ["hm"], ["hm", answer("y")])
+    limits = (Limits(), Limits(turns=2), Limits(void_retries=0), Limits())
+    episodes = [
+        play(Replay({"*": texts}), Image.new("RGB", (400, 300)), task, limits=limit)
+        for texts, limit in zip(said, limits, strict=True)
+    ]
+    rewards = (1.0, 0.0, 0.0, None)
+    rollouts = [SimpleNamespace(reward=reward, episode=episode) for reward, episode in zip(rewards, episodes, strict=True)]
+    groups = [SimpleNamespace(rollouts=rollouts, advantages=None), SimpleNamespace(rollouts=rollouts[1:2], advantages=1)]
+    assert rates(count(groups, 2), 2) == {
+        "asked": 2, "kept": 1, "rollouts": 5, "unjudged": 1, "reward": 0.25, "answered": 0.4, "over_turn": 0.4, "void": 0.2,
+        "malformed": 0.2, "zooms": 0.8, "turns": 2.0, "written": 0.0, "histogram": [1, 4],
+    }  # fmt: skip
+
+
+def test_other_seeds_ask_other_questions():
+    assert len({FreshProbes(seed, {"easy": 1.0})(7).task.seed for seed in (1, 2, 3)}) == 3
+
+
+def test_a_folder_is_gone_through_again_and_again_each_time_in_another_order(tmp_path):
+    Image.new("RGB", (300, 200)).save(tmp_path / "a.png")
+    tasks = [SearchTask(str(tmp_path / "a.png"), f"What {n}?", "x") for n in range(8)]
+    asked = TaskFolder(3, tasks)
+    rounds = [[asked(8 * number + place).task.question for place in range(8)] for number in range(3)]
+    listed = [task.question for task in tasks]
+    assert [sorted(one) for one in rounds] == [listed] * 3
+    assert len({tuple(one) for one in [listed, *rounds]}) == 4

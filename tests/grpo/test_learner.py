@@ -3,6 +3,7 @@
 import asyncio
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -256,3 +257,22 @@ def test_the_same_seeds_give_the_same_rollouts(vlm):
     one, two = (roller(vlm).groups([3, 4]) for _ in range(2))
     assert [r.episode.token_ids for g in one for r in g.rollouts] == [r.episode.token_ids for g in two for r in g.rollouts]
     assert len({r.episode.token_ids for r in one[0].rollouts}) > 1
+
+
+def test_a_gradient_that_is_too_long_is_shortened(vlm, groups, monkeypatch):
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_: None)
+    learner = Learner(vlm, CONFIG.model_copy(update={"max_grad_norm": 1e-3, "freeze_vision": True}), Accelerator(cpu=True))
+    sums = learner.update(mini_batch(groups, len(groups)))
+    assert sums["grad_norm"] > 1e-2  # as it was
+    left = torch.stack([p.grad.norm() for p in learner.parameters if p.grad is not None]).norm()
+    assert float(left) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_the_turns_of_right_answers_are_charged_to_their_group():
+    def took(turns, reward):
+        episode = SimpleNamespace(num_turns=turns, is_over_turn=False, stop=StopReason.ANSWERED)
+        return SimpleNamespace(episode=episode, reward=reward)
+
+    asking = Roller(None, None, None, Limits(), 4, Masking(), 0.1, 8, 1)
+    found = asking._group(0, SimpleNamespace(task=None), [took(1, 1.0), took(2, 1.0), took(1, 0.0), took(6, 0.0)])
+    assert found.advantages.advantages == pytest.approx([0.9646, 0.7615, -0.8630, -0.8630], abs=1e-4)

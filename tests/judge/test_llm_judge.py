@@ -311,3 +311,10 @@ def test_what_was_paid_for_survives_a_kill(tmp_path):
         verdicts = asyncio.run(ask_again())
         assert verdicts.count(CORRECT) == kept >= 20
         assert verdicts.count(INCORRECT) == len(endpoint.requests) == 4
+
+
+def test_failures_that_are_not_in_a_row_do_not_stop_the_others():
+    with Endpoint(*[behaviour for _ in range(FAILURES + 1) for behaviour in (status(500), YES)]) as endpoint:
+        judge = model(endpoint, attempts=1)
+        kinds = [asked(judge, f"answer {n}").kind for n in range(2 * FAILURES + 2)]
+    assert kinds == [Kind.UNJUDGED, Kind.CORRECT] * (FAILURES + 1)

@@ -376,3 +376,29 @@ def test_a_training_that_was_stopped_for_good_is_not_gone_on_with(tmp_path, chan
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert _ended(GrpoConfig(seed=1, steps=9, patience=2), tmp_path) is over
     assert _ended(GrpoConfig(seed=1, steps=2, patience=2), tmp_path) is True
+
+
+def test_a_suite_measures_on_held_out_probes_at_its_own_temperature(tmp_path, monkeypatch):
+    from mini_o3.models.nano import NANO_DIR
+    from mini_o3.probes import TRAINING_SEEDS
+    from mini_o3.reproduce import run as runner
+    from mini_o3.reproduce.suite import Measurement
+
+    asked = {}
+
+    def notes(tasks, policy, protocol, *_, **__):
+        asked.update(seeds=[task.seed for task in tasks], temperature=policy.sampling.temperature, protocol=protocol)
+
+    monkeypatch.setattr(runner, "evaluate", notes)
+    measure = Measurement(levels=["easy"], probes=2, samples=3, turns=5, temperature=0.6)
+    folder = runner._probes(measure, tmp_path / "probes", lambda what: lambda *_: None)["easy"]
+    runner._measure(measure, NANO_DIR, folder, tmp_path / "out", lambda *_: None)
+    assert len(asked["seeds"]) == 2
+    assert min(asked["seeds"]) >= TRAINING_SEEDS
+    assert asked["temperature"] == asked["protocol"].temperature == 0.6
+    assert (asked["protocol"].samples, asked["protocol"].turns) == (3, 5)
+
+
+def test_what_nobody_could_judge_is_an_empty_cell(tmp_path):
+    text = write_report(suite(), {"a": measured(at4=None, at32=0.5)}, tmp_path).read_text()
+    assert "| a |  | 50.0 +- 1.0 |" in text
