@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from PIL import Image
-
-from mini_o3.kit.rundir import read_jsonl, write_atomically, write_text
+from mini_o3.kit.rundir import read_jsonl, write_text
 from mini_o3.reproduce.suite import Check, Suite
 
 Runs = dict[str, dict[str, Any]]  # run -> level -> report of `evaluate`
@@ -22,7 +21,7 @@ _TRAINING = (
 
 
 def write_report(suite: Suite, found: Runs, out: Path) -> Path:
-    """Write `out/report.md`, `curves.png` and, where something was trained, `training.png`."""
+    """Write `out/report.md`, `curves.svg` and, where something was trained, `training.svg`."""
     measure = suite.measure
     levels = _levels(suite, found)
     lines = [f"# {suite.title}", "", suite.question, ""]
@@ -37,16 +36,16 @@ def write_report(suite: Suite, found: Runs, out: Path) -> Path:
         lines += ["## What was claimed", "", "| claim | found | |", "| --- | --- | --- |"]
         lines += [f"| {check.text} | {text} | {'yes' if holds else 'no'} |" for check, holds, text in decide(suite, found)]
         lines += [""]
-    lines += ["![accuracy over turn limits](curves.png)", ""]
-    _plot_curves(suite, found, out / "curves.png")
+    lines += ["![accuracy over turn limits](curves.svg)", ""]
+    _plot_curves(suite, found, out / "curves.svg")
     logs = {name: read_jsonl(out / name / "metrics.jsonl") for name in suite.runs}
     for name, log in logs.items():
         settings = suite.settings(name)
         if settings and log and log[-1]["step"] < settings.steps:
             lines += [f"The training of {name} ended after {log[-1]['step']} of {settings.steps} steps.", ""]
     if any(logs.values()):
-        _plot_training(logs, out / "training.png")
-        lines += ["![training](training.png)", ""]
+        _plot_training(logs, out / "training.svg")
+        lines += ["![training](training.svg)", ""]
     lines += ["## Ways of reasoning", "", *_patterns(found, levels), ""]
     lines += [suite.notes, ""] if suite.notes else []
     write_text(out / "report.md", "\n".join(lines))
@@ -198,11 +197,11 @@ def _plot_training(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
 
 
 def _save(figure: Any, path: Path) -> None:
-    """Write the plot with 64 colours: a quarter of the bytes, for plots that are kept in a repository."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=100, bbox_inches="tight", format="png")
-    picture = Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE)
-    write_atomically(path, lambda part: picture.save(part, "PNG", optimize=True))
+    """As lines and text, to a hundredth of a point: the same for the same figures, and small where plots are kept."""
+    drawn = io.StringIO()
+    with _pyplot().rc_context({"svg.fonttype": "none", "svg.hashsalt": "mini_o3"}):
+        figure.savefig(drawn, bbox_inches="tight", format="svg", metadata={"Date": None})
+    write_text(path, re.sub(r"(\d\.\d\d)\d+", r"\1", drawn.getvalue()))
 
 
 def _smooth(values: Sequence[float | None], width: int = 5) -> list[float]:

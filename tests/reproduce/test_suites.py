@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from helpers import mini_o3
@@ -137,7 +138,10 @@ def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
     assert "| a | 20.0 +- 1.0 | 50.0 +- 1.0 | 5.0 | 0.0 | 10.0% | 20.0% |" in text
     assert "| paper: theirs | 20.0 | 50.0 |" in text
     assert "| rises | 4: 20.0 +- 1.0%, 32: 50.0 +- 1.0% | yes |" in text
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    drawn = (tmp_path / "curves.svg").read_bytes()
+    assert {"hard", "a", "paper: theirs"} <= {text.text for text in ElementTree.fromstring(drawn).iter() if text.text}
+    write_report(suite(check("rises", limits=(4, 32))), found, tmp_path)
+    assert (tmp_path / "curves.svg").read_bytes() == drawn
 
 
 def quietly(said):
@@ -190,7 +194,7 @@ def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     report = run_suite(small, tmp_path / "out", **quiet)
     assert "| training makes it no worse |" in report.read_text()
     assert said.count("step 1") == 1
-    for name in ("curves.png", "training.png", "trained/model/model.safetensors", "shipped/easy/report.json"):
+    for name in ("curves.svg", "training.svg", "trained/model/model.safetensors", "shipped/easy/report.json"):
         assert (tmp_path / "out" / name).exists()
     before = json.loads((tmp_path / "out" / "report.json").read_text())
     assert before["runs"]["trained"]["easy"]["episodes"] == 4
