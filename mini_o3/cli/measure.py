@@ -173,7 +173,7 @@ class _Evaluation:
 
         limit = min(8, protocol.turns)
         rows = read_judged(out, self.tasks)
-        found = check_curve(rows, self.policy(protocol), protocol, limit, count, self.concurrent)
+        found = check_curve(rows, self.policy(protocol), protocol, limit, count, self.concurrent, self.everything)
         write_json(out / "curve_check.json", found)
         same = found["episodes"] - len(found["differing"])
         say(f"run again at {limit} turns: {same} of {found['episodes']} episodes end as the long ones stood then")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mini_o3.episode import Episode, Policy, SearchTask, StopReason
+from mini_o3.evaluate.lenses import lens_of
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.evaluate.protocol import Protocol
 from mini_o3.evaluate.run import ask_all
@@ -14,9 +15,15 @@ from mini_o3.kit.seed import stream
 
 
 def check_curve(
-    rows: Sequence[Judged], policy: Policy, protocol: Protocol, limit: int, count: int, concurrent: int = 1
+    rows: Sequence[Judged],
+    policy: Policy,
+    protocol: Protocol,
+    limit: int,
+    count: int,
+    concurrent: int = 1,
+    among: Sequence[SearchTask] = (),
 ) -> dict[str, Any]:
-    """Run `count` of the episodes again with at most `limit` turns.
+    """Run `count` of the episodes again with at most `limit` turns; `among` as in `evaluate`.
 
     They should end as the long ones had by then: with the same answer in the same turn, or out of turns. A policy over an
     endpoint that does not heed seeds, or a model whose rounding depends on the batch, may differ; how many did is the result.
@@ -29,8 +36,8 @@ def check_curve(
     async def ended(task: SearchTask, episode: Episode) -> None:
         again[task.id, episode.seed] = episode
 
-    tasks = [row.task for row in rows]
-    asyncio.run(ask_all([(row.task, row.episode.seed) for row in chosen], policy, short, tasks, concurrent, ended))
+    lens_for = lens_of(protocol.views, among or [row.task for row in rows])
+    asyncio.run(ask_all([(row.task, row.episode.seed) for row in chosen], policy, short, lens_for, concurrent, ended))
     differing = [
         {"task": row.task.id, "seed": row.episode.seed, "long": _end(row.episode, limit), "short": _end(found, limit)}
         for row in chosen

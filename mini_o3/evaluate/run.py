@@ -12,7 +12,7 @@ from typing import Any
 
 from mini_o3.coldstart.meter import Meter, Metered
 from mini_o3.episode import EPISODES_FILE, Episode, Policy, SearchTask, StopReason, run_episode
-from mini_o3.evaluate.lenses import lens_of
+from mini_o3.evaluate.lenses import LensOf, lens_of
 from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol
 from mini_o3.evaluate.report import write_report
 from mini_o3.judge import Judge
@@ -49,6 +49,7 @@ def evaluate(
     Raises:
         UserError: `out` holds another evaluation, or the protocol wants to swap pictures and there is only one.
     """
+    lens_for = lens_of(protocol.views, among or tasks)  # first, so that nothing is claimed for what cannot be shown
     make_folder(out)
     claim(out, manifest)
     tasks = list({task.id: task for task in tasks}.values())  # a benchmark may hold a question twice: it is asked once
@@ -75,7 +76,7 @@ def evaluate(
         report(asked, len(wanted), right / max(known, 1))
 
     left = [(task, seed) for task, seed in wanted if (task.id, seed) not in done]
-    asyncio.run(ask_all(left, policy, protocol, among or tasks, concurrent, ended))
+    asyncio.run(ask_all(left, policy, protocol, lens_for, concurrent, ended))
     judge_folder(out, judge)
     return write_report(out, tasks)
 
@@ -84,14 +85,13 @@ async def ask_all(
     wanted: Sequence[tuple[SearchTask, int]],
     policy: Policy,
     protocol: Protocol,
-    tasks: Sequence[SearchTask],
+    lens_for: LensOf,
     concurrent: int,
     ended: Callable[[SearchTask, Episode], Any],
 ) -> None:
     """An episode for every task and seed; `ended` (a coroutine function) gets each as it ends."""
     left = iter(wanted)
     opened = lru_cache(maxsize=1)(open_picture)  # samples of a task follow each other
-    lens_for = lens_of(protocol.views, tasks)
 
     async def go_on() -> None:
         for task, seed in left:

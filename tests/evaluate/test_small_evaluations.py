@@ -107,6 +107,7 @@ def test_one_picture_cannot_be_swapped_and_is_never_called_a_control(tmp_path):
     tasks = asked(tmp_path, p=(RED, 2))
     with pytest.raises(UserError, match="all tasks are on one picture"):
         measured(tmp_path, "swapped", tasks, Replay({"*": [answer("x")]}), views="swapped")
+    assert not (tmp_path / "swapped").exists()
     recording(tmp_path / "r.jsonl", LOOK, answer("x"))
     done = mini_o3("eval", "--tasks", ".", "--policy", "replay:r.jsonl", "--faithfulness", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -137,6 +138,14 @@ def test_the_check_of_the_curve_plays_at_its_limit_and_names_what_ends_otherwise
     assert same == {"limit": 2, "episodes": 1, "differing": []}
     [found] = check_curve(rows, Replay({"*": [LOOK, answer("blue")]}), Protocol(), 2, 1)["differing"]
     assert (found["task"], found["long"], found["short"]) == (task.id, ["turn_limit", 2, None], ["answered", 2, "blue"])
+
+
+def test_the_check_of_the_curve_swaps_with_what_was_swapped_with(tmp_path):
+    tasks = asked(tmp_path, a=(RED, 1), b=(GREEN, 1), c=(BLUE, 1))
+    policy = Watching({"*": [LOOK, answer("x")]})
+    rows = [Judged(tasks[1], play(policy, Image.open(tasks[1].picture), tasks[1]), CORRECT)]
+    check_curve(rows, policy, Protocol(views="swapped"), 2, 1, among=tasks)
+    assert policy.seen == [GREEN, BLUE]
 
 
 def test_shards_of_different_evaluations_and_a_folder_in_use_are_refused(tmp_path, monkeypatch):
