@@ -406,6 +406,77 @@ def test_an_interrupted_search_keeps_what_was_seen(photo):
     assert (found.stop, found.num_zooms) == (StopReason.INTERRUPTED, 1)
 
 
+def test_several_searches_vote_and_the_first_of_the_winners_stands_for_them(photo):
+    turns = [says(answer(text)) for text in ("red", "The  Green.", "green", "blue")]
+    with Endpoint(*turns, status(400, "no more")) as endpoint:
+        result = mini_o3(
+            "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--samples", 5, "--out", "out", cwd=photo.parent
+        )
+        sent = [request.body for request in endpoint.requests]
+    assert (result.returncode, result.stderr) == (0, "")
+    assert sorted((body["seed"], body["temperature"]) for body in sent) == [(seed, 0.6) for seed in range(5)]
+    rows = [json.loads(line) for line in (photo.parent / "out" / "episodes.jsonl").read_text().splitlines()]
+    assert [row["seed"] for row in rows] == list(range(5))
+    greens = [row for row in rows if row.get("answer") in ("The  Green.", "green")]
+    kept = json.loads((photo.parent / "out" / "episode.json").read_text())
+    meta = kept.pop("meta")
+    assert kept == greens[0]
+    assert (meta["searches"], meta["votes"]) == (5, {kept["answer"]: 2, "red": 1, "blue": 1})
+    lines = result.stdout.splitlines()
+    assert sum(line.startswith(f"search {n} of 5: ") for n in range(1, 6) for line in lines) == 5
+    assert f"answer    {kept['answer']}" in lines
+    (votes,) = [line for line in lines if line.startswith("votes ")]
+    assert votes.startswith(f"votes     of 5 searches: {kept['answer']}: 2, ")
+    assert votes.endswith(", no answer: 1")
+    assert votes in (photo.parent / "out" / "episode.html").read_text()
+
+
+def test_searches_that_all_fail_are_a_failure_and_one_that_only_ran_over_is_not(photo):
+    def ask(endpoint):
+        return mini_o3(
+            "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--samples", 2, "--turns", 1, "--out", "out",
+            cwd=photo.parent,
+        )  # fmt: skip
+
+    with Endpoint(status(400, "no")) as endpoint:
+        result = ask(endpoint)
+    assert result.returncode == 1
+    assert "votes     of 2 searches: no answer: 2" in result.stdout.splitlines()
+    with Endpoint(status(400, "no"), says(zoom(0, 0, 0.5, 0.5))) as endpoint:
+        result = ask(endpoint)
+    assert result.returncode == 0
+    assert "no answer: the turns ran out; allow more with --turns" in result.stdout.splitlines()
+
+
+def test_those_searches_vote_that_had_ended_when_it_was_interrupted(photo):
+    with Endpoint(says(answer("red")), stays_silent(60.0), stays_silent(60.0)) as endpoint:
+        process = start(
+            "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--samples", 3, "--out", "out", cwd=photo.parent
+        )
+        while not (line := process.stdout.readline()).startswith("search 1 of 3: red (1 turn)"):
+            assert line, process.communicate()
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stderr) == (130, "interrupted after 1 of 3 searches; these have voted\n")
+    assert "answer    red" in stdout.splitlines()
+    assert "votes     of 1 searches: red: 1" in stdout.splitlines()
+    assert len((photo.parent / "out" / "episodes.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "options", "named"),
+    [
+        ("human", (), ("--samples", "human does not draw")),
+        ("replay:said.jsonl", (), ("--samples", "replay:said.jsonl does not draw")),
+        ("api:http://127.0.0.1:9/v1#m", ("--temperature", 0), ("--samples", "--temperature above 0")),
+    ],
+)
+def test_searches_that_would_all_be_the_same_are_refused(photo, policy, options, named):
+    result = mini_o3("ask", photo, "What?", "--policy", policy, "--samples", 3, *options, "--out", "out", cwd=photo.parent)
+    refused(result, *named)
+    assert not (photo.parent / "out").exists()
+
+
 def test_a_person_can_leave_with_one_interrupt(photo):
     process = start("ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent)
     try:

@@ -14,6 +14,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import to_json
 
 MAX_QUESTION = 4000  # characters; four times the longest question of the published benchmarks
+_VOTING = 0.6  # temperature of several searches: nano's were measured at it (docs/LEADERBOARD.md)
 
 
 @app.command()
@@ -25,6 +26,13 @@ def ask(
     max_pixels: MaxPixelsOption = None,
     prompts: PromptsOption = None,
     dialect: DialectOption = None,
+    samples: Annotated[
+        int, typer.Option("--samples", min=1, max=64, help="Searches; the most frequent answer is taken.")
+    ] = 1,
+    temperature: Annotated[
+        float | None,
+        typer.Option("--temperature", min=0, max=2, help="[default: 0, greedy; 0.6 with several samples]"),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the episode record as one line of JSON, nothing else.")
     ] = False,
@@ -34,7 +42,8 @@ def ask(
 ) -> None:
     """Ask one question about one picture, and watch the search.
 
-    Writes a folder with `episode.json`, `episodes.jsonl` and `episode.html`, a page that needs nothing else.
+    Writes a folder with `episode.json`, `episodes.jsonl` and `episode.html`, a page that needs nothing else. Several
+    searches (`--samples`) go on at the same time and vote.
     """
     from mini_o3.asking import ask_one
 
@@ -42,14 +51,17 @@ def ask(
     folder = out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S")
     result = ask_one(
         picture, _question(question), policy, turns=turns, max_pixels=max_pixels, prompts=prompts, dialect=dialect,
-        out=folder, say=talk, note=err,
+        samples=samples, temperature=_VOTING if temperature is None and samples > 1 else temperature or 0.0, out=folder,
+        say=talk, note=err,
     )  # fmt: skip
     if as_json:
         print(to_json(result.episode.to_dict()))
     else:
         say(f"open {result.page}")
-    if result.episode.stop.value in ("policy_error", "interrupted"):
-        sys.exit(130 if result.episode.stop.value == "interrupted" else 1)
+    if result.interrupted:
+        sys.exit(130)
+    if result.episode.stop.value == "policy_error":
+        sys.exit(1)
 
 
 def _question(question: str) -> str:

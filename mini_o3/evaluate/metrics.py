@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mini_o3.episode import Episode, SearchTask, StopReason
 from mini_o3.episode.patterns import shares
-from mini_o3.judge import Verdict, normalise, score_groups
+from mini_o3.judge import Verdict, score_groups, tally
 from mini_o3.vision import Rect, Region
 
 LIMITS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -106,12 +106,9 @@ def majority(rows: Sequence[Judged]) -> list[Value]:
     """
     values = []
     for mine in _by_task(rows):
-        votes: dict[str, list[Judged]] = defaultdict(list)
-        for row in sorted(mine, key=lambda row: row.episode.seed):
-            if row.episode.answer is not None:
-                votes[normalise(row.episode.answer)].append(row)
-        chosen = max(votes.values(), key=len, default=None)  # the first of equals: dicts keep their order
-        values.append(_value(mine[0], bool(chosen and chosen[0].verdict.is_correct)))
+        mine = sorted(mine, key=lambda row: row.episode.seed)
+        votes = tally([row.episode.answer for row in mine])
+        values.append(_value(mine[0], bool(votes and mine[votes[0][0]].verdict.is_correct)))
     return values
 
 

@@ -4,6 +4,7 @@ from mini_o3.judge.exact import judge_exact, normalise
 from mini_o3.judge.groups import GroupScore, score_groups
 from mini_o3.judge.judges import Judge, make_judge
 from mini_o3.judge.verdict import CORRECT, INCORRECT, Kind, Verdict, unjudged
+from mini_o3.judge.vote import tally
 
 __all__ = [
     "CORRECT",
@@ -16,5 +17,6 @@ __all__ = [
     "make_judge",
     "normalise",
     "score_groups",
+    "tally",
     "unjudged",
 ]

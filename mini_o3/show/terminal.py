@@ -57,7 +57,21 @@ def verdict_lines(episode: Episode) -> list[str]:
         lines.append("no answer: the policy kept writing neither a zoom nor an answer")
     else:
         lines.append(f"no answer: {episode.error or episode.stop.value}")
+    if "votes" in episode.meta:
+        lines.append(f"votes     {_votes(episode.meta['votes'], episode.meta['searches'])}")
     return lines
+
+
+def search_line(episode: Episode) -> str:
+    """One of several searches in a few words."""
+    taken = f"{episode.num_turns} turn{'' if episode.num_turns == 1 else 's'}"
+    return f"{verdict_lines(episode)[0] if episode.answer is None else episode.answer} ({taken})"
+
+
+def _votes(votes: dict[str, int], searches: int) -> str:
+    parts = [f"{answer}: {count}" for answer, count in votes.items()]
+    silent = searches - sum(votes.values())
+    return f"of {searches} searches: " + ", ".join(parts + [f"no answer: {silent}"] * bool(silent))
 
 
 def pixels(region: Region, size: tuple[int, int]) -> Rect:
