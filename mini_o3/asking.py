@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from mini_o3.episode import Episode, Limits, Outcome, SearchTask, StopReason, Turn, run_episode
+from mini_o3.episode import Episode, Limits, Outcome, Policy, SearchTask, StopReason, Turn, run_episode
 from mini_o3.judge import tally
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import make_folder, to_json, write_json, write_text
@@ -78,44 +78,53 @@ def ask_one(
     make_folder(out)
     say(f"{picture}: {original.width} x {original.height} px; policy {chosen.name}")
     say(f"question: {question}")
-    printer, turns_so_far, ended, interrupted = TurnPrinter(say), [], [], False
-
-    def on_turn(turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
-        turns_so_far.append(turn)
-        printer(turn, outcome, view)
-
     limits = Limits(turns=turns)
-
-    async def search(seed: int) -> None:
-        watch = on_turn if samples == 1 else None
-        ended.append(await run_episode(task, chosen, limits, picture=original, seed=seed, on_turn=watch))
-        if samples > 1:
-            say(f"search {len(ended)} of {samples}: {search_line(ended[-1])}")
-
-    async def search_all() -> None:
-        await asyncio.gather(*(search(seed) for seed in range(samples)))
-
-    try:
-        asyncio.run(search_all())
-    except KeyboardInterrupt:
-        interrupted = True
+    ended, begun, interrupted = _search(task, chosen, limits, original, samples, say)
     if ended:
         episode = ended[0] if samples == 1 else elect(ended)
     else:
         episode = Episode(
             task.id, picture, question, original.size, chosen.name, f"{chosen.profile.name}@{chosen.profile.hash}", limits,
-            0, chosen.budget.fit(*original.size), tuple(turns_so_far), StopReason.INTERRUPTED,
-            error=f"interrupted after {len(turns_so_far)} turns; what was seen so far is in {out}; ask again to start over",
+            0, chosen.budget.fit(*original.size), tuple(begun), StopReason.INTERRUPTED,
+            error=f"interrupted after {len(begun)} turns; what was seen so far is in {out}; ask again to start over",
         )  # fmt: skip
     if interrupted and ended:
         note(f"interrupted after {len(ended)} of {samples} searches; these have voted")
     for line in verdict_lines(episode):
         say(line)
     write_json(out / "episode.json", episode.to_dict())
-    by_seed = sorted(ended, key=lambda one: one.seed) or [episode]
-    write_text(out / "episodes.jsonl", "".join(to_json(one.to_dict()) + "\n" for one in by_seed))
+    write_text(out / "episodes.jsonl", "".join(to_json(one.to_dict()) + "\n" for one in ended or [episode]))
     write_text(out / "episode.html", episode_page(episode, original))
     return Asked(episode, out / "episode.html", interrupted)
+
+
+def _search(
+    task: SearchTask, policy: Policy, limits: Limits, original: Image.Image, samples: int, say: Say
+) -> tuple[list[Episode], list[Turn], bool]:
+    """The searches that ended, by seed; the turns of a single one, also if it did not end; whether Ctrl-C stopped them."""
+    ended: list[Episode] = []
+    begun: list[Turn] = []
+    printer = TurnPrinter(say)
+
+    def on_turn(turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
+        begun.append(turn)
+        printer(turn, outcome, view)
+
+    async def search(seed: int) -> None:
+        watch = on_turn if samples == 1 else None
+        ended.append(await run_episode(task, policy, limits, picture=original, seed=seed, on_turn=watch))
+        if samples > 1:
+            say(f"search {len(ended)} of {samples}: {search_line(ended[-1])}")
+
+    async def search_all() -> None:
+        await asyncio.gather(*(search(seed) for seed in range(samples)))
+
+    interrupted = False
+    try:
+        asyncio.run(search_all())
+    except KeyboardInterrupt:
+        interrupted = True
+    return sorted(ended, key=lambda one: one.seed), begun, interrupted
 
 
 def elect(searches: Sequence[Episode]) -> Episode:
@@ -123,8 +132,8 @@ def elect(searches: Sequence[Episode]) -> Episode:
 
     Without any answer it is the first that the policy did not fail in, or else the first.
     """
-    in_order = sorted(searches, key=lambda one: one.seed)
-    groups = tally([one.answer for one in in_order])
-    chosen = in_order[groups[0][0]] if groups else min(in_order, key=lambda one: one.stop is StopReason.POLICY_ERROR)
-    votes = {str(in_order[group[0]].answer): len(group) for group in groups}
-    return replace(chosen, meta={**chosen.meta, "searches": len(in_order), "votes": votes})
+    by_seed = sorted(searches, key=lambda one: one.seed)
+    groups = tally([one.answer for one in by_seed])
+    chosen = by_seed[groups[0][0]] if groups else min(by_seed, key=lambda one: one.stop is StopReason.POLICY_ERROR)
+    votes = {str(by_seed[group[0]].answer): len(group) for group in groups}
+    return replace(chosen, meta={**chosen.meta, "searches": len(by_seed), "votes": votes})
