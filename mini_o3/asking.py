@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
-from mini_o3.episode import Episode, Limits, Outcome, Policy, SearchTask, StopReason, Turn, run_episode
+from mini_o3.episode import EPISODES_FILE, Episode, Limits, Outcome, Policy, SearchTask, StopReason, Turn, run_episode
 from mini_o3.judge import tally
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import make_folder, to_json, write_json, write_text
@@ -26,7 +27,7 @@ NANO_ONLY_PROBES = (
     f"for your own pictures choose another --policy ({CHOICES.removeprefix('nano, ')})"
 )
 _DRAW = ("nano", "hf", "api")  # policies that draw their words, so that a second search is another one
-_TOGETHER = 8  # searches of a local model that go on at the same time
+_TOGETHER = 8  # searches that go on at the same time
 
 
 class Asked(NamedTuple):
@@ -57,16 +58,13 @@ def ask_one(
 
     Of several `samples`, drawn at `temperature`, every search is said when it ends, and they vote (`elect`): `episodes.jsonl`
     holds them all by seed, the other two files the one that stands for the vote. Nothing is written before picture and
-    policy are known to be usable. An interrupted search is written as far as it came (`replay:` and a new question go on from
-    there); of several, those vote that had ended.
+    policy are known to be usable. What is interrupted is written as far as it came (`replay:` and a new question go on from
+    there); of several searches those vote that had ended.
 
     Raises:
-        UserError: the picture or the policy cannot be used, or all samples would be the same.
+        UserError: the picture, the policy or the folder cannot be used, or all samples would be the same.
     """
-    if samples > 1 and policy.partition(":")[0] not in _DRAW:
-        raise UserError(f"--samples: {policy} does not draw its words, each search would be the same; take nano, hf: or api:")
-    if samples > 1 and temperature == 0:
-        raise UserError("--samples: greedy searches are all the same; give a --temperature above 0")
+    _check(policy, samples, temperature, out)
     original = open_picture(picture)
     chosen = choose_policy(
         policy, max_pixels=max_pixels, concurrent=min(samples, _TOGETHER), temperature=temperature, prompts=prompts,
@@ -78,62 +76,105 @@ def ask_one(
     make_folder(out)
     say(f"{picture}: {original.width} x {original.height} px; policy {chosen.name}")
     say(f"question: {question}")
-    limits = Limits(turns=turns)
-    ended, begun, interrupted = _search(task, chosen, limits, original, samples, say)
-    if ended:
-        episode = ended[0] if samples == 1 else elect(ended)
-    else:
-        episode = Episode(
-            task.id, picture, question, original.size, chosen.name, f"{chosen.profile.name}@{chosen.profile.hash}", limits,
-            0, chosen.budget.fit(*original.size), tuple(begun), StopReason.INTERRUPTED,
-            error=f"interrupted after {len(begun)} turns; what was seen so far is in {out}; ask again to start over",
-        )  # fmt: skip
-    if interrupted and ended:
-        note(f"interrupted after {len(ended)} of {samples} searches; these have voted")
+    searches = _Searches(task, chosen, Limits(turns=turns), original, samples, temperature, say)
+    failure: BaseException | None = None
+    try:
+        asyncio.run(searches.run())
+    except (KeyboardInterrupt, Exception) as error:
+        failure = error  # a reader that has left, no memory left ...: what was found is written first
+    rows = searches.rows(out)
+    episode = rows[0] if samples == 1 else elect(rows)
+    write_json(out / "episode.json", episode.to_dict())
+    write_text(out / EPISODES_FILE, "".join(to_json(row.to_dict()) + "\n" for row in rows))
+    write_text(out / "episode.html", episode_page(episode, original))
+    interrupted = isinstance(failure, KeyboardInterrupt)
+    if failure and not interrupted:
+        raise failure
+    if interrupted and samples > 1:
+        note(f"interrupted after {len(searches.ended)} of {samples} searches" + "; these have voted" * bool(searches.ended))
     for line in verdict_lines(episode):
         say(line)
-    write_json(out / "episode.json", episode.to_dict())
-    write_text(out / "episodes.jsonl", "".join(to_json(one.to_dict()) + "\n" for one in ended or [episode]))
-    write_text(out / "episode.html", episode_page(episode, original))
     return Asked(episode, out / "episode.html", interrupted)
-
-
-def _search(
-    task: SearchTask, policy: Policy, limits: Limits, original: Image.Image, samples: int, say: Say
-) -> tuple[list[Episode], list[Turn], bool]:
-    """The searches that ended, by seed; the turns of a single one, also if it did not end; whether Ctrl-C stopped them."""
-    ended: list[Episode] = []
-    begun: list[Turn] = []
-    printer = TurnPrinter(say)
-
-    def on_turn(turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
-        begun.append(turn)
-        printer(turn, outcome, view)
-
-    async def search(seed: int) -> None:
-        watch = on_turn if samples == 1 else None
-        ended.append(await run_episode(task, policy, limits, picture=original, seed=seed, on_turn=watch))
-        if samples > 1:
-            say(f"search {len(ended)} of {samples}: {search_line(ended[-1])}")
-
-    async def search_all() -> None:
-        await asyncio.gather(*(search(seed) for seed in range(samples)))
-
-    interrupted = False
-    try:
-        asyncio.run(search_all())
-    except KeyboardInterrupt:
-        interrupted = True
-    return sorted(ended, key=lambda one: one.seed), begun, interrupted
 
 
 def elect(searches: Sequence[Episode]) -> Episode:
     """The first search, by seed, that gave the most frequent answer (`judge.tally`); its `meta` holds the votes.
 
-    Without any answer it is the first that the policy did not fail in, or else the first.
+    Interrupted searches do not vote, nor do those that the policy failed in. Without any answer it is the first that went
+    furthest: to its end, then as far as it was let, then until the policy failed.
     """
     by_seed = sorted(searches, key=lambda one: one.seed)
     groups = tally([one.answer for one in by_seed])
-    chosen = by_seed[groups[0][0]] if groups else min(by_seed, key=lambda one: one.stop is StopReason.POLICY_ERROR)
+    chosen = by_seed[groups[0][0]] if groups else min(by_seed, key=lambda one: _BROKEN_OFF.get(one.stop, 0))
+    counts = {
+        "ended": sum(one.stop is not StopReason.INTERRUPTED for one in by_seed),
+        "failed": sum(one.stop is StopReason.POLICY_ERROR for one in by_seed),
+    }
     votes = {str(by_seed[group[0]].answer): len(group) for group in groups}
-    return replace(chosen, meta={**chosen.meta, "searches": len(by_seed), "votes": votes})
+    return replace(chosen, meta={**chosen.meta, **counts, "votes": votes})
+
+
+_BROKEN_OFF = {StopReason.INTERRUPTED: 1, StopReason.POLICY_ERROR: 2}
+
+
+class _Searches:
+    """Searches of one question, `_TOGETHER` of them side by side, as far as they came: `ended` by seed."""
+
+    def __init__(
+        self,
+        task: SearchTask,
+        policy: Policy,
+        limits: Limits,
+        original: Image.Image,
+        samples: int,
+        temperature: float,
+        say: Say,
+    ) -> None:
+        self.task, self.policy, self.limits, self.original, self.say = task, policy, limits, original, say
+        self.meta = {"samples": samples, "temperature": temperature} if temperature else {}
+        self.turns: dict[int, list[Turn]] = {seed: [] for seed in range(samples)}
+        self.ended: dict[int, Episode] = {}
+        self.printer = TurnPrinter(say)
+
+    async def run(self) -> None:
+        places = asyncio.Semaphore(_TOGETHER)
+        await asyncio.gather(*(self._search(seed, places) for seed in self.turns))
+
+    async def _search(self, seed: int, places: asyncio.Semaphore) -> None:
+        async with places:
+            episode = await run_episode(
+                self.task, self.policy, self.limits, picture=self.original, seed=seed, on_turn=partial(self._on_turn, seed)
+            )
+        self.ended[seed] = replace(episode, meta=self.meta)
+        if len(self.turns) > 1:
+            self.say(f"search {len(self.ended)} of {len(self.turns)} (seed {seed}): {search_line(episode)}")
+
+    def _on_turn(self, seed: int, turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
+        self.turns[seed].append(turn)
+        if len(self.turns) == 1:
+            self.printer(turn, outcome, view)
+
+    def rows(self, out: Path) -> list[Episode]:
+        """By seed, what ended and what had begun; at least one."""
+        begun = [seed for seed, turns in self.turns.items() if turns or seed in self.ended] or [0]
+        return [self.ended.get(seed) or self._unfinished(seed, out) for seed in begun]
+
+    def _unfinished(self, seed: int, out: Path) -> Episode:
+        turns, policy = self.turns[seed], self.policy
+        return Episode(
+            self.task.id, self.task.picture, self.task.question, self.original.size, policy.name,
+            f"{policy.profile.name}@{policy.profile.hash}", self.limits, seed, policy.budget.fit(*self.original.size),
+            tuple(turns), StopReason.INTERRUPTED,
+            error=f"interrupted after {len(turns)} turns; what was seen so far is in {out}; ask again to start over",
+            meta=self.meta,
+        )  # fmt: skip
+
+
+def _check(policy: str, samples: int, temperature: float, out: Path) -> None:
+    if (samples > 1 or temperature) and policy.partition(":")[0] not in _DRAW:
+        option = "--samples" if samples > 1 else "--temperature"
+        raise UserError(f"{option}: {policy} does not draw its words; leave it out, or take nano, hf: or api:")
+    if samples > 1 and temperature == 0:
+        raise UserError("--samples: greedy searches are all the same; give a --temperature above 0")
+    if (out / EPISODES_FILE).exists() and not (out / "episode.json").exists():
+        raise UserError(f"{out}: holds episodes that no question left here; give another --out folder")

@@ -10,6 +10,7 @@ from mini_o3.kit.fake_endpoint import (
     status,
     stays_silent,
     trickles,
+    waits,
 )
 
-__all__ = ["Endpoint", "Received", "completion", "hangs_up", "says", "sends", "status", "stays_silent", "trickles"]
+__all__ = ["Endpoint", "Received", "completion", "hangs_up", "says", "sends", "status", "stays_silent", "trickles", "waits"]

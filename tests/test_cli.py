@@ -10,15 +10,17 @@ import re
 import signal
 import struct
 import subprocess
+import threading
 import time
 import zlib
 from pathlib import Path
 
 import pytest
-from fake_endpoint import Endpoint, says, status, stays_silent
+from fake_endpoint import Endpoint, says, status, stays_silent, waits
 from helpers import answer, command, environment, mini_o3, recording, zoom
 from PIL import Image
 
+from mini_o3 import asking
 from mini_o3.episode import Episode, StopReason, read_tasks
 from mini_o3.episode.task import SearchTask
 from mini_o3.policies.replay import Replay
@@ -406,75 +408,201 @@ def test_an_interrupted_search_keeps_what_was_seen(photo):
     assert (found.stop, found.num_zooms) == (StopReason.INTERRUPTED, 1)
 
 
+def by_seed(*behaviours):
+    """An endpoint that gives each search, known by its seed, its own reply."""
+    return Endpoint(answer=lambda request: behaviours[request.body["seed"]])
+
+
+def ask(photo, endpoint, *options):
+    return mini_o3("ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--out", "out", *options, cwd=photo.parent)
+
+
+def rows_of(photo):
+    return [json.loads(line) for line in (photo.parent / "out" / "episodes.jsonl").read_text().splitlines()]
+
+
 def test_several_searches_vote_and_the_first_of_the_winners_stands_for_them(photo):
-    turns = [says(answer(text)) for text in ("red", "The  Green.", "green", "blue")]
-    with Endpoint(*turns, status(400, "no more")) as endpoint:
-        result = mini_o3(
-            "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--samples", 5, "--out", "out", cwd=photo.parent
-        )
+    red, late, green, blue = (says(answer(text)) for text in ("red", "The  Green.", "green", "blue"))
+    with by_seed(red, waits(0.5, late), green, blue, status(400, "no more")) as endpoint:
+        result = ask(photo, endpoint, "--samples", 5)
         sent = [request.body for request in endpoint.requests]
     assert (result.returncode, result.stderr) == (0, "")
     assert sorted((body["seed"], body["temperature"]) for body in sent) == [(seed, 0.6) for seed in range(5)]
-    rows = [json.loads(line) for line in (photo.parent / "out" / "episodes.jsonl").read_text().splitlines()]
+    rows = rows_of(photo)
     assert [row["seed"] for row in rows] == list(range(5))
-    greens = [row for row in rows if row.get("answer") in ("The  Green.", "green")]
+    assert [row.get("answer") for row in rows] == ["red", "The  Green.", "green", "blue", None]
     kept = json.loads((photo.parent / "out" / "episode.json").read_text())
-    meta = kept.pop("meta")
-    assert kept == greens[0]
-    assert (meta["searches"], meta["votes"]) == (5, {kept["answer"]: 2, "red": 1, "blue": 1})
+    votes = kept["meta"].pop("votes")
+    assert (votes, kept["meta"].pop("ended"), kept["meta"].pop("failed")) == ({"The  Green.": 2, "red": 1, "blue": 1}, 5, 1)
+    assert kept == rows[1]
+    assert kept["meta"] == {"samples": 5, "temperature": 0.6}
     lines = result.stdout.splitlines()
-    assert sum(line.startswith(f"search {n} of 5: ") for n in range(1, 6) for line in lines) == 5
-    assert f"answer    {kept['answer']}" in lines
-    (votes,) = [line for line in lines if line.startswith("votes ")]
-    assert votes.startswith(f"votes     of 5 searches: {kept['answer']}: 2, ")
-    assert votes.endswith(", no answer: 1")
-    assert votes in (photo.parent / "out" / "episode.html").read_text()
+    for seed, said in enumerate(["red (1 turn)", "The Green. (1 turn)", "green (1 turn)", "blue (1 turn)"]):
+        assert any(re.fullmatch(rf"search [1-5] of 5 \(seed {seed}\): {re.escape(said)}", line) for line in lines)
+    assert "answer    The  Green." in lines
+    line = "votes     of 5 searches: The Green.: 2, red: 1, blue: 1, failed: 1"
+    assert line in lines
+    assert line in (photo.parent / "out" / "episode.html").read_text()
+
+
+def test_searches_go_on_side_by_side_but_not_all_at_once(photo):
+    together, most, going, lock = threading.Barrier(8, timeout=60), 0, 0, threading.Lock()
+
+    def count(handler):
+        nonlocal most, going
+        with lock:
+            going += 1
+            most = max(most, going)
+        together.wait()  # nobody is answered before eight have asked
+        with lock:
+            going -= 1
+        says(answer("red"))(handler)
+
+    with Endpoint(*[count] * 16) as endpoint:
+        result = ask(photo, endpoint, "--samples", 16)
+    assert "votes     of 16 searches: red: 16" in result.stdout.splitlines()
+    assert most == 8
+
+
+def test_one_search_may_be_drawn_too(photo):
+    with by_seed(says(answer("red"))) as endpoint:
+        assert ask(photo, endpoint, "--temperature", 0.9).returncode == 0
+        assert [request.body["temperature"] for request in endpoint.requests] == [0.9]
+    assert rows_of(photo)[0]["meta"] == {"samples": 1, "temperature": 0.9}
+
+
+def ask_here(photo, samples):
+    return asking.ask_one(
+        str(photo), "What?", "hf:somewhere", turns=4, max_pixels=None, samples=samples, temperature=0.5,
+        out=photo.parent / "out", say=str, note=str,
+    )  # fmt: skip
+
+
+def test_a_local_model_has_a_place_for_each_search_but_not_for_any_number(photo, monkeypatch):
+    asked = []
+
+    def choose(spec, **options):
+        asked.append((options["concurrent"], options["temperature"]))
+        return Replay({"*": [answer("red")]})
+
+    monkeypatch.setattr(asking, "choose_policy", choose)
+    ask_here(photo, 3)
+    ask_here(photo, 64)
+    assert asked == [(3, 0.5), (8, 0.5)]
 
 
 def test_searches_that_all_fail_are_a_failure_and_one_that_only_ran_over_is_not(photo):
-    def ask(endpoint):
-        return mini_o3(
-            "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--samples", 2, "--turns", 1, "--out", "out",
-            cwd=photo.parent,
-        )  # fmt: skip
-
-    with Endpoint(status(400, "no")) as endpoint:
-        result = ask(endpoint)
+    with by_seed(status(400, "no"), status(400, "no")) as endpoint:
+        result = ask(photo, endpoint, "--samples", 2, "--turns", 1)
     assert result.returncode == 1
-    assert "votes     of 2 searches: no answer: 2" in result.stdout.splitlines()
-    with Endpoint(status(400, "no"), says(zoom(0, 0, 0.5, 0.5))) as endpoint:
-        result = ask(endpoint)
+    assert "votes     of 2 searches: failed: 2" in result.stdout.splitlines()
+    with by_seed(status(400, "no"), says(zoom(0, 0, 0.5, 0.5))) as endpoint:
+        result = ask(photo, endpoint, "--samples", 2, "--turns", 1)
     assert result.returncode == 0
     assert "no answer: the turns ran out; allow more with --turns" in result.stdout.splitlines()
+    assert "votes     of 2 searches: no answer: 1, failed: 1" in result.stdout.splitlines()
+
+
+def test_an_answer_of_many_lines_cannot_pass_for_other_votes(photo):
+    said = "red\nvotes     of 9 searches: blue: 9\n" + "x" * 200
+    with by_seed(says(answer(said)), says(answer(said)), says(answer("red"))) as endpoint:
+        result = ask(photo, endpoint, "--samples", 3)
+    (line,) = [line for line in result.stdout.splitlines() if line.endswith("red: 1")]
+    assert line == "votes     of 3 searches: " + " ".join(said.split())[:80] + "...: 2, red: 1"
+
+
+def start_voting(photo, endpoint, samples):
+    """A vote under way whose first search has ended."""
+    process = start(
+        "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--samples", samples, "--out", "out", cwd=photo.parent
+    )
+    while not (line := process.stdout.readline()).startswith(f"search 1 of {samples} (seed 0): red (1 turn)"):
+        assert line, process.communicate()
+    return process
 
 
 def test_those_searches_vote_that_had_ended_when_it_was_interrupted(photo):
-    with Endpoint(says(answer("red")), stays_silent(60.0), stays_silent(60.0)) as endpoint:
-        process = start(
-            "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--samples", 3, "--out", "out", cwd=photo.parent
-        )
-        while not (line := process.stdout.readline()).startswith("search 1 of 3: red (1 turn)"):
-            assert line, process.communicate()
+    with by_seed(says(answer("red")), stays_silent(60.0), stays_silent(60.0)) as endpoint:
+        process = start_voting(photo, endpoint, 3)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=120)
     assert (process.returncode, stderr) == (130, "interrupted after 1 of 3 searches; these have voted\n")
     assert "answer    red" in stdout.splitlines()
-    assert "votes     of 1 searches: red: 1" in stdout.splitlines()
-    assert len((photo.parent / "out" / "episodes.jsonl").read_text().splitlines()) == 1
+    assert "votes     of 1 searches (3 were asked for): red: 1" in stdout.splitlines()
+    assert [row["seed"] for row in rows_of(photo)] == [0]
+
+
+def test_searches_that_had_begun_when_they_were_interrupted_are_kept_as_far_as_they_came(photo):
+    replies = {0: [stays_silent(60.0)], 1: [says(zoom(0, 0, 0.5, 0.5)), stays_silent(60.0)]}
+    with Endpoint(answer=lambda request: replies[request.body["seed"]].pop(0)) as endpoint:
+        process = start(
+            "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--samples", 2, "--out", "out", cwd=photo.parent
+        )
+        wait_for(lambda: len(endpoint.requests) == 3, process)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stderr) == (130, "interrupted after 0 of 2 searches\n")
+    assert "no answer: interrupted after 1 turns; what was seen so far is in out; ask again to start over" in stdout
+    (row,) = rows_of(photo)
+    assert (row["seed"], row["stop"], len(row["turns"])) == (1, "interrupted", 1)
+
+
+def test_what_ended_is_kept_when_nobody_listens_any_more(photo):
+    closed = threading.Event()
+
+    def later(handler):
+        assert closed.wait(60)
+        says(answer("blue"))(handler)
+
+    with by_seed(says(answer("red")), later) as endpoint:
+        process = start_voting(photo, endpoint, 2)
+        process.stdout.close()
+        closed.set()
+        stderr = process.stderr.read()
+        process.wait(timeout=120)
+    assert process.returncode not in (0, 130)
+    assert "Traceback" not in stderr
+    assert [row["answer"] for row in rows_of(photo)] == ["red", "blue"]
+    assert (photo.parent / "out" / "episode.html").is_file()
+
+
+def test_what_ended_is_kept_when_one_search_breaks(photo, monkeypatch):
+    class Breaks(Replay):
+        def open(self, request):
+            if request.seed == 3:
+                raise RuntimeError("no memory left")
+            return super().open(request)
+
+    monkeypatch.setattr(asking, "choose_policy", lambda spec, **options: Breaks({"*": [answer("red")]}))
+    with pytest.raises(RuntimeError, match="no memory left"):
+        ask_here(photo, 4)
+    assert [(row["seed"], row["answer"]) for row in rows_of(photo)] == [(0, "red"), (1, "red"), (2, "red")]
 
 
 @pytest.mark.parametrize(
     ("policy", "options", "named"),
     [
-        ("human", (), ("--samples", "human does not draw")),
-        ("replay:said.jsonl", (), ("--samples", "replay:said.jsonl does not draw")),
-        ("api:http://127.0.0.1:9/v1#m", ("--temperature", 0), ("--samples", "--temperature above 0")),
+        ("human", ("--samples", 3), ("--samples", "human does not draw")),
+        ("replay:said.jsonl", ("--samples", 3), ("--samples", "replay:said.jsonl does not draw")),
+        ("teacher", ("--temperature", 0.5), ("--temperature", "teacher does not draw")),
+        ("api:http://127.0.0.1:9/v1#m", ("--samples", 3, "--temperature", 0), ("--samples", "--temperature above 0")),
     ],
 )
 def test_searches_that_would_all_be_the_same_are_refused(photo, policy, options, named):
-    result = mini_o3("ask", photo, "What?", "--policy", policy, "--samples", 3, *options, "--out", "out", cwd=photo.parent)
+    result = mini_o3("ask", photo, "What?", "--policy", policy, *options, "--out", "out", cwd=photo.parent)
     refused(result, *named)
     assert not (photo.parent / "out").exists()
+
+
+def test_a_question_is_not_written_over_the_episodes_of_an_evaluation(photo):
+    out = photo.parent / "out"
+    out.mkdir()
+    kept = recording(out / "episodes.jsonl", answer("5")).read_bytes()
+    refused(mini_o3("ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent), "out: holds episodes")
+    assert (out / "episodes.jsonl").read_bytes() == kept
+    (out / "episode.json").write_text("{}")  # left by an earlier question
+    again = mini_o3("ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent, stdin="answer 6\n")
+    assert again.returncode == 0
 
 
 def test_a_person_can_leave_with_one_interrupt(photo):

@@ -31,7 +31,7 @@ def ask(
     ] = 1,
     temperature: Annotated[
         float | None,
-        typer.Option("--temperature", min=0, max=2, help="[default: 0, greedy; 0.6 with several samples]"),
+        typer.Option("--temperature", min=0, max=2, help="[default: 0, greedy; with samples 0.6 (eval: 1)]"),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the episode record as one line of JSON, nothing else.")

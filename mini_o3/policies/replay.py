@@ -14,15 +14,21 @@ from mini_o3.vision import PixelBudget
 
 
 class Replay:
-    """Says what was said before. `scripts` maps a task id (or `*` for any task) to the texts of its turns."""
+    """Says what was said before. `scripts` maps a task id (or `*` for any task) to the texts of its turns; where a task was
+    searched several times, `searches` has those of each seed."""
 
     name = "replay"
     context_tokens: int | None = None
 
     def __init__(
-        self, scripts: dict[str, list[str]], *, budget: PixelBudget | None = None, profile: PromptProfile | None = None
+        self,
+        scripts: dict[str, list[str]],
+        *,
+        searches: dict[tuple[str, int], list[str]] | None = None,
+        budget: PixelBudget | None = None,
+        profile: PromptProfile | None = None,
     ) -> None:
-        self.scripts = scripts
+        self.scripts, self.searches = scripts, searches or {}
         self.budget = budget or PixelBudget()
         self.profile = profile or load_profile("search")
 
@@ -33,29 +39,36 @@ class Replay:
 
     @classmethod
     def read(cls, path: str, *, budget: PixelBudget | None = None, profile: PromptProfile | None = None) -> Replay:
-        """From `episodes.jsonl` or one `episode.json`; the only episode of a file replays for any task.
+        """From `episodes.jsonl` or one `episode.json`; the episode of a file with one task replays for any task.
+
+        Of several searches of a task that of the seed asked for is played, else the one of the lowest; of several records of
+        one search the last.
 
         Raises:
             UserError: the file is missing or holds no episode.
         """
-        scripts: dict[str, list[str]] = {}
+        searches: dict[tuple[str, int], list[str]] = {}
         try:
             text = Path(path).read_text(encoding="utf-8")
             rows = [json.loads(text)] if path.endswith(".json") else read_jsonl(Path(path))
             for row in rows:
-                scripts[str(row["task_id"])] = [str(turn["text"]) for turn in row["turns"]]
+                searches[str(row["task_id"]), int(row.get("seed", 0))] = [str(turn["text"]) for turn in row["turns"]]
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}; give the episodes.jsonl of a run") from None
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: not an episode record ({error!r}); give the episodes.jsonl of a run") from None
+        scripts: dict[str, list[str]] = {}
+        for task_id, seed in sorted(searches):
+            scripts.setdefault(task_id, searches[task_id, seed])
         if not scripts:
             raise UserError(f"{path}: holds no episode; give the episodes.jsonl of a run")
         if len(scripts) == 1:
             scripts["*"] = next(iter(scripts.values()))
-        return cls(scripts, budget=budget, profile=profile)
+        return cls(scripts, searches=searches, budget=budget, profile=profile)
 
     def open(self, request: Request) -> ReplayConversation:
-        return ReplayConversation(self.scripts.get(request.task_id) or self.scripts.get("*") or [])
+        search = self.searches.get((request.task_id, request.seed))
+        return ReplayConversation(search or self.scripts.get(request.task_id) or self.scripts.get("*") or [])
 
 
 class ReplayConversation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from PIL import Image
 
@@ -10,6 +11,7 @@ from mini_o3.episode import OVER_TURN, Corrected, Episode, Observed, Outcome, St
 from mini_o3.vision import Rect, Region
 
 Say = Callable[[str], None]
+_LINE = 80  # characters of an answer that is named beside others
 
 
 class TurnPrinter:
@@ -58,20 +60,29 @@ def verdict_lines(episode: Episode) -> list[str]:
     else:
         lines.append(f"no answer: {episode.error or episode.stop.value}")
     if "votes" in episode.meta:
-        lines.append(f"votes     {_votes(episode.meta['votes'], episode.meta['searches'])}")
+        lines.append(f"votes     {_votes(episode.meta)}")
     return lines
 
 
 def search_line(episode: Episode) -> str:
     """One of several searches in a few words."""
     taken = f"{episode.num_turns} turn{'' if episode.num_turns == 1 else 's'}"
-    return f"{verdict_lines(episode)[0] if episode.answer is None else episode.answer} ({taken})"
+    return f"{verdict_lines(episode)[0] if episode.answer is None else _short(episode.answer)} ({taken})"
 
 
-def _votes(votes: dict[str, int], searches: int) -> str:
-    parts = [f"{answer}: {count}" for answer, count in votes.items()]
-    silent = searches - sum(votes.values())
-    return f"of {searches} searches: " + ", ".join(parts + [f"no answer: {silent}"] * bool(silent))
+def _votes(meta: dict[str, Any]) -> str:
+    """`meta` as `asking.elect` leaves it."""
+    votes, ended, failed = meta["votes"], meta["ended"], meta["failed"]
+    counts = [(_short(answer), count) for answer, count in votes.items()]
+    counts += [("no answer", ended - failed - sum(votes.values())), ("failed", failed)]
+    wanted = "" if ended == meta["samples"] else f" ({meta['samples']} were asked for)"
+    return f"of {ended} searches{wanted}: " + ", ".join(f"{what}: {count}" for what, count in counts if count)
+
+
+def _short(answer: str) -> str:
+    """On one line, however it was written."""
+    line = " ".join(answer.split())
+    return line if len(line) <= _LINE else f"{line[:_LINE]}..."
 
 
 def pixels(region: Region, size: tuple[int, int]) -> Rect:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from helpers import answer, play, recording, zoom
 from PIL import Image
 
-from mini_o3.episode import SearchTask, StopReason
+from mini_o3.episode import Request, SearchTask, StopReason
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import append_jsonl, write_json
 from mini_o3.policies.replay import Replay
@@ -56,6 +57,17 @@ def test_a_file_with_several_episodes_is_matched_by_task(tmp_path, probes):
     replay = Replay.read(str(path), budget=EYE)
     for probe, episode in reversed(probes):
         assert played(play(replay, probe.picture, probe.task).turns) == played(episode.turns)
+
+
+def test_of_several_searches_of_a_task_that_of_the_seed_is_played_and_the_last_record_of_it(tmp_path):
+    path = tmp_path / "episodes.jsonl"
+    for seed, said in ((2, "c"), (1, "failed"), (1, "b"), (3, "d")):
+        append_jsonl(path, {"task_id": "a", "seed": seed, "turns": [{"text": answer(said)}]})
+    replay = Replay.read(str(path))
+    for task_id, said in (("a", "bcdb"), ("another", "bbbb")):
+        requests = [Request(task_id, "What?", (8, 8), "any.png", seed) for seed in (1, 2, 3, 0)]
+        texts = [asyncio.run(replay.open(request).reply([])).text for request in requests]
+        assert texts == [answer(text) for text in said]
 
 
 def test_a_task_that_a_file_with_several_episodes_does_not_hold_is_not_played(tmp_path, probes):
