@@ -55,9 +55,10 @@ def to_lines(found: dict[str, Any], first: Path, second: Path) -> list[str]:
     for name, share, error in zip((first, second), found["accuracy"], found["stderr"], strict=True):
         lines.append(f"  {name}: {100 * share:.1f}%" + (f" +- {100 * error:.1f}" if error is not None else ""))
     error = found["difference_stderr"]
+    chance = f"p = {found['p']}" if found["p"] else "p < 0.0001"
     lines.append(
         f"  difference {100 * found['difference']:+.1f} points"
-        + (f" +- {100 * error:.1f}, p = {found['p']}" if error else "")
+        + (f" +- {100 * error:.1f}, {chance}" if error else "")
         + f"; better on {found['better']} tasks, worse on {found['worse']}"
     )
     return lines

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mini_o3.episode import SearchTask, read_tasks
 from mini_o3.evaluate.checks import check_curve
-from mini_o3.evaluate.compare import compare
+from mini_o3.evaluate.compare import compare, to_lines
 from mini_o3.evaluate.lenses import lens_of
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.evaluate.protocol import Protocol
@@ -129,6 +129,9 @@ def test_a_difference_has_the_error_of_pictures_and_a_two_sided_p_and_leaves_out
     assert (found["tasks"], found["only_first"], found["only_second"]) == (4, 1, 0)
     assert (found["difference"], found["difference_stderr"], found["p"]) == (0.5, 0.5, round(math.erfc(1 / math.sqrt(2)), 4))
     assert (found["accuracy"], found["better"], found["worse"]) == ([0.0, 0.5], 2, 0)
+    line = "  difference +50.0 points +- 50.0, p = 0.3173; better on 2 tasks, worse on 0"
+    assert to_lines(found, tmp_path / "one", tmp_path / "two")[-1] == line
+    assert to_lines({**found, "p": 0.0}, tmp_path / "one", tmp_path / "two")[-1] == line.replace("= 0.3173", "< 0.0001")
 
 
 def test_the_check_of_the_curve_plays_at_its_limit_and_names_what_ends_otherwise(tmp_path):
