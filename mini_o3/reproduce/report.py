@@ -11,17 +11,28 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from mini_o3.kit.rundir import read_jsonl, write_text
+from mini_o3.kit.rundir import read_jsonl, revision, write_json, write_text
 from mini_o3.reproduce.suite import Check, Suite
 
 Runs = dict[str, dict[str, Any]]  # run -> level -> report of `evaluate`
+_KEPT = (
+    "tasks", "episodes", "accuracy", "stderr", "pass_at_k", "maj_at_k", "turns_mean", "over_turn_rate", "curve", "patterns",
+)  # fmt: skip
 _TRAINING = (
     ("reward", "reward"), ("over_turn", "share out of turns"), ("turns", "turns per rollout"), ("entropy", "entropy"),
 )  # fmt: skip
 
 
 def write_report(suite: Suite, found: Runs, out: Path) -> Path:
-    """Write `out/report.md`, `curves.svg` and, where something was trained, `training.svg`."""
+    """Write `out/report.md`, `report.json`, `curves.svg` and, where something was trained, `training.svg`.
+
+    `report.json` has the figures of the tables; all figures of a measurement are in its own `RUN/LEVEL/report.json`.
+    """
+    figures = {
+        name: {level: {key: report.get(key) for key in _KEPT} for level, report in of_run.items()}
+        for name, of_run in found.items()
+    }
+    write_json(out / "report.json", {"suite": suite.model_dump(mode="json"), "runs": figures, "revision": revision()})
     measure = suite.measure
     levels = _levels(suite, found)
     lines = [f"# {suite.title}", "", suite.question, ""]
@@ -162,13 +173,13 @@ def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
     levels = _levels(suite, found)
     figure, axes = plt.subplots(1, len(levels), figsize=(5.5 * len(levels), 4), squeeze=False, layout="constrained")
     for axis, level in zip(axes[0], levels, strict=True):
-        for name, reports in found.items():
+        for number, (name, reports) in enumerate(found.items()):
             if level in reports:
                 points = reports[level]["curve"]
                 limits = [int(limit) for limit in points]
                 accuracy = [100 * (point["accuracy"] or 0) for point in points.values()]
                 error = [100 * (point["stderr"] or 0) for point in points.values()]
-                axis.errorbar(limits, accuracy, error, marker="o", markersize=3, capsize=2, label=name)
+                axis.errorbar(limits, accuracy, error, capsize=2, label=name, color=f"C{number}")  # everywhere its own
         for name, figures in suite.paper.items() if level == "hard" else ():
             limits = [int(limit) for limit in figures]
             axis.plot(limits, [100 * value for value in figures.values()], "x--", color="grey", alpha=0.7)
@@ -185,10 +196,16 @@ def _plot_training(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
     plt = _pyplot()
     figure, axes = plt.subplots(1, len(_TRAINING), figsize=(4.2 * len(_TRAINING), 3.4))
     for axis, (key, title) in zip(axes, _TRAINING, strict=True):
-        for name, log in logs.items():
+        for number, (name, log) in enumerate(logs.items()):
             rows = [row for row in log if row["step"]]  # the first line is what training starts from
             if rows:
-                axis.plot([row["step"] for row in rows], _smooth([row[key] for row in rows]), label=name, linewidth=1.2)
+                axis.plot(
+                    [row["step"] for row in rows],
+                    _smooth([row[key] for row in rows]),
+                    f"C{number}",
+                    label=name,
+                    linewidth=1.2,
+                )
         axis.set(xlabel="step", title=title)
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=7)
@@ -197,11 +214,18 @@ def _plot_training(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
 
 
 def _save(figure: Any, path: Path) -> None:
-    """As lines and text, to a hundredth of a point: the same for the same figures, and small where plots are kept."""
+    """As lines and text, to a point, without names of groups: the same for the same figures, and small."""
     drawn = io.StringIO()
     with _pyplot().rc_context({"svg.fonttype": "none", "svg.hashsalt": "mini_o3"}):
         figure.savefig(drawn, bbox_inches="tight", format="svg", metadata={"Date": None})
-    write_text(path, re.sub(r"(\d\.\d\d)\d+", r"\1", drawn.getvalue()))
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", drawn.getvalue(), flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
+    svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"-?\d+\.\d+", _whole, found[0]), svg)
+    write_text(path, svg)
+
+
+def _whole(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.0f}"
 
 
 def _smooth(values: Sequence[float | None], width: int = 5) -> list[float]:

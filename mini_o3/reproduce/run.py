@@ -16,7 +16,7 @@ from mini_o3.grpo.watch import alarm, starved
 from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import claim_run, held, make_folder, read_jsonl, revision, same, write_json
+from mini_o3.kit.rundir import claim_run, held, make_folder, read_jsonl, same
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.vlm import steps_of, weights_hash
 from mini_o3.policies.choose import choose_policy
@@ -62,7 +62,6 @@ def run_suite(
             _measure(suite.measure, model, folder, out / name / level, progress(f"episodes of {name}, {level}"))
     # read now, not in passing: another process may have measured another run meanwhile
     found = {name: _reports(suite, name, out / name) for name in suite.runs}
-    write_json(out / "report.json", {"suite": suite.model_dump(mode="json"), "runs": found, "revision": revision()})
     return write_report(suite, found, out)
 
 

@@ -144,6 +144,15 @@ def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
     assert (tmp_path / "curves.svg").read_bytes() == drawn
 
 
+def test_a_plot_says_what_it_was_given_to_say(tmp_path):
+    from mini_o3.reproduce.report import _pyplot, _save
+
+    figure = _pyplot().figure()
+    figure.text(0.123, 0.456, "0.12345")
+    _save(figure, tmp_path / "plot.svg")
+    assert "0.12345" in {text.text for text in ElementTree.parse(tmp_path / "plot.svg").iter()}
+
+
 def quietly(said):
     class Silent:
         def __init__(self, *_):
