@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mini_o3.episode import Episode
-from mini_o3.judge import judge_exact, normalise, tally
+from mini_o3.judge import judge_exact, tally
 from mini_o3.kit.rundir import read_jsonl
 
 
@@ -34,14 +34,11 @@ WEIGHTS: dict[str, Callable[[Episode], float]] = {
 
 
 def _right(searches: Sequence[Episode], weight: Callable[[Episode], float]) -> bool:
-    votes: dict[str, float] = defaultdict(float)
-    for episode in searches:
-        if episode.answer is not None:
-            votes[normalise(episode.answer)] += weight(episode)
-    if not votes:
+    groups = tally([episode.answer for episode in searches])
+    if not groups:
         return False
-    winner = max(votes, key=lambda answer: votes[answer])  # the earliest of equals
-    first = next(episode for episode in searches if episode.answer is not None and normalise(episode.answer) == winner)
+    winner = max(groups, key=lambda group: sum(weight(searches[position]) for position in group))
+    first = searches[winner[0]]
     return judge_exact(first, first.expected).is_correct
 
 
@@ -65,9 +62,10 @@ def main() -> None:
         wrong = [searches for searches in tasks.values() if not _right(searches, WEIGHTS["equal"])]
         votes = [tally([episode.answer for episode in searches]) for searches in wrong]
         agree = sum(bool(groups) and 2 * len(groups[0]) > most for groups in votes)
+        beside = sum("beside" in searches[0].question or "next to" in searches[0].question for searches in wrong)
         print(
             f"{folder}: of {len(wrong)} wrong votes {agree} are by more than half of all searches, "
-            f"{votes.count([])} without any answer"
+            f"{votes.count([])} without any answer; {beside} are about what stands beside something"
         )
 
 

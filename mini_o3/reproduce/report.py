@@ -16,7 +16,8 @@ from mini_o3.reproduce.suite import Check, Suite
 
 Runs = dict[str, dict[str, Any]]  # run -> level -> report of `evaluate`
 _KEPT = (
-    "tasks", "episodes", "accuracy", "stderr", "pass_at_k", "maj_at_k", "turns_mean", "over_turn_rate", "curve", "patterns",
+    "tasks", "episodes", "accuracy", "stderr", "pass_at_k", "maj_at_k", "turns_mean", "turns_mean_correct", "over_turn_rate",
+    "void_rate", "curve", "patterns",
 )  # fmt: skip
 _TRAINING = (
     ("reward", "reward"), ("over_turn", "share out of turns"), ("turns", "turns per rollout"), ("entropy", "entropy"),

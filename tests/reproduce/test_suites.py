@@ -144,6 +144,14 @@ def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
     assert (tmp_path / "curves.svg").read_bytes() == drawn
 
 
+def test_a_run_has_its_colour_also_where_others_were_not_measured(tmp_path):
+    found = {"a": {}, "b": measured(at4=0.2, at32=0.5)}
+    write_report(suite(check("rises", limits=(4, 32))), found, tmp_path)
+    drawn = (tmp_path / "curves.svg").read_text()
+    assert "#ff7f0e" in drawn  # the second colour
+    assert "#1f77b4" not in drawn
+
+
 def test_a_plot_says_what_it_was_given_to_say(tmp_path):
     from mini_o3.reproduce.report import _pyplot, _save
 
