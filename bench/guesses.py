@@ -1,6 +1,8 @@
-"""How many episodes of nano's end in a guess, how many guesses are right, and how often the others correct themselves.
+"""How many episodes of nano's end in a guess, how many guesses are right, and how often the others correct
+themselves.
 
-    python bench/guesses.py runs/reproduce/over_turn_masking/*masked*/hard  # folders of evaluations that were run here
+    python bench/guesses.py runs/reproduce/over_turn_masking/*masked*/hard  # folders of evaluations that were
+    run here
 
 A guess is an answer whose thought says that nothing was seen: nano learnt it so (`mini_o3/sft/guesser.py`).
 """
@@ -21,7 +23,9 @@ def _guesses(episode: Episode) -> bool:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("folders", type=Path, nargs="+", help="with episodes.jsonl")
     for folder in options.parse_args().folders:
         episodes = [Episode.from_dict(row) for row in read_jsonl(folder / "episodes.jsonl")]

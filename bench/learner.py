@@ -1,10 +1,12 @@
-"""Tokens per second of the learner against TRL's on the same trajectories, and whether they agree where they should.
+"""Tokens per second of the learner against TRL's on the same trajectories, and whether they agree where they
+should.
 
     python bench/learner.py --trl-python trl-env/bin/python --out docs/bench
 
-Trajectories are rolled out by nano, 6 turns, 8 per question. Both compute the gradient of one update on all of them with the
-vision tower learning. TRL reads every trajectory; the learner leaves out those that have no gradient, encodes a view that
-several of them saw once, and reads those of similar length together. Tokens are those of all trajectories for both.
+Trajectories are rolled out by nano, 6 turns, 8 per question. Both compute the gradient of one update on all
+of them with the vision tower learning. TRL reads every trajectory; the learner leaves out those that have no
+gradient, encodes a view that several of them saw once, and reads those of similar length together. Tokens are
+those of all trajectories for both.
 """
 
 from __future__ import annotations
@@ -41,24 +43,34 @@ def roll_out(vlm: Vlm, questions: int, masking: Masking) -> list[Group]:
     """Groups that teach something, from as many questions."""
     policy = Local(vlm, "nano", slots=96, sampling=Sampling(1.0, 160))
     levels = {"easy": 0.4, "medium": 0.4, "hard": 0.2}
-    roller = Roller(policy, make_judge("exact"), FreshProbes(7, levels), Limits(turns=6), 8, masking, 0.0, 96, 7)
+    roller = Roller(
+        policy, make_judge("exact"), FreshProbes(7, levels), Limits(turns=6), 8, masking, 0.0, 96, 7
+    )
     return [group for group in roller.groups(range(questions)) if group.advantages is not None]
 
 
 def as_rows(groups: list[Group]) -> list[dict[str, Any]]:
     """Every rollout of the groups, the way TRL will see it."""
     return [
-        {"ids": list(e.token_ids), "mask": list(e.token_mask), "old": list(e.token_log_probs), "views": list(rollout.views),
-         "advantage": float(gain)}
-        for group in groups if group.advantages is not None
+        {
+            "ids": list(e.token_ids),
+            "mask": list(e.token_mask),
+            "old": list(e.token_log_probs),
+            "views": list(rollout.views),
+            "advantage": float(gain),
+        }
+        for group in groups
+        if group.advantages is not None
         for rollout, gain in zip(group.rollouts, group.advantages.advantages, strict=True)
         for e in (rollout.episode,)
-    ]  # fmt: skip
+    ]
 
 
 def ours(vlm: Vlm, groups: list[Group], *, freeze_vision: bool = False) -> dict[str, Any]:
     """Loss, seconds and gradient of one update without its step."""
-    config = GrpoConfig(seed=0, steps=1, groups=1, updates=1, lr=1e-9, max_grad_norm=1e9, freeze_vision=freeze_vision)
+    config = GrpoConfig(
+        seed=0, steps=1, groups=1, updates=1, lr=1e-9, max_grad_norm=1e9, freeze_vision=freeze_vision
+    )
     learner = Learner(vlm, config.model_copy(update={"micro_tokens": 8192}), Accelerator(cpu=True))
     learner.optimiser.step = lambda *_: None
     batch = mini_batch(groups, len(groups))
@@ -66,14 +78,29 @@ def ours(vlm: Vlm, groups: list[Group], *, freeze_vision: bool = False) -> dict[
     sums = learner.update(batch)
     seconds = time.perf_counter() - began
     gradients = {name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None}
-    return {"loss": sums["loss"], "seconds": seconds, "gradients": gradients, "learnt": len(batch.trajectories)}
+    return {
+        "loss": sums["loss"],
+        "seconds": seconds,
+        "gradients": gradients,
+        "learnt": len(batch.trajectories),
+    }
 
 
 def theirs(python: str, rows: list[dict[str, Any]], micro: int, threads: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         torch.save(rows, Path(folder) / "rows.pt")
-        command = [python, str(Path(__file__).with_name("trl_learner.py")), "--batch", f"{folder}/rows.pt", "--out",
-                   f"{folder}/out.pt", "--micro", str(micro), "--threads", str(threads)]  # fmt: skip
+        command = [
+            python,
+            str(Path(__file__).with_name("trl_learner.py")),
+            "--batch",
+            f"{folder}/rows.pt",
+            "--out",
+            f"{folder}/out.pt",
+            "--micro",
+            str(micro),
+            "--threads",
+            str(threads),
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         return torch.load(Path(folder) / "out.pt", weights_only=True)  # type: ignore[no-any-return]
 
@@ -92,19 +119,26 @@ def compare(python: str, questions: int, threads: int) -> dict[str, Any]:
     vlm.renderer.forbidden = ()
     rows = as_rows(groups)
     for row in rows:  # off policy, so that clipping matters
-        row["old"] = [p + 0.15 * (i % 5 - 2) * m for i, (p, m) in enumerate(zip(row["old"], row["mask"], strict=True))]
+        row["old"] = [
+            p + 0.15 * (i % 5 - 2) * m for i, (p, m) in enumerate(zip(row["old"], row["mask"], strict=True))
+        ]
     moved = iter(rows)
     groups = [
         replace(
-            group, rollouts=tuple(replace(r, episode=_remembering(r.episode, next(moved)["old"])) for r in group.rollouts)
+            group,
+            rollouts=tuple(
+                replace(r, episode=_remembering(r.episode, next(moved)["old"])) for r in group.rollouts
+            ),
         )
         for group in groups
     ]
     mine, trl = ours(vlm, groups), theirs(python, rows, 8, threads)
     return {
-        "rollouts": len(rows), "loss": mine["loss"], "loss_trl": trl["loss"],
+        "rollouts": len(rows),
+        "loss": mine["loss"],
+        "loss_trl": trl["loss"],
         "gradient_difference": difference(mine["gradients"], trl["gradients"]),
-    }  # fmt: skip
+    }
 
 
 def _remembering(episode: Any, old: list[float]) -> Any:
@@ -118,7 +152,9 @@ def _remembering(episode: Any, old: list[float]) -> Any:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--questions", type=int, default=24)
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--micro", type=int, default=8, help="TRL's trajectories per forward pass")
@@ -139,7 +175,10 @@ def main() -> None:
         ("learner_frozen_vision", ours(vlm, groups, freeze_vision=True)),
         ("trl", theirs(args.trl_python, rows, args.micro, args.threads)),
     ):
-        found[name] = {"seconds": round(result["seconds"], 2), "tokens_per_second": round(tokens / result["seconds"])}
+        found[name] = {
+            "seconds": round(result["seconds"], 2),
+            "tokens_per_second": round(tokens / result["seconds"]),
+        }
         print(name, found[name], flush=True)
     found["learner_is_faster_by"] = round(found["trl"]["seconds"] / found["learner"]["seconds"], 2)
     found["agreement"] = compare(args.trl_python, 4, args.threads)

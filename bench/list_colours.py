@@ -1,4 +1,5 @@
-"""How often a model names the right colour in its lists of things, told apart by what a copied word would get right.
+"""How often a model names the right colour in its lists of things, told apart by what a copied word would get
+right.
 
 Teacher-forced on teacher episodes of easy probes that nothing is trained on.
 Usage: python bench/list_colours.py [MODEL_DIR] [N]
@@ -33,8 +34,12 @@ def main(folder: str, count: int) -> None:
         batch = collate([sample], vlm.patcher, renderer.image_pad, 0)
         views = encode_views(core.visual, batch.rows, batch.grids)
         embedded = core.language_model.embed_tokens(batch.ids)
-        embedded = embedded.masked_scatter((batch.ids == renderer.image_pad)[..., None], views.reshape(-1, views.shape[-1]))
-        hidden = core.language_model(inputs_embeds=embedded, position_ids=batch.places, use_cache=False).last_hidden_state
+        embedded = embedded.masked_scatter(
+            (batch.ids == renderer.image_pad)[..., None], views.reshape(-1, views.shape[-1])
+        )
+        hidden = core.language_model(
+            inputs_embeds=embedded, position_ids=batch.places, use_cache=False
+        ).last_hidden_state
         guesses = vlm.model.lm_head(hidden[0]).argmax(-1).tolist()
         sought, listing = -1, False
         for at, token in enumerate(sample.ids):

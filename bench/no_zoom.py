@@ -1,7 +1,8 @@
 """How often nano is right if it is made to answer from the overview alone.
 
-With `--turns 1` nano is never right, because it always zooms first. Here its first thought is cut short for it: it has to go
-on from `<think>Find GOAL; answer`, so it gives the best guess it has. Usage: python bench/no_zoom.py runs/easy
+With `--turns 1` nano is never right, because it always zooms first. Here its first thought is cut short for
+it: it has to go on from `<think>Find GOAL; answer`, so it gives the best guess it has. Usage: python
+bench/no_zoom.py runs/easy
 """
 
 import asyncio

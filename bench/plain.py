@@ -1,7 +1,7 @@
 """The loops that everybody writes first: one conversation at a time through transformers' `generate`.
 
-`Plain(cached=True)` keeps the KV cache over turns and encodes only what is new; `cached=False` reads everything again at
-every turn. Both are policies, so they run the same episodes as the engine.
+`Plain(cached=True)` keeps the KV cache over turns and encodes only what is new; `cached=False` reads
+everything again at every turn. Both are policies, so they run the same episodes as the engine.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class PlainConversation:
         self.sampled = self._generate(self._new(bool(prompt.views)))
         self.ids += self.sampled
         finished = len(self.sampled) < sampling.max_tokens or self.policy.stop.reached(self.sampled)
-        return Reply(renderer.decode(self.sampled), finished, tuple(prompt.ids), tuple(self.sampled), (), len(self.ids))
+        return Reply(
+            renderer.decode(self.sampled), finished, tuple(prompt.ids), tuple(self.sampled), (), len(self.ids)
+        )
 
     def _new(self, looked: bool) -> dict[str, Any]:
         """What transformers has to be told of the views."""
@@ -73,11 +75,20 @@ class PlainConversation:
         vlm, sampling = self.policy.vlm, self.policy.sampling
         ids = torch.tensor([self.ids])
         out = vlm.model.generate(
-            input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=(ids == vlm.renderer.image_pad).long(),
-            do_sample=sampling.temperature > 0, temperature=sampling.temperature or None, top_k=0, top_p=1.0,
-            max_new_tokens=sampling.max_tokens, eos_token_id=vlm.renderer.im_end, pad_token_id=0,
-            suppress_tokens=list(vlm.renderer.forbidden), stopping_criteria=[self.policy.stop], **told,
-        )  # fmt: skip
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            mm_token_type_ids=(ids == vlm.renderer.image_pad).long(),
+            do_sample=sampling.temperature > 0,
+            temperature=sampling.temperature or None,
+            top_k=0,
+            top_p=1.0,
+            max_new_tokens=sampling.max_tokens,
+            eos_token_id=vlm.renderer.im_end,
+            pad_token_id=0,
+            suppress_tokens=list(vlm.renderer.forbidden),
+            stopping_criteria=[self.policy.stop],
+            **told,
+        )
         return out[0, len(self.ids) :].tolist()
 
     def close(self) -> None:

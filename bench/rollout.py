@@ -3,8 +3,8 @@
     python bench/rollout.py --out docs/bench                       # without TRL
     python bench/rollout.py --out docs/bench --trl-python trl-env/bin/python
 
-TRL needs an environment of its own: `python -m venv trl-env`, `trl-env/bin/pip install -r requirements.txt trl==1.16.0`,
-`trl-env/bin/pip install -e . --no-deps`. Writes `rollout.json`.
+TRL needs an environment of its own: `python -m venv trl-env`, `trl-env/bin/pip install -r requirements.txt
+trl==1.16.0`, `trl-env/bin/pip install -e . --no-deps`. Writes `rollout.json`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _mine: tuple[Policy, list[Probe]]  # of a process of `share_out`
 
 
 def matmul_peak(threads: int) -> float:
-    """FLOP/s of the best of some large matrix products. For a process of its own: its threads would stay about."""
+    """FLOP/s of the best of some large matrix products. For a process of its own: its threads would stay
+    about."""
     torch.set_num_threads(threads)
     best = 0.0
     for side in (512, 1024, 2048):
@@ -50,7 +51,8 @@ def matmul_peak(threads: int) -> float:
 
 
 def work(vlm: Vlm, episodes: list[Episode]) -> float:
-    """Floating-point operations that the matrices of the model need for these episodes, every token and view counted once."""
+    """Floating-point operations that the matrices of the model need for these episodes, every token and view
+    counted once."""
     text = vlm.model.config.text_config
     layers = sum(p.numel() for p in vlm.model.model.language_model.layers.parameters())
     head = text.hidden_size * text.vocab_size
@@ -60,13 +62,17 @@ def work(vlm: Vlm, episodes: list[Episode]) -> float:
         length = len(episode.token_ids)
         written = sum(episode.token_mask)
         total += (
-            2 * layers * length + 2 * head * written + 4 * text.num_hidden_layers * text.hidden_size * length * length / 2
+            2 * layers * length
+            + 2 * head * written
+            + 4 * text.num_hidden_layers * text.hidden_size * length * length / 2
         )
         total += 2 * per_patch * 144 * (1 + episode.num_zooms)
     return total
 
 
-def roll_out(policy: Policy, probes: list[Probe], rollouts: int, turns: int, at_once: int) -> tuple[float, list[Episode]]:
+def roll_out(
+    policy: Policy, probes: list[Probe], rollouts: int, turns: int, at_once: int
+) -> tuple[float, list[Episode]]:
     """Seconds and episodes of `rollouts` episodes on each probe."""
 
     async def run() -> list[Episode]:
@@ -74,7 +80,9 @@ def roll_out(policy: Policy, probes: list[Probe], rollouts: int, turns: int, at_
 
         async def one(probe: Probe, seed: int) -> Episode:
             async with room:
-                return await run_episode(probe.task, policy, Limits(turns=turns), picture=probe.picture, seed=seed)
+                return await run_episode(
+                    probe.task, policy, Limits(turns=turns), picture=probe.picture, seed=seed
+                )
 
         return await asyncio.gather(*(one(probe, seed) for probe in probes for seed in range(rollouts)))
 
@@ -86,7 +94,8 @@ def roll_out(policy: Policy, probes: list[Probe], rollouts: int, turns: int, at_
 def share_out(
     processes: int, questions: int, rollouts: int, turns: int, slots: int, sampling: Sampling
 ) -> tuple[float, list[Episode]]:
-    """As `roll_out` with the engine, the questions shared out to `processes` of one thread each; loading is not counted.
+    """As `roll_out` with the engine, the questions shared out to `processes` of one thread each; loading is
+    not counted.
 
     Ours to use several cores: threads of one process wait for each other at every small product.
     """
@@ -103,7 +112,10 @@ def share_out(
 def _load(ready: Any, questions: int, slots: int, sampling: Sampling) -> None:
     global _mine
     torch.set_num_threads(1)
-    _mine = Local(load_vlm(NANO_DIR), "engine", slots=slots, sampling=sampling), [_probe(n) for n in range(questions)]
+    _mine = (
+        Local(load_vlm(NANO_DIR), "engine", slots=slots, sampling=sampling),
+        [_probe(n) for n in range(questions)],
+    )
     roll_out(_mine[0], _mine[1][:1], 2, 2, 8)  # warm up
     ready.wait()
 
@@ -120,15 +132,26 @@ def _probe(n: int) -> Probe:
 
 def trl_loop(python: str, questions: int, rollouts: int, turns: int, threads: int) -> dict[str, Any]:
     arguments = {
-        "--questions": questions, "--rollouts": rollouts, "--turns": turns, "--max-tokens": MAX_TOKENS, "--threads": threads,
-        "--size": SIZE, "--temperature": TEMPERATURE,
-    }  # fmt: skip
-    command = [python, str(Path(__file__).with_name("trl_loop.py")), *(str(x) for pair in arguments.items() for x in pair)]
+        "--questions": questions,
+        "--rollouts": rollouts,
+        "--turns": turns,
+        "--max-tokens": MAX_TOKENS,
+        "--threads": threads,
+        "--size": SIZE,
+        "--temperature": TEMPERATURE,
+    }
+    command = [
+        python,
+        str(Path(__file__).with_name("trl_loop.py")),
+        *(str(x) for pair in arguments.items() for x in pair),
+    ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def note(found: dict[str, Any], name: str, threads: int, episodes: int, seconds: float, more: dict[str, Any]) -> None:
+def note(
+    found: dict[str, Any], name: str, threads: int, episodes: int, seconds: float, more: dict[str, Any]
+) -> None:
     """Keep the faster of several measurements of a loop."""
     row = {"threads": threads, "episodes": episodes, "seconds": round(seconds, 2)}
     row |= {"episodes_per_second": round(episodes / seconds, 3), **more}
@@ -138,16 +161,26 @@ def note(found: dict[str, Any], name: str, threads: int, episodes: int, seconds:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--questions", type=int, default=32)
     options.add_argument("--rollouts", type=int, default=8)
     options.add_argument("--turns", type=int, default=6)
     options.add_argument("--slots", type=int, default=128)
-    options.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="each loop gets what suits it best of these")
-    options.add_argument("--processes", type=int, default=2, help="of the engine, of one thread each; 1: only this one")
-    options.add_argument("--slow-share", type=float, default=0.25, help="share of the questions that sequential loops get")
+    options.add_argument(
+        "--threads", type=int, nargs="+", default=[1, 2], help="each loop gets what suits it best of these"
+    )
+    options.add_argument(
+        "--processes", type=int, default=2, help="of the engine, of one thread each; 1: only this one"
+    )
+    options.add_argument(
+        "--slow-share", type=float, default=0.25, help="share of the questions that sequential loops get"
+    )
     options.add_argument("--trl-threads", type=int, nargs="+", default=[1, 2])
-    options.add_argument("--trl-python", default="", help="python of an environment with TRL 1.16; empty: TRL is left out")
+    options.add_argument(
+        "--trl-python", default="", help="python of an environment with TRL 1.16; empty: TRL is left out"
+    )
     options.add_argument("--out", type=Path, required=True)
     args = options.parse_args()
     with get_context("spawn").Pool(1) as pool:
@@ -158,7 +191,11 @@ def main() -> None:
     few = probes[: max(int(args.questions * args.slow_share), 1)]
     engine = Local(vlm, "engine", slots=args.slots, sampling=sampling)
     roll_out(engine, few[:1], 2, 2, 8)  # warm up
-    found: dict[str, Any] = {"command": " ".join(sys.argv), "revision": revision(), "peak_gflops": round(peak / 1e9, 1)}
+    found: dict[str, Any] = {
+        "command": " ".join(sys.argv),
+        "revision": revision(),
+        "peak_gflops": round(peak / 1e9, 1),
+    }
     for name, policy, asked, at_once in (
         ("engine", engine, probes, args.slots),
         ("cached", Plain(vlm, sampling, cached=True), few, 1),
@@ -167,11 +204,16 @@ def main() -> None:
         for threads in args.threads:
             torch.set_num_threads(threads)
             seconds, episodes = roll_out(policy, asked, args.rollouts, args.turns, at_once)
-            row = {"turns": sum(e.num_turns for e in episodes), "tokens_written": sum(sum(e.token_mask) for e in episodes)}
+            row = {
+                "turns": sum(e.num_turns for e in episodes),
+                "tokens_written": sum(sum(e.token_mask) for e in episodes),
+            }
             row["share_of_matmul_peak"] = round(work(vlm, episodes) / seconds / peak, 4)
             note(found, name, threads, len(episodes), seconds, row)
     if args.processes > 1:
-        seconds, episodes = share_out(args.processes, args.questions, args.rollouts, args.turns, args.slots, sampling)
+        seconds, episodes = share_out(
+            args.processes, args.questions, args.rollouts, args.turns, args.slots, sampling
+        )
         row = {"processes": args.processes, "turns": sum(e.num_turns for e in episodes)}
         row |= {"tokens_written": sum(sum(e.token_mask) for e in episodes)}
         row["share_of_matmul_peak"] = round(work(vlm, episodes) / seconds / peak, 4)
@@ -181,7 +223,9 @@ def main() -> None:
         note(found, "trl", threads, result["episodes"], result["seconds"], {"turns": result["turns"]})
     best = found["engine"]["episodes_per_second"]
     peers = [name for name in ("cached", "reencode", "trl") if name in found]
-    found["engine_is_faster_by"] = {name: round(best / found[name]["episodes_per_second"], 2) for name in peers}
+    found["engine_is_faster_by"] = {
+        name: round(best / found[name]["episodes_per_second"], 2) for name in peers
+    }
     print(json.dumps({k: found[k] for k in ("engine_is_faster_by", "peak_gflops")}), flush=True)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "rollout.json").write_text(json.dumps(found, indent=1) + "\n")

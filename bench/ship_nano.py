@@ -2,8 +2,8 @@
 
     python bench/ship_nano.py runs/sft_15
 
-Weights keep 8 significant bits, those of bfloat16: git packs them a sixth smaller, and it keeps every nano there ever was.
-Measure what is shipped, not the run.
+Weights keep 8 significant bits, those of bfloat16: git packs them a sixth smaller, and it keeps every nano
+there ever was. Measure what is shipped, not the run.
 """
 
 from __future__ import annotations
@@ -21,11 +21,16 @@ from mini_o3.models.vlm import checkpoint_in, weights_hash
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("run", help="folder of a run of sft")
     run = Path(options.parse_args().run)
     model = checkpoint_in(run)
-    weights = {name: value.bfloat16().to(value.dtype) for name, value in load_file(model / "model.safetensors").items()}
+    weights = {
+        name: value.bfloat16().to(value.dtype)
+        for name, value in load_file(model / "model.safetensors").items()
+    }
     for target in (NANO_DIR, Path("runs/sft/model")):  # where the suites look for what imitation has learnt
         shutil.copytree(model, target, dirs_exist_ok=True)
         save_file(weights, target / "model.safetensors", metadata={"format": "pt"})

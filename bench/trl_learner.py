@@ -1,6 +1,7 @@
 """TRL 1.16's learner on given trajectories: loss, gradient and time of one pass over all of them.
 
-Runs in an environment of its own, see `rollout.py`. Reads what `learner.py` wrote, writes loss, seconds and gradients.
+Runs in an environment of its own, see `rollout.py`. Reads what `learner.py` wrote, writes loss, seconds and
+gradients.
 """
 
 from __future__ import annotations
@@ -49,9 +50,11 @@ def batch(rows: list[dict[str, Any]], vlm: Any) -> dict[str, Any]:
     pixels = [view for row in rows for view in row["views"]]
     rows_of, grids = vlm.patcher(pixels)
     return out | {
-        "pixel_values": rows_of, "image_grid_thw": grids, "num_images": [len(row["views"]) for row in rows],
+        "pixel_values": rows_of,
+        "image_grid_thw": grids,
+        "num_images": [len(row["views"]) for row in rows],
         "advantages": torch.tensor([row["advantage"] for row in rows], dtype=torch.float32),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
@@ -69,14 +72,26 @@ def main() -> None:
     tokenizer.chat_template = TEMPLATE
     with tempfile.TemporaryDirectory() as folder:
         config = GRPOConfig(
-            output_dir=folder, use_cpu=True, bf16=False, report_to=[], per_device_train_batch_size=2, num_generations=2,
-            epsilon=0.2, epsilon_high=0.3, beta=0.0, loss_type="grpo", gradient_checkpointing=False, temperature=1.0,
-        )  # fmt: skip
+            output_dir=folder,
+            use_cpu=True,
+            bf16=False,
+            report_to=[],
+            per_device_train_batch_size=2,
+            num_generations=2,
+            epsilon=0.2,
+            epsilon_high=0.3,
+            beta=0.0,
+            loss_type="grpo",
+            gradient_checkpointing=False,
+            temperature=1.0,
+        )
         trainer = GRPOTrainer(
-            model=vlm.model, reward_funcs=lambda completions, **_: [0.0] * len(completions), args=config,
+            model=vlm.model,
+            reward_funcs=lambda completions, **_: [0.0] * len(completions),
+            args=config,
             train_dataset=Dataset.from_list([{"prompt": "x"}] * 2),
             processing_class=Processor(image_processor(), tokenizer, TEMPLATE),
-        )  # fmt: skip
+        )
         trainer.current_gradient_accumulation_steps = 1
         trainer.model.train()
         trainer.model.zero_grad()

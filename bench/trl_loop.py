@@ -1,8 +1,9 @@
 """TRL 1.16's own tool loop on nano and our probes, timed; prints one line of JSON.
 
-Runs in an environment of its own: `pip install -r requirements.txt trl==1.16.0`, then `bench/rollout.py --trl-python`.
-What TRL needs to speak nano's protocol at all is below: a chat template with a tool role, a processor that works without
-torchvision, a parser of `<grounding>`. Views are made before the clock starts where TRL wants them in the data set.
+Runs in an environment of its own: `pip install -r requirements.txt trl==1.16.0`, then `bench/rollout.py
+--trl-python`. What TRL needs to speak nano's protocol at all is below: a chat template with a tool role, a
+processor that works without torchvision, a parser of `<grounding>`. Views are made before the clock starts
+where TRL wants them in the data set.
 """
 
 from __future__ import annotations
@@ -50,9 +51,13 @@ class Processor(Qwen2_5_VLProcessor):
 def image_processor() -> Qwen2VLImageProcessorPil:
     """nano's: it never resizes, as every view has the size it wants."""
     return Qwen2VLImageProcessorPil(
-        size={"shortest_edge": 168**2, "longest_edge": 168**2}, patch_size=14, merge_size=2, temporal_patch_size=1,
-        image_mean=PROCESSOR["image_mean"], image_std=PROCESSOR["image_std"],
-    )  # fmt: skip
+        size={"shortest_edge": 168**2, "longest_edge": 168**2},
+        patch_size=14,
+        merge_size=2,
+        temporal_patch_size=1,
+        image_mean=PROCESSOR["image_mean"],
+        image_std=PROCESSOR["image_std"],
+    )
 
 
 class Search:
@@ -78,7 +83,10 @@ class Search:
         self.rects.append(action.region.to_rect(self.rects[action.region.frame]))
         view = show(self.picture, self.rects[-1], self.budget)
         pieces = self.profile.observe(len(self.rects) - 1)
-        return [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image", "image": view} for p in pieces]
+        return [
+            {"type": "text", "text": p} if isinstance(p, str) else {"type": "image", "image": view}
+            for p in pieces
+        ]
 
 
 class Done(Exception):
@@ -99,7 +107,9 @@ def main() -> None:
     vlm = load_vlm(NANO_DIR)
     profile = load_profile("nano")
     levels = ("easy", "medium", "hard")
-    Search.probes = [make_probe(1000 + n, levels[n % 3], size=(args.size, args.size)) for n in range(args.questions)]
+    Search.probes = [
+        make_probe(1000 + n, levels[n % 3], size=(args.size, args.size)) for n in range(args.questions)
+    ]
     Search.budget, Search.profile = vlm.budget, profile
     tokenizer = vlm.renderer.tokenizer
     tokenizer.backend_tokenizer.encode_special_tokens = False  # TRL renders text and then encodes it
@@ -116,23 +126,39 @@ def main() -> None:
         text = vlm.renderer.decode(ids)
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if isinstance(parse(text), Zoom):
-            message["tool_calls"] = [{"type": "function", "function": {"name": "zoom", "arguments": {"text": text}}}]
+            message["tool_calls"] = [
+                {"type": "function", "function": {"name": "zoom", "arguments": {"text": text}}}
+            ]
         return message
 
     grpo.parse_response = parse_response
     count = args.questions * args.rollouts
     with tempfile.TemporaryDirectory() as folder:
         config = GRPOConfig(
-            output_dir=folder, use_cpu=True, bf16=False, report_to=[], per_device_train_batch_size=count, max_steps=1,
-            generation_batch_size=count, num_generations=args.rollouts, max_tool_calling_iterations=args.turns - 1,
-            max_completion_length=4096, temperature=args.temperature, top_k=0, gradient_checkpointing=False, beta=0.0,
+            output_dir=folder,
+            use_cpu=True,
+            bf16=False,
+            report_to=[],
+            per_device_train_batch_size=count,
+            max_steps=1,
+            generation_batch_size=count,
+            num_generations=args.rollouts,
+            max_tool_calling_iterations=args.turns - 1,
+            max_completion_length=4096,
+            temperature=args.temperature,
+            top_k=0,
+            gradient_checkpointing=False,
+            beta=0.0,
             generation_kwargs={"suppress_tokens": list(vlm.renderer.forbidden)},
-        )  # fmt: skip
+        )
         trainer = GRPOTrainer(
-            model=vlm.model, reward_funcs=lambda completions, **_: [0.0] * len(completions), args=config,
-            train_dataset=Dataset.from_list(rows), processing_class=Processor(images, tokenizer, TEMPLATE),
+            model=vlm.model,
+            reward_funcs=lambda completions, **_: [0.0] * len(completions),
+            args=config,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=Processor(images, tokenizer, TEMPLATE),
             environment_factory=Search,
-        )  # fmt: skip
+        )
         trainer.generation_config.max_new_tokens = args.max_tokens  # of one turn, as for the others
         generate, result = trainer._generate, {}
 

@@ -1,4 +1,5 @@
-"""What a turn costs as a conversation grows: the engine, reading everything again, and the engine at the width of a 7B model.
+"""What a turn costs as a conversation grows: the engine, reading everything again, and the engine at the
+width of a 7B model.
 
     python bench/turns.py --out docs/bench
 
@@ -35,7 +36,8 @@ from mini_o3.vision import Rect, show
 
 
 def seven_b_layer(nano: Vlm) -> Vlm:
-    """nano with one decoder layer of the shape of Qwen2.5-VL-7B's in place of its own: 233 million random parameters."""
+    """nano with one decoder layer of the shape of Qwen2.5-VL-7B's in place of its own: 233 million random
+    parameters."""
     config = Qwen2_5_VLConfig.from_dict(nano.model.config.to_dict())
     text = config.text_config
     text.hidden_size, text.intermediate_size, text.num_hidden_layers = 3584, 18944, 1
@@ -59,7 +61,9 @@ def per_turn(vlm: Vlm, turns: int, together: int, written: int, drafts: int = 5)
         for turn in range(turns):
             prompts = [_prompt(vlm, turn, row) for row in range(together)]
             began = time.perf_counter()
-            await asyncio.gather(*(engine.reply(s, p, sampling) for s, p in zip(streams, prompts, strict=True)))
+            await asyncio.gather(
+                *(engine.reply(s, p, sampling) for s, p in zip(streams, prompts, strict=True))
+            )
             out.append((time.perf_counter() - began) / together)
         for stream in streams:
             engine.close(stream)
@@ -73,7 +77,9 @@ def per_turn_read_again(vlm: Vlm, turns: int, written: int) -> list[float]:
     """The same of one conversation that is read again from its beginning at every turn."""
     out = []
     with _endless(vlm):
-        conversation = Plain(vlm, Sampling(temperature=1.0, max_tokens=written, stops=()), cached=False).open(None)
+        conversation = Plain(vlm, Sampling(temperature=1.0, max_tokens=written, stops=()), cached=False).open(
+            None
+        )
         for turn in range(turns):
             added = _prompt(vlm, turn, 0)
             conversation.ids += added.ids
@@ -122,13 +128,19 @@ def plot(found: dict[str, Any], path: Path) -> None:
             label=f"{name}, {seconds[0] * 1e3:.0f} ms at turn 1",
         )
     axes.axhline(1.3, color="grey", linestyle=":", label="1.3")
-    axes.set(xlabel="turn", ylabel="cost of a turn, turn 1 = 1", title="What a turn costs as the conversation grows")
+    axes.set(
+        xlabel="turn",
+        ylabel="cost of a turn, turn 1 = 1",
+        title="What a turn costs as the conversation grows",
+    )
     axes.legend()
     figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--turns", type=int, default=32)
     options.add_argument("--out", type=Path, required=True)
     args = options.parse_args()
@@ -145,7 +157,9 @@ def main() -> None:
     }
     found: dict[str, Any] = {"command": " ".join(sys.argv), "revision": revision()}
     found["seconds"] = {name: [round(s, 5) for s in seconds] for name, seconds in costs.items()}
-    found["last_turn_over_first"] = {name: round(seconds[-1] / seconds[0], 2) for name, seconds in costs.items()}
+    found["last_turn_over_first"] = {
+        name: round(seconds[-1] / seconds[0], 2) for name, seconds in costs.items()
+    }
     print(json.dumps(found["last_turn_over_first"]), flush=True)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "turns.json").write_text(json.dumps(found, indent=1) + "\n")

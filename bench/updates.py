@@ -1,11 +1,13 @@
-"""What an update of GRPO learns that carries over to questions it has not seen, at several rates and numbers of updates.
+"""What an update of GRPO learns that carries over to questions it has not seen, at several rates and numbers
+of updates.
 
     python bench/updates.py --start runs/sft_guesses --out docs/bench
 
-Rolls out `--questions` fresh probes, nothing masked, and learns from every second group that teaches something. `gain` is the
-sum of advantage x change of the rollout's log-probability, over the number of rollouts: how far the policy has moved the way
-the rewards point; on the groups it did not learn from (with its standard error over groups), and on its own. `drift` is by
-how much the log-probability of a rollout it did not learn from fell: how much of the policy's habits was lost on the way.
+Rolls out `--questions` fresh probes, nothing masked, and learns from every second group that teaches
+something. `gain` is the sum of advantage x change of the rollout's log-probability, over the number of
+rollouts: how far the policy has moved the way the rewards point; on the groups it did not learn from (with
+its standard error over groups), and on its own. `drift` is by how much the log-probability of a rollout it
+did not learn from fell: how much of the policy's habits was lost on the way.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ def log_probs(learner: Learner, group: Group) -> list[tuple[float, float]]:
 
 def learn(start: Path, own: list[Group], others: list[Group], lr: float, updates: int) -> dict[str, Any]:
     """Learn from `own` in as many updates and compare with the start."""
-    config = GrpoConfig(seed=0, steps=1, groups=len(own), updates=updates, lr=lr, temperature=TEMPERATURE, freeze_vision=True)
+    config = GrpoConfig(
+        seed=0, steps=1, groups=len(own), updates=updates, lr=lr, temperature=TEMPERATURE, freeze_vision=True
+    )
     learner = Learner(load_vlm(start), config, Accelerator(cpu=True))
     before = {group.index: log_probs(learner, group) for group in (*own, *others)}
     for update in range(updates):
@@ -74,7 +78,9 @@ def learn(start: Path, own: list[Group], others: list[Group], lr: float, updates
         pairs = (zip(before[group.index], after[group.index], strict=True) for group in groups)
         return [sum(weight * (new - old) for (weight, old), (_, new) in pair) / ROLLOUTS for pair in pairs]
 
-    falls = [old - new for g in others for (_, old), (_, new) in zip(before[g.index], after[g.index], strict=True)]
+    falls = [
+        old - new for g in others for (_, old), (_, new) in zip(before[g.index], after[g.index], strict=True)
+    ]
     gained = gains(others)
     return {
         "lr": lr,
@@ -87,7 +93,9 @@ def learn(start: Path, own: list[Group], others: list[Group], lr: float, updates
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--start", required=True, help="checkpoint or run folder")
     options.add_argument("--questions", type=int, default=128)
     options.add_argument("--seed", type=int, default=3)
@@ -97,7 +105,11 @@ def main() -> None:
     start = checkpoint_in(args.start)
     groups = roll_out(load_vlm(start), args.questions, args.seed)
     own, others = groups[::2], groups[1::2]
-    found: dict[str, Any] = {"command": " ".join(sys.argv), "revision": revision(), "groups": [len(own), len(others)]}
+    found: dict[str, Any] = {
+        "command": " ".join(sys.argv),
+        "revision": revision(),
+        "groups": [len(own), len(others)],
+    }
     found["settings"] = []
     for lr, updates in SETTINGS:
         found["settings"].append(learn(start, own, others, lr, updates))

@@ -1,9 +1,10 @@
 """What a vote of several searches is worth, by how many vote, and whether some votes should count more.
 
-    python bench/votes.py runs/reproduce/patterns/sft/*  # folders of evaluations with several samples that were run here
+    python bench/votes.py runs/reproduce/patterns/sft/*  # folders of evaluations with several samples that
+    were run here
 
-Of K searches the first K seeds vote. With all of them, a vote also counts more or less by what its search did; as long as
-none of that helps, the product counts them equal (`mini_o3/judge/vote.py`).
+Of K searches the first K seeds vote. With all of them, a vote also counts more or less by what its search
+did; as long as none of that helps, the product counts them equal (`mini_o3/judge/vote.py`).
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def _right(searches: Sequence[Episode], weight: Callable[[Episode], float]) -> b
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("folders", type=Path, nargs="+", help="with episodes.jsonl")
     for folder in options.parse_args().folders:
         tasks: dict[str, list[Episode]] = defaultdict(list)
@@ -54,7 +57,9 @@ def main() -> None:
         most = min(map(len, tasks.values()))
         sizes = [k for k in (1, 2, 4, 8, 16, 32) if k <= most]
         rows = [(f"{k} vote", k, WEIGHTS["equal"]) for k in sizes]
-        rows += [(f"{most} vote, {name}", most, weight) for name, weight in WEIGHTS.items() if name != "equal"]
+        rows += [
+            (f"{most} vote, {name}", most, weight) for name, weight in WEIGHTS.items() if name != "equal"
+        ]
         for name, k, weight in rows:
             share = sum(_right(searches[:k], weight) for searches in tasks.values()) / len(tasks)
             error = math.sqrt(share * (1 - share) / max(len(tasks) - 1, 1))
@@ -62,7 +67,9 @@ def main() -> None:
         wrong = [searches for searches in tasks.values() if not _right(searches, WEIGHTS["equal"])]
         votes = [tally([episode.answer for episode in searches]) for searches in wrong]
         agree = sum(bool(groups) and 2 * len(groups[0]) > most for groups in votes)
-        beside = sum("beside" in searches[0].question or "next to" in searches[0].question for searches in wrong)
+        beside = sum(
+            "beside" in searches[0].question or "next to" in searches[0].question for searches in wrong
+        )
         print(
             f"{folder}: of {len(wrong)} wrong votes {agree} are by more than half of all searches, "
             f"{votes.count([])} without any answer; {beside} are about what stands beside something"

@@ -1,4 +1,5 @@
-"""One question about one picture, start to finish: choose, check, search (once, or several times and vote), write."""
+"""One question about one picture, start to finish: choose, check, search (once, or several times and vote),
+write."""
 
 from __future__ import annotations
 
@@ -11,7 +12,17 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from mini_o3.episode import EPISODES_FILE, Episode, Limits, Outcome, Policy, SearchTask, StopReason, Turn, run_episode
+from mini_o3.episode import (
+    EPISODES_FILE,
+    Episode,
+    Limits,
+    Outcome,
+    Policy,
+    SearchTask,
+    StopReason,
+    Turn,
+    run_episode,
+)
 from mini_o3.judge import tally
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import make_folder, to_json, write_json, write_text
@@ -31,7 +42,8 @@ _TOGETHER = 8  # searches that go on at the same time
 
 
 class Asked(NamedTuple):
-    """What came of a question: the episode (of several searches the one that stands for the vote), its page, and whether
+    """What came of a question: the episode (of several searches the one that stands for the vote), its page,
+    and whether
     it was interrupted."""
 
     episode: Episode
@@ -54,12 +66,13 @@ def ask_one(
     say: Say,
     note: Say,
 ) -> Asked:
-    """Ask, saying every turn as it happens, and write `episode.json`, `episodes.jsonl` and `episode.html` into `out`.
+    """Ask, saying every turn as it happens, and write `episode.json`, `episodes.jsonl` and `episode.html`
+    into `out`.
 
-    Of several `samples`, drawn at `temperature`, every search is said when it ends, and they vote (`elect`): `episodes.jsonl`
-    holds them all by seed, the other two files the one that stands for the vote. Nothing is written before picture and
-    policy are known to be usable. What is interrupted is written as far as it came (`replay:` and a new question go on from
-    there); of several searches those vote that had ended.
+    Of several `samples`, drawn at `temperature`, every search is said when it ends, and they vote (`elect`):
+    `episodes.jsonl` holds them all by seed, the other two files the one that stands for the vote. Nothing is
+    written before picture and policy are known to be usable. What is interrupted is written as far as it came
+    (`replay:` and a new question go on from there); of several searches those vote that had ended.
 
     Raises:
         UserError: the picture, the policy or the folder cannot be used, or all samples would be the same.
@@ -67,9 +80,17 @@ def ask_one(
     _check(policy, samples, temperature, out)
     original = open_picture(picture)
     chosen = choose_policy(
-        policy, max_pixels=max_pixels, concurrent=min(samples, _TOGETHER), temperature=temperature, prompts=prompts,
-        dialect=dialect, picture=picture, question=question, say=note, folder=out,
-    )  # fmt: skip
+        policy,
+        max_pixels=max_pixels,
+        concurrent=min(samples, _TOGETHER),
+        temperature=temperature,
+        prompts=prompts,
+        dialect=dialect,
+        picture=picture,
+        question=question,
+        say=note,
+        folder=out,
+    )
     task = SearchTask(picture=picture, question=question)
     if policy == "nano" and not is_probe_question(question):
         note(NANO_ONLY_PROBES)
@@ -91,16 +112,21 @@ def ask_one(
     if failure and not interrupted:
         raise failure
     if interrupted and samples > 1:
-        note(f"interrupted after {len(searches.ended)} of {samples} searches" + "; these have voted" * bool(searches.ended))
+        note(
+            f"interrupted after {len(searches.ended)} of {samples} searches"
+            + "; these have voted" * bool(searches.ended)
+        )
     for line in verdict_lines(episode):
         say(line)
     return Asked(episode, out / "episode.html", interrupted)
 
 
 def elect(searches: Sequence[Episode]) -> Episode:
-    """The first search, by seed, that gave the most frequent answer (`judge.tally`); its `meta` holds the votes.
+    """The first search, by seed, that gave the most frequent answer (`judge.tally`); its `meta` holds the
+    votes.
 
-    Interrupted searches do not vote, nor do those that the policy failed in. Without any answer it is the first that went
+    Interrupted searches do not vote, nor do those that the policy failed in. Without any answer it is the
+    first that went
     furthest: to its end, then as far as it was let, then until the policy failed.
     """
     by_seed = sorted(searches, key=lambda one: one.seed)
@@ -143,7 +169,12 @@ class _Searches:
     async def _search(self, seed: int, places: asyncio.Semaphore) -> None:
         async with places:
             episode = await run_episode(
-                self.task, self.policy, self.limits, picture=self.original, seed=seed, on_turn=partial(self._on_turn, seed)
+                self.task,
+                self.policy,
+                self.limits,
+                picture=self.original,
+                seed=seed,
+                on_turn=partial(self._on_turn, seed),
             )
         self.ended[seed] = replace(episode, meta=self.meta)
         if len(self.turns) > 1:
@@ -162,18 +193,31 @@ class _Searches:
     def _unfinished(self, seed: int, out: Path) -> Episode:
         turns, policy = self.turns[seed], self.policy
         return Episode(
-            self.task.id, self.task.picture, self.task.question, self.original.size, policy.name,
-            f"{policy.profile.name}@{policy.profile.hash}", self.limits, seed, policy.budget.fit(*self.original.size),
-            tuple(turns), StopReason.INTERRUPTED,
-            error=f"interrupted after {len(turns)} turns; what was seen so far is in {out}; ask again to start over",
+            self.task.id,
+            self.task.picture,
+            self.task.question,
+            self.original.size,
+            policy.name,
+            f"{policy.profile.name}@{policy.profile.hash}",
+            self.limits,
+            seed,
+            policy.budget.fit(*self.original.size),
+            tuple(turns),
+            StopReason.INTERRUPTED,
+            error=(
+                f"interrupted after {len(turns)} turns; what was seen so far is in {out}; ask again to start"
+                " over"
+            ),
             meta=self.meta,
-        )  # fmt: skip
+        )
 
 
 def _check(policy: str, samples: int, temperature: float, out: Path) -> None:
     if (samples > 1 or temperature) and policy.partition(":")[0] not in _DRAW:
         option = "--samples" if samples > 1 else "--temperature"
-        raise UserError(f"{option}: {policy} does not draw its words; leave it out, or take nano, hf: or api:")
+        raise UserError(
+            f"{option}: {policy} does not draw its words; leave it out, or take nano, hf: or api:"
+        )
     if samples > 1 and temperature == 0:
         raise UserError("--samples: greedy searches are all the same; give a --temperature above 0")
     if (out / EPISODES_FILE).exists() and not (out / "episode.json").exists():

@@ -9,6 +9,13 @@ settings.load_profile("mini_o3")
 
 @pytest.fixture(autouse=True)
 def no_keys_and_no_proxies(monkeypatch):
-    for name in ("MINI_O3_JUDGE_API_KEY", "MINI_O3_API_KEY", "OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+    for name in (
+        "MINI_O3_JUDGE_API_KEY",
+        "MINI_O3_API_KEY",
+        "OPENAI_API_KEY",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

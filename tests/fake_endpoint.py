@@ -13,4 +13,15 @@ from mini_o3.kit.fake_endpoint import (
     waits,
 )
 
-__all__ = ["Endpoint", "Received", "completion", "hangs_up", "says", "sends", "status", "stays_silent", "trickles", "waits"]
+__all__ = [
+    "Endpoint",
+    "Received",
+    "completion",
+    "hangs_up",
+    "says",
+    "sends",
+    "status",
+    "stays_silent",
+    "trickles",
+    "waits",
+]

@@ -16,16 +16,26 @@ from mini_o3.episode import Episode, Limits, Policy, SearchTask, run_episode
 
 
 def play(
-    policy: Policy, picture: Image.Image, task: SearchTask | None = None, *, limits: Limits | None = None, seed: int = 0
+    policy: Policy,
+    picture: Image.Image,
+    task: SearchTask | None = None,
+    *,
+    limits: Limits | None = None,
+    seed: int = 0,
 ) -> Episode:
     """One episode about `picture`; any question will do if no task is given."""
     task = task or SearchTask("some.png", "What is there?")
     return asyncio.run(run_episode(task, policy, limits or Limits(), picture=picture, seed=seed))
 
 
-def zoom(x0: float, y0: float, x1: float, y1: float, source: str = "original_image", thought: str = "closer") -> str:
+def zoom(
+    x0: float, y0: float, x1: float, y1: float, source: str = "original_image", thought: str = "closer"
+) -> str:
     """A turn that zooms, as a model would write it."""
-    return f'<think>{thought}</think><grounding>{{"bbox_2d": [{x0}, {y0}, {x1}, {y1}], "source": "{source}"}}</grounding>'
+    return (
+        f'<think>{thought}</think><grounding>{{"bbox_2d": [{x0}, {y0}, {x1}, {y1}], "source":'
+        f' "{source}"}}</grounding>'
+    )
 
 
 def answer(text: str, thought: str = "I see it") -> str:
@@ -54,17 +64,46 @@ def environment(**changes: str) -> dict[str, str]:
 def mini_o3(*args: object, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run `mini-o3 ARGS` as its users do, in a process of its own; relative paths are taken from `cwd`."""
     return subprocess.run(
-        command(*args), cwd=cwd, env=environment(), input=stdin, capture_output=True, text=True, encoding="utf-8", timeout=600
+        command(*args),
+        cwd=cwd,
+        env=environment(),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=600,
     )
 
 
 def two_processes(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """`torchrun --nproc_per_node 2 -m -- mini_o3 ARGS`; what each process says goes to files under `cwd/logs`."""
+    """`torchrun --nproc_per_node 2 -m -- mini_o3 ARGS`; what each process says goes to files under
+    `cwd/logs`."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1",
-              "--master_port", str(port), "--redirects", "3", "--log_dir", "logs", "-m", "--", "mini_o3"]  # fmt: skip
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--master_addr",
+        "127.0.0.1",
+        "--master_port",
+        str(port),
+        "--redirects",
+        "3",
+        "--log_dir",
+        "logs",
+        "-m",
+        "--",
+        "mini_o3",
+    ]
     return subprocess.run(
-        [*launch, *map(str, args)], cwd=cwd, env=environment(OMP_NUM_THREADS="1"), capture_output=True, text=True, timeout=250
+        [*launch, *map(str, args)],
+        cwd=cwd,
+        env=environment(OMP_NUM_THREADS="1"),
+        capture_output=True,
+        text=True,
+        timeout=250,
     )

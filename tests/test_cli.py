@@ -30,15 +30,23 @@ SEED = 500_001_153  # four probes in a row that are small: 1.8 to 2.5 megapixels
 
 
 def make(out, count=4, seed=SEED):
-    return mini_o3("probe", "make", "--level", "easy", "--count", count, "--seed", seed, "--out", out, cwd=out.parent)
+    return mini_o3(
+        "probe", "make", "--level", "easy", "--count", count, "--seed", seed, "--out", out, cwd=out.parent
+    )
 
 
 def start(*args, cwd):
     """A running command whose Ctrl-C works, wherever the tests were started from."""
     return subprocess.Popen(
-        command(*args), cwd=cwd, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+        command(*args),
+        cwd=cwd,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def wait_for(condition, process, seconds=120):
@@ -51,7 +59,8 @@ def wait_for(condition, process, seconds=120):
 
 
 def asleep(pid):
-    """Whether a process waits for something, as `input` does; on systems without /proc it is given a second for that."""
+    """Whether a process waits for something, as `input` does; on systems without /proc it is given a second
+    for that."""
     stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
     if not stats:
         time.sleep(1)
@@ -94,7 +103,12 @@ def chunk(kind, data):
 def huge_png():
     """A header that promises 60,000 x 60,000 pixels, and no pixels."""
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 def broken_jpeg(folder):
@@ -113,7 +127,8 @@ BAD_PICTURES = {
 
 
 def refused(result, *named):
-    """Whether a command refused its input as it should: status 2, one line that names it, nothing on stdout."""
+    """Whether a command refused its input as it should: status 2, one line that names it, nothing on
+    stdout."""
     assert result.returncode == 2, result
     assert "Traceback" not in result.stdout + result.stderr
     (line,) = result.stderr.splitlines()
@@ -128,11 +143,15 @@ def test_ask_refuses_a_file_that_is_not_a_usable_picture(tmp_path, name):
     if content:
         (tmp_path / name).write_bytes(content(tmp_path))
     said = recording(tmp_path / "said.jsonl", answer("5"))
-    refused(mini_o3("ask", name, "What?", "--policy", f"replay:{said}", "--out", "out", cwd=tmp_path), name, about)
+    refused(
+        mini_o3("ask", name, "What?", "--policy", f"replay:{said}", "--out", "out", cwd=tmp_path), name, about
+    )
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("size", "about"), [((1, 1), "too small"), ((27, 500), "too small"), ((30, 6000), "too thin")])
+@pytest.mark.parametrize(
+    ("size", "about"), [((1, 1), "too small"), ((27, 500), "too small"), ((30, 6000), "too thin")]
+)
 def test_ask_refuses_a_picture_with_impossible_sides(tmp_path, size, about):
     Image.new("RGB", size).save(tmp_path / "odd.png")
     said = recording(tmp_path / "said.jsonl", answer("5"))
@@ -142,12 +161,15 @@ def test_ask_refuses_a_picture_with_impossible_sides(tmp_path, size, about):
 
 
 def test_ask_refuses_a_directory(tmp_path):
-    refused(mini_o3("ask", ".", "What?", "--policy", "teacher", "--out", "out", cwd=tmp_path), "is a directory")
+    refused(
+        mini_o3("ask", ".", "What?", "--policy", "teacher", "--out", "out", cwd=tmp_path), "is a directory"
+    )
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
-    ("question", "about"), [("", "is empty"), (" \n", "is empty"), ("why " * 2500, "10,000 characters; at most 4,000")]
+    ("question", "about"),
+    [("", "is empty"), (" \n", "is empty"), ("why " * 2500, "10,000 characters; at most 4,000")],
 )
 def test_ask_refuses_a_question_that_is_empty_or_endless(photo, question, about):
     result = mini_o3("ask", photo, question, "--policy", "teacher", "--out", "out", cwd=photo.parent)
@@ -177,7 +199,16 @@ def test_ask_refuses_a_policy_that_cannot_be_built(photo, policy, named):
 def test_ask_refuses_a_view_smaller_than_one_image_token(photo, pixels):
     said = recording(photo.parent / "said.jsonl", answer("5"))
     result = mini_o3(
-        "ask", photo, "What?", "--policy", f"replay:{said}", "--max-pixels", pixels, "--out", "out", cwd=photo.parent
+        "ask",
+        photo,
+        "What?",
+        "--policy",
+        f"replay:{said}",
+        "--max-pixels",
+        pixels,
+        "--out",
+        "out",
+        cwd=photo.parent,
     )
     refused(result, f"--max-pixels {pixels}", "at least 784")
     assert not (photo.parent / "out").exists()
@@ -190,7 +221,9 @@ def test_ask_refuses_an_output_folder_that_is_a_file(photo):
 
 
 def test_ask_refuses_a_question_the_teacher_does_not_know_and_leaves_nothing_behind(tmp_path, first):
-    result = mini_o3("ask", first.picture, "Who is this?", "--policy", "teacher", "--out", "out", cwd=tmp_path)
+    result = mini_o3(
+        "ask", first.picture, "Who is this?", "--policy", "teacher", "--out", "out", cwd=tmp_path
+    )
     (line,) = result.stderr.splitlines()
     assert result.returncode == 2
     assert line.startswith("error: --policy teacher: no probe asks 'Who is this?'")
@@ -221,7 +254,17 @@ def test_a_command_that_is_not_understood_is_refused_with_usage(tmp_path, args, 
 
 @pytest.mark.parametrize(
     "args",
-    [[], ["ask"], ["probe", "make"], ["eval"], ["eval", "merge"], ["collect"], ["tasks"], ["judge", "run"], ["report"]],
+    [
+        [],
+        ["ask"],
+        ["probe", "make"],
+        ["eval"],
+        ["eval", "merge"],
+        ["collect"],
+        ["tasks"],
+        ["judge", "run"],
+        ["report"],
+    ],
 )
 def test_every_command_explains_itself(tmp_path, args):
     result = mini_o3(*args, "--help", cwd=tmp_path)
@@ -253,7 +296,10 @@ def test_bytes_that_are_not_text_never_give_a_traceback(photo, name, question, c
 def asked(first, tmp_path_factory):
     """One probe asked of the teacher: (what the command gave back, its output folder `out`)."""
     folder = tmp_path_factory.mktemp("asked")
-    return mini_o3("ask", first.picture, first.question, "--policy", "teacher", "--out", "out", cwd=folder), folder / "out"
+    return (
+        mini_o3("ask", first.picture, first.question, "--policy", "teacher", "--out", "out", cwd=folder),
+        folder / "out",
+    )
 
 
 def test_ask_prints_every_turn_the_answer_and_the_evidence_and_writes_record_and_page(first, asked):
@@ -265,15 +311,21 @@ def test_ask_prints_every_turn_the_answer_and_the_evidence_and_writes_record_and
     width, height = first.size
     assert lines[0] == f"{first.picture}: {width} x {height} px; policy teacher"
     assert lines[1] == f"question: {first.question}"
-    assert [line for line in lines if line.startswith("turn ")] == [f"turn {n + 1}" for n in range(found.num_turns)]
-    assert [line for line in lines if line.startswith("  think  ")] == [f"  think  {turn.thought}" for turn in found.turns]
+    assert [line for line in lines if line.startswith("turn ")] == [
+        f"turn {n + 1}" for n in range(found.num_turns)
+    ]
+    assert [line for line in lines if line.startswith("  think  ")] == [
+        f"  think  {turn.thought}" for turn in found.turns
+    ]
     zooms = [turn for turn in found.turns if turn.rect]
     assert zooms
     assert [line for line in lines if line.startswith("  zoom   ")] == [
-        f"  zoom   [{', '.join(f'{v:.2f}' for v in turn.action['zoom'])}] of {turn.action['source']}" for turn in zooms
+        f"  zoom   [{', '.join(f'{v:.2f}' for v in turn.action['zoom'])}] of {turn.action['source']}"
+        for turn in zooms
     ]
     assert [line for line in lines if line.startswith("  sees   ")] == [
-        f"  sees   observation_{n}: {turn.rect.width} x {turn.rect.height} px of the original, shown as 168 x 168"
+        f"  sees   observation_{n}: {turn.rect.width} x {turn.rect.height} px of the original, shown as 168"
+        " x 168"
         for n, turn in enumerate(zooms, start=1)
     ]
     last = zooms[-1].rect
@@ -314,7 +366,9 @@ def test_the_page_of_ask_needs_nothing_else_numbers_every_zoom_and_escapes_the_q
 
 
 def test_ask_json_prints_the_record_as_one_line_and_nothing_else(tmp_path, first):
-    result = mini_o3("ask", first.picture, first.question, "--policy", "teacher", "--json", "--out", "out", cwd=tmp_path)
+    result = mini_o3(
+        "ask", first.picture, first.question, "--policy", "teacher", "--json", "--out", "out", cwd=tmp_path
+    )
     assert (result.returncode, result.stderr) == (0, "")
     (line,) = result.stdout.splitlines()
     assert Episode.from_dict(json.loads(line)).answer == first.answer
@@ -323,7 +377,16 @@ def test_ask_json_prints_the_record_as_one_line_and_nothing_else(tmp_path, first
 
 def test_ask_json_prints_nothing_else_when_a_person_plays(photo):
     result = mini_o3(
-        "ask", photo, "What?", "--policy", "human", "--json", "--out", "out", cwd=photo.parent, stdin="answer 5\n"
+        "ask",
+        photo,
+        "What?",
+        "--policy",
+        "human",
+        "--json",
+        "--out",
+        "out",
+        cwd=photo.parent,
+        stdin="answer 5\n",
     )
     assert result.returncode == 0
     (line,) = result.stdout.splitlines()
@@ -333,7 +396,9 @@ def test_ask_json_prints_nothing_else_when_a_person_plays(photo):
 def test_ask_gives_texts_in_any_language_back_unchanged(photo):
     question, said = "Wie heißt das Schild? 看板は？\u2028", "größer 🙂 \u2028 <ok>"
     path = recording(photo.parent / "said.jsonl", answer(said))
-    result = mini_o3("ask", photo, question, "--policy", f"replay:{path}", "--json", "--out", "out", cwd=photo.parent)
+    result = mini_o3(
+        "ask", photo, question, "--policy", f"replay:{path}", "--json", "--out", "out", cwd=photo.parent
+    )
     assert result.returncode == 0
     found = Episode.from_dict(json.loads(result.stdout))
     assert (found.question, found.answer) == (question, said)
@@ -357,7 +422,18 @@ def test_ask_without_out_makes_a_folder_of_its_own(photo):
 )
 def test_ask_without_an_answer_says_why_and_still_writes_the_record(photo, turns, limit, code, words):
     said = recording(photo.parent / "said.jsonl", *turns)
-    result = mini_o3("ask", photo, "What?", "--policy", f"replay:{said}", "--turns", limit, "--out", "out", cwd=photo.parent)
+    result = mini_o3(
+        "ask",
+        photo,
+        "What?",
+        "--policy",
+        f"replay:{said}",
+        "--turns",
+        limit,
+        "--out",
+        "out",
+        cwd=photo.parent,
+    )
     assert (result.returncode, result.stderr) == (code, "")
     assert result.stdout.splitlines()[-2:] == [words, "open out/episode.html"]
     assert len(list((photo.parent / "out").iterdir())) == 3
@@ -366,22 +442,33 @@ def test_ask_without_an_answer_says_why_and_still_writes_the_record(photo, turns
 def test_a_malformed_turn_is_shown_with_its_reason(photo):
     said = recording(photo.parent / "said.jsonl", zoom(0.5, 0, 0.2, 1), answer("5"))
     result = mini_o3("ask", photo, "What?", "--policy", f"replay:{said}", "--out", "out", cwd=photo.parent)
-    assert "  error  empty_box: The box is empty: x0 must be less than x1, and y0 less than y1." in result.stdout.splitlines()
+    assert (
+        "  error  empty_box: The box is empty: x0 must be less than x1, and y0 less than y1."
+        in result.stdout.splitlines()
+    )
 
 
 def test_a_person_can_play_on_the_terminal(photo):
     lines = "zoom 0.5 0.5 1 1\nanswer 5\n"
-    result = mini_o3("ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent, stdin=lines)
+    result = mini_o3(
+        "ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent, stdin=lines
+    )
     assert result.returncode == 0
     assert "answer    5" in result.stdout.splitlines()
-    assert "the whole picture (308 x 252): out/view_0.png" in result.stderr.splitlines()  # the talk is not the output
+    assert (
+        "the whole picture (308 x 252): out/view_0.png" in result.stderr.splitlines()
+    )  # the talk is not the output
     assert result.stderr.splitlines().count(">") == 2
-    assert {"view_0.png", "view_1.png", "episode.html"} <= {path.name for path in (photo.parent / "out").iterdir()}
+    assert {"view_0.png", "view_1.png", "episode.html"} <= {
+        path.name for path in (photo.parent / "out").iterdir()
+    }
 
 
 @pytest.mark.parametrize("lines", ["quit\n", ""])
 def test_a_person_who_leaves_ends_the_search(photo, lines):
-    result = mini_o3("ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent, stdin=lines)
+    result = mini_o3(
+        "ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent, stdin=lines
+    )
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert "no answer: the person left" in result.stdout
@@ -389,7 +476,9 @@ def test_a_person_who_leaves_ends_the_search(photo, lines):
 
 def test_ask_over_an_endpoint_reports_its_refusal(photo):
     with Endpoint(status(400, "no pictures, please")) as endpoint:
-        result = mini_o3("ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--out", "out", cwd=photo.parent)
+        result = mini_o3(
+            "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--out", "out", cwd=photo.parent
+        )
     assert (result.returncode, result.stderr) == (1, "")
     assert f"no answer: {endpoint.url}/chat/completions: status 400" in result.stdout
     assert "no pictures, please" in result.stdout
@@ -397,7 +486,9 @@ def test_ask_over_an_endpoint_reports_its_refusal(photo):
 
 def test_an_interrupted_search_keeps_what_was_seen(photo):
     with Endpoint(says(zoom(0, 0, 0.5, 0.5)), stays_silent(60.0)) as endpoint:
-        process = start("ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--out", "out", cwd=photo.parent)
+        process = start(
+            "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--out", "out", cwd=photo.parent
+        )
         wait_for(lambda: len(endpoint.requests) == 2, process)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=120)
@@ -414,7 +505,9 @@ def by_seed(*behaviours):
 
 
 def ask(photo, endpoint, *options):
-    return mini_o3("ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--out", "out", *options, cwd=photo.parent)
+    return mini_o3(
+        "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--out", "out", *options, cwd=photo.parent
+    )
 
 
 def rows_of(photo):
@@ -433,12 +526,18 @@ def test_several_searches_vote_and_the_first_of_the_winners_stands_for_them(phot
     assert [row.get("answer") for row in rows] == ["red", "The  Green.", "green", "blue", None]
     kept = json.loads((photo.parent / "out" / "episode.json").read_text())
     votes = kept["meta"].pop("votes")
-    assert (votes, kept["meta"].pop("ended"), kept["meta"].pop("failed")) == ({"The  Green.": 2, "red": 1, "blue": 1}, 5, 1)
+    assert (votes, kept["meta"].pop("ended"), kept["meta"].pop("failed")) == (
+        {"The  Green.": 2, "red": 1, "blue": 1},
+        5,
+        1,
+    )
     assert kept == rows[1]
     assert kept["meta"] == {"samples": 5, "temperature": 0.6}
     lines = result.stdout.splitlines()
     for seed, said in enumerate(["red (1 turn)", "The Green. (1 turn)", "green (1 turn)", "blue (1 turn)"]):
-        assert any(re.fullmatch(rf"search [1-5] of 5 \(seed {seed}\): {re.escape(said)}", line) for line in lines)
+        assert any(
+            re.fullmatch(rf"search [1-5] of 5 \(seed {seed}\): {re.escape(said)}", line) for line in lines
+        )
     assert "answer    The  Green." in lines
     line = "votes     of 5 searches: The Green.: 2, red: 1, blue: 1, failed: 1"
     assert line in lines
@@ -473,9 +572,17 @@ def test_one_search_may_be_drawn_too(photo):
 
 def ask_here(photo, samples):
     return asking.ask_one(
-        str(photo), "What?", "hf:somewhere", turns=4, max_pixels=None, samples=samples, temperature=0.5,
-        out=photo.parent / "out", say=str, note=str,
-    )  # fmt: skip
+        str(photo),
+        "What?",
+        "hf:somewhere",
+        turns=4,
+        max_pixels=None,
+        samples=samples,
+        temperature=0.5,
+        out=photo.parent / "out",
+        say=str,
+        note=str,
+    )
 
 
 def test_a_local_model_has_a_place_for_each_search_but_not_for_any_number(photo, monkeypatch):
@@ -514,7 +621,16 @@ def test_an_answer_of_many_lines_cannot_pass_for_other_votes(photo):
 def start_voting(photo, endpoint, samples):
     """A vote under way whose first search has ended."""
     process = start(
-        "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--samples", samples, "--out", "out", cwd=photo.parent
+        "ask",
+        photo,
+        "What?",
+        "--policy",
+        f"api:{endpoint.url}#m",
+        "--samples",
+        samples,
+        "--out",
+        "out",
+        cwd=photo.parent,
     )
     while not (line := process.stdout.readline()).startswith(f"search 1 of {samples} (seed 0): red (1 turn)"):
         assert line, process.communicate()
@@ -536,13 +652,25 @@ def test_searches_that_had_begun_when_they_were_interrupted_are_kept_as_far_as_t
     replies = {0: [stays_silent(60.0)], 1: [says(zoom(0, 0, 0.5, 0.5)), stays_silent(60.0)]}
     with Endpoint(answer=lambda request: replies[request.body["seed"]].pop(0)) as endpoint:
         process = start(
-            "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--samples", 2, "--out", "out", cwd=photo.parent
+            "ask",
+            photo,
+            "What?",
+            "--policy",
+            f"api:{endpoint.url}#m",
+            "--samples",
+            2,
+            "--out",
+            "out",
+            cwd=photo.parent,
         )
         wait_for(lambda: len(endpoint.requests) == 3, process)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=120)
     assert (process.returncode, stderr) == (130, "interrupted after 0 of 2 searches\n")
-    assert "no answer: interrupted after 1 turns; what was seen so far is in out; ask again to start over" in stdout
+    assert (
+        "no answer: interrupted after 1 turns; what was seen so far is in out; ask again to start over"
+        in stdout
+    )
     (row,) = rows_of(photo)
     assert (row["seed"], row["stop"], len(row["turns"])) == (1, "interrupted", 1)
 
@@ -585,7 +713,11 @@ def test_what_ended_is_kept_when_one_search_breaks(photo, monkeypatch):
         ("human", ("--samples", 3), ("--samples", "human does not draw")),
         ("replay:said.jsonl", ("--samples", 3), ("--samples", "replay:said.jsonl does not draw")),
         ("teacher", ("--temperature", 0.5), ("--temperature", "teacher does not draw")),
-        ("api:http://127.0.0.1:9/v1#m", ("--samples", 3, "--temperature", 0), ("--samples", "--temperature above 0")),
+        (
+            "api:http://127.0.0.1:9/v1#m",
+            ("--samples", 3, "--temperature", 0),
+            ("--samples", "--temperature above 0"),
+        ),
     ],
 )
 def test_searches_that_would_all_be_the_same_are_refused(photo, policy, options, named):
@@ -598,10 +730,15 @@ def test_a_question_is_not_written_over_the_episodes_of_an_evaluation(photo):
     out = photo.parent / "out"
     out.mkdir()
     kept = recording(out / "episodes.jsonl", answer("5")).read_bytes()
-    refused(mini_o3("ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent), "out: holds episodes")
+    refused(
+        mini_o3("ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent),
+        "out: holds episodes",
+    )
     assert (out / "episodes.jsonl").read_bytes() == kept
     (out / "episode.json").write_text("{}")  # left by an earlier question
-    again = mini_o3("ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent, stdin="answer 6\n")
+    again = mini_o3(
+        "ask", photo, "What?", "--policy", "human", "--out", "out", cwd=photo.parent, stdin="answer 6\n"
+    )
     assert again.returncode == 0
 
 
@@ -612,7 +749,9 @@ def test_a_person_can_leave_with_one_interrupt(photo):
         while "".join(shown[-2:]) != ">\n":
             shown.append(process.stderr.read(1))
             assert shown[-1], "it ended by itself"
-        wait_for(lambda: asleep(process.pid), process)  # a signal just before the read would be seen only after it
+        wait_for(
+            lambda: asleep(process.pid), process
+        )  # a signal just before the read would be seen only after it
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 130
     finally:
@@ -627,7 +766,9 @@ def test_probe_make_writes_pictures_and_tasks(probes):
     rows = read_tasks(probes)
     assert [task.seed for task in rows] == [SEED, SEED + 1, SEED + 2, SEED + 3]
     assert [Path(task.picture).name for task in rows] == [f"easy_{SEED + n}.jpg" for n in range(4)]
-    assert sorted(files(probes)) == sorted([*(Path(task.picture).name for task in rows), "probes.json", "tasks.jsonl"])
+    assert sorted(files(probes)) == sorted(
+        [*(Path(task.picture).name for task in rows), "probes.json", "tasks.jsonl"]
+    )
     assert [Image.open(task.picture).size for task in rows] == [task.size for task in rows]
 
 
@@ -658,7 +799,11 @@ def test_probe_make_refuses_what_it_does_not_know(tmp_path, args, named):
 
 def test_probe_make_refuses_a_folder_with_other_probes(probes):
     before = files(probes)
-    refused(mini_o3("probe", "make", "--level", "hard", "--count", 1, "--out", probes, cwd=probes), str(probes), "--out")
+    refused(
+        mini_o3("probe", "make", "--level", "hard", "--count", 1, "--out", probes, cwd=probes),
+        str(probes),
+        "--out",
+    )
     assert files(probes) == before
 
 
@@ -720,7 +865,14 @@ def test_eval_of_the_teacher_reports_that_everything_is_right(probes, tmp_path):
     assert result.returncode == 0
     assert "accuracy 100.0% +- 0.0 on 4 tasks" in result.stdout.splitlines()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    expected = {"accuracy": 1.0, "stderr": 0.0, "tasks": 4, "unjudged": 0, "over_turn_rate": 0, "malformed_rate": 0}
+    expected = {
+        "accuracy": 1.0,
+        "stderr": 0.0,
+        "tasks": 4,
+        "unjudged": 0,
+        "over_turn_rate": 0,
+        "malformed_rate": 0,
+    }
     assert {key: report[key] for key in expected} == expected
     assert report["stops"] == {"answered": 4}
     assert sum(family["tasks"] for family in report["families"].values()) == 4
@@ -733,14 +885,22 @@ def test_eval_counts_a_wrong_answer_as_wrong_and_a_failed_policy_as_unjudged(pro
     path = tmp_path / "said.jsonl"
     said = [[answer(rows[0].answer)], [answer("nothing")], [zoom(0, 0, 0.5, 0.5)], [zoom(0, 0, 0.5, 0.5)] * 2]
     lines = [
-        {"task_id": task.id, "turns": [{"text": text} for text in texts]} for task, texts in zip(rows, said, strict=True)
+        {"task_id": task.id, "turns": [{"text": text} for text in texts]}
+        for task, texts in zip(rows, said, strict=True)
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert measure(probes, tmp_path / "out", "--turns", 2, policy=f"replay:{path}").returncode == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert (report["accuracy"], report["tasks"], report["unjudged"], report["over_turn_rate"]) == (0.3333, 4, 1, 0.25)
+    assert (report["accuracy"], report["tasks"], report["unjudged"], report["over_turn_rate"]) == (
+        0.3333,
+        4,
+        1,
+        0.25,
+    )
     assert report["stops"] == {"answered": 2, "policy_error": 1, "turn_limit": 1}
-    lines[2]["turns"].append({"text": answer(rows[2].answer)})  # the policy can answer now; nobody else is asked again
+    lines[2]["turns"].append(
+        {"text": answer(rows[2].answer)}
+    )  # the policy can answer now; nobody else is asked again
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     before = (tmp_path / "out" / "episodes.jsonl").read_text().splitlines()
     assert measure(probes, tmp_path / "out", "--turns", 2, policy=f"replay:{path}").returncode == 0
@@ -792,12 +952,21 @@ def test_eval_that_is_done_does_nothing_when_called_again(probes, resumed):
 
 @pytest.mark.parametrize(
     ("args", "policy", "named"),
-    [(["--turns", 5], "teacher", "(turns)"), (["--limit", 2], "teacher", "(limit, tasks_hash)"), ([], "human", "policy")],
+    [
+        (["--turns", 5], "teacher", "(turns)"),
+        (["--limit", 2], "teacher", "(limit, tasks_hash)"),
+        ([], "human", "policy"),
+    ],
 )
 def test_eval_refuses_a_folder_with_other_settings(probes, resumed, args, policy, named):
     out, _ = resumed
     before = files(out)
-    refused(measure(probes, out, *args, policy=policy), f"{out}: holds an evaluation with other settings", named, "--out")
+    refused(
+        measure(probes, out, *args, policy=policy),
+        f"{out}: holds an evaluation with other settings",
+        named,
+        "--out",
+    )
     assert files(out) == before
 
 

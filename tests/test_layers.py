@@ -47,12 +47,16 @@ def test_a_room_imports_only_from_above(room):
 
 def test_every_room_is_on_the_map():
     found = {
-        path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+        path.name.removesuffix(".py")
+        for path in PACKAGE.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
     }
     assert found - {"__init__"} <= {*ROOMS, *TOP}
 
 
-@pytest.mark.parametrize("room", ["vision", "protocol", "episode", "probes", "benchmarks", "judge", "coldstart", "show"])
+@pytest.mark.parametrize(
+    "room", ["vision", "protocol", "episode", "probes", "benchmarks", "judge", "coldstart", "show"]
+)
 def test_what_needs_no_model_does_not_import_torch(room):
     for path in (PACKAGE / room).rglob("*.py"):
         assert "import torch" not in path.read_text(), path

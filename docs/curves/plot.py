@@ -38,7 +38,10 @@ def main() -> None:
             for index, key in enumerate(keys):
                 points = [(begin + row["step"], row[key]) for row in rows if key in row]
                 axis.plot(
-                    *smooth(points), color=f"C{index}", label=key if begin == 0 or key == "drill" else None, linewidth=1.2
+                    *smooth(points),
+                    color=f"C{index}",
+                    label=key if begin == 0 or key == "drill" else None,
+                    linewidth=1.2,
                 )
             axis.axvline(begin, color="grey", linewidth=0.8)
             axis.text(begin + 8, 0.02, stage, fontsize=9)

@@ -21,8 +21,8 @@ class Boxes:
 
     Attributes:
         shares: they are fractions of the sides; else pixels.
-        frame: (width, height) of the picture they were drawn in, if the data set says; pictures with an EXIF quarter turn
-            may have been annotated as stored.
+        frame: (width, height) of the picture they were drawn in, if the data set says; pictures with an EXIF
+            quarter turn may have been annotated as stored.
         clip: what reaches outside is cut off; else only a hair of it is.
     """
 
@@ -41,7 +41,9 @@ class Boxes:
         turn = 1
         if self.frame and self.frame != header.size:
             if self.frame != header.stored:
-                raise BadRow(f"its boxes are of a picture of {width} x {height}, its picture has {_size(header.size)}")
+                raise BadRow(
+                    f"its boxes are of a picture of {width} x {height}, its picture has {_size(header.size)}"
+                )
             turn = header.turn
         scale = (1.0, 1.0) if self.shares else (float(width), float(height))
         return tuple(Region(*_turned(self._checked(box, scale), turn), frame=0) for box in self.values)
@@ -52,7 +54,12 @@ class Boxes:
         x0, y0, x1, y1 = box[0] / scale[0], box[1] / scale[1], box[2] / scale[0], box[3] / scale[1]
         if not (x0 < x1 and y0 < y1):
             raise BadRow(f"box {_text(box)} is empty")
-        inside = (min(max(x0, 0.0), 1.0), min(max(y0, 0.0), 1.0), min(max(x1, 0.0), 1.0), min(max(y1, 0.0), 1.0))
+        inside = (
+            min(max(x0, 0.0), 1.0),
+            min(max(y0, 0.0), 1.0),
+            min(max(x1, 0.0), 1.0),
+            min(max(y1, 0.0), 1.0),
+        )
         over = max(abs(a - b) for a, b in zip(inside, (x0, y0, x1, y1), strict=True))
         if not (inside[0] < inside[2] and inside[1] < inside[3]) or (over > _SLACK and not self.clip):
             raise BadRow(f"box {_text(box)} reaches outside the picture")
@@ -81,7 +88,11 @@ def xyxy(values: Any) -> tuple[Box, ...]:
         values = literal(values)
     if values is None:
         return ()
-    if isinstance(values, (list, tuple)) and len(values) == 4 and not any(isinstance(v, (list, tuple)) for v in values):
+    if (
+        isinstance(values, (list, tuple))
+        and len(values) == 4
+        and not any(isinstance(v, (list, tuple)) for v in values)
+    ):
         values = [values]
     if not isinstance(values, (list, tuple)):
         raise BadRow(f"its boxes are {type(values).__name__}, not a list")
@@ -105,8 +116,14 @@ def _turned(box: Box, turn: int) -> Box:
 
 def _point(turn: int, x: float, y: float) -> tuple[float, float]:
     return {
-        2: (1 - x, y), 3: (1 - x, 1 - y), 4: (x, 1 - y), 5: (y, x), 6: (1 - y, x), 7: (1 - y, 1 - x), 8: (y, 1 - x),
-    }.get(turn, (x, y))  # fmt: skip
+        2: (1 - x, y),
+        3: (1 - x, 1 - y),
+        4: (x, 1 - y),
+        5: (y, x),
+        6: (1 - y, x),
+        7: (1 - y, 1 - x),
+        8: (y, 1 - x),
+    }.get(turn, (x, y))
 
 
 def _text(box: Box) -> str:

@@ -1,4 +1,5 @@
-"""Mini-o3-Coldstart-Dataset as tasks: the question, the first picture and the final answer of its conversations."""
+"""Mini-o3-Coldstart-Dataset as tasks: the question, the first picture and the final answer of its
+conversations."""
 
 from __future__ import annotations
 
@@ -14,11 +15,14 @@ from mini_o3.benchmarks.rows import BadRow, Record, take, take_any
 from mini_o3.benchmarks.tables import table_rows
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.S)
-_ASKED = "_asked"  # field of a record: question and answer of its conversation, None if there is none to be had
+_ASKED = (
+    "_asked"  # field of a record: question and answer of its conversation, None if there is none to be had
+)
 
 
 def _records(job: Job) -> Iterator[Record]:
-    """Rows with what they ask. Only the first answered conversation about a sample counts: others are further rollouts of it,
+    """Rows with what they ask. Only the first answered conversation about a sample counts: others are further
+    rollouts of it,
     or the same one cut off at an earlier turn."""
     seen: set[tuple[Any, Any]] = set()
     for record in table_rows(job):
@@ -39,7 +43,9 @@ def _asked(record: Record) -> tuple[str, str] | None:
         raise BadRow(record.error)
     said = take(record.data, "conversations")
     turns = literal(said) if isinstance(said, str) else said
-    if not isinstance(turns, list) or not all(isinstance(turn, dict) and {"from", "value"} <= set(turn) for turn in turns):
+    if not isinstance(turns, list) or not all(
+        isinstance(turn, dict) and {"from", "value"} <= set(turn) for turn in turns
+    ):
         raise BadRow("its conversations are not a list of `from` and `value`")
     questions = [str(turn["value"]) for turn in turns if turn["from"] == "human"]
     replies = [str(turn["value"]) for turn in turns if turn["from"] == "gpt"]
@@ -64,6 +70,12 @@ def _row(record: Record, job: Job) -> list[Draft]:
 
 
 LOADER = Loader(
-    "coldstart", "Mini-o3-Coldstart-Dataset", "hub data set Mini-o3/Mini-o3-Coldstart-Dataset (its parquet files)",
-    (Layout(("*.parquet|*/*.parquet",), _records, _row, has_columns("conversations", "images", "image_names")),),
-)  # fmt: skip
+    "coldstart",
+    "Mini-o3-Coldstart-Dataset",
+    "hub data set Mini-o3/Mini-o3-Coldstart-Dataset (its parquet files)",
+    (
+        Layout(
+            ("*.parquet|*/*.parquet",), _records, _row, has_columns("conversations", "images", "image_names")
+        ),
+    ),
+)

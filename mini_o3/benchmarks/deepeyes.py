@@ -1,4 +1,5 @@
-"""DeepEyes-Datasets-47k (arXiv 2505.14362) and other sets in verl's parquet convention; InSight-o3's have boxes."""
+"""DeepEyes-Datasets-47k (arXiv 2505.14362) and other sets in verl's parquet convention; InSight-o3's have
+boxes."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from mini_o3.benchmarks.tables import table_rows
 
 
 def _row(record: Record, job: Job) -> list[Draft]:
-    """The question is `extra_info.question`, else the last user message; the answer `reward_model.ground_truth`."""
+    """The question is `extra_info.question`, else the last user message; the answer
+    `reward_model.ground_truth`."""
     data = record.data
     extra, reward = _fields(data, "extra_info"), _fields(data, "reward_model")
     answer = take_any({"ground_truth": reward.get("ground_truth"), **extra}, "ground_truth", "answer")
@@ -22,17 +24,25 @@ def _row(record: Record, job: Job) -> list[Draft]:
     boxes = take_any(extra, "bboxes", "bbox")
     draft = Draft.read(
         from_cell(take(data, "images", "image"), record.file.parent, job.root),
-        str(take_any(extra, "question") or _asked(data)), (), answer, strict=False,
+        str(take_any(extra, "question") or _asked(data)),
+        (),
+        answer,
+        strict=False,
         boxes=Boxes(xyxy(boxes), clip=True) if boxes is not None else NO_BOXES,
-        source=str(take_any(data, "data_source") or "deepeyes"), category=text_of(data, "ability"),
+        source=str(take_any(data, "data_source") or "deepeyes"),
+        category=text_of(data, "ability"),
         name=_name(record, extra),
-    )  # fmt: skip
+    )
     return [draft]
 
 
 def _asked(data: dict[str, Any]) -> str:
     messages = take(data, "prompt")
-    users = [m for m in messages if isinstance(m, dict) and m.get("role") == "user"] if isinstance(messages, list) else []
+    users = (
+        [m for m in messages if isinstance(m, dict) and m.get("role") == "user"]
+        if isinstance(messages, list)
+        else []
+    )
     if not users:
         raise BadRow("has neither extra_info.question nor a user message")
     content = users[-1].get("content")
@@ -53,10 +63,15 @@ def _name(record: Record, extra: dict[str, Any]) -> str:
 
 
 LOADER = Loader(
-    "deepeyes", "DeepEyes", "hub data set ChenShawn/DeepEyes-Datasets-47k (its parquet files)",
+    "deepeyes",
+    "DeepEyes",
+    "hub data set ChenShawn/DeepEyes-Datasets-47k (its parquet files)",
     (
         Layout(
-            ("*.parquet|*/*.parquet",), table_rows, _row, has_columns("data_source", "prompt", "images", "reward_model")
+            ("*.parquet|*/*.parquet",),
+            table_rows,
+            _row,
+            has_columns("data_source", "prompt", "images", "reward_model"),
         ),
     ),
-)  # fmt: skip
+)

@@ -21,12 +21,15 @@ _OPEN_COLUMNS = {"ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax", "IsGrou
 
 
 def _coco(job: Job) -> Iterator[Record]:
-    """A record per picture that is there, with all its labels. Outlines, the bulk of such a file, are never kept."""
+    """A record per picture that is there, with all its labels. Outlines, the bulk of such a file, are never
+    kept."""
     for path in job.files:
         images, labels, names = _read_coco(path)
         split = path.stem.removeprefix("instances_")
         folders = [
-            base / sub for base in (path.parent, path.parent.parent) for sub in (split, "images", f"images/{split}", ".")
+            base / sub
+            for base in (path.parent, path.parent.parent)
+            for sub in (split, "images", f"images/{split}", ".")
         ]
         for number, image in enumerate(images, start=1):
             try:
@@ -34,12 +37,16 @@ def _coco(job: Job) -> Iterator[Record]:
             except BadRow as error:
                 yield Record(path, number, share=number / len(images), error=str(error))
                 continue
-            things = [(names.get(kind, ""), box, crowd) for kind, box, crowd in labels.get(str(image.get("id")), [])]
+            things = [
+                (names.get(kind, ""), box, crowd) for kind, box, crowd in labels.get(str(image.get("id")), [])
+            ]
             data = {**image, "picture": file, "things": things, "source": f"coco_{split}"}
             yield Record(path, number, data, number / len(images))
 
 
-def _read_coco(path: Path) -> tuple[list[dict[str, Any]], dict[str, list[tuple[str, Any, bool]]], dict[str, str]]:
+def _read_coco(
+    path: Path,
+) -> tuple[list[dict[str, Any]], dict[str, list[tuple[str, Any, bool]]], dict[str, str]]:
     images: list[dict[str, Any]] = []
     labels: dict[str, list[tuple[str, Any, bool]]] = defaultdict(list)
     names: dict[str, str] = {}
@@ -60,7 +67,9 @@ def _read_coco(path: Path) -> tuple[list[dict[str, Any]], dict[str, list[tuple[s
                 else:
                     names[str(item.get("id"))] = str(item.get("name", "")).lower()
     if not images or not names:
-        raise UserError(f"{path}: has no images or no categories; give an instances file, such as instances_val2017.json")
+        raise UserError(
+            f"{path}: has no images or no categories; give an instances file, such as instances_val2017.json"
+        )
     return images, labels, names
 
 
@@ -76,7 +85,9 @@ def _coco_scene(record: Record, job: Job) -> list[Draft]:
         if not name:
             raise BadRow("a label has a category that is not in the file")
         try:
-            things.append(Labelled(name, Boxes(xywh([box]), frame=size, clip=True).regions(header)[0].xyxy, crowd))
+            things.append(
+                Labelled(name, Boxes(xywh([box]), frame=size, clip=True).regions(header)[0].xyxy, crowd)
+            )
         except BadRow:
             if size not in (header.size, header.stored):
                 raise
@@ -116,7 +127,9 @@ def _open_images(job: Job) -> Iterator[Record]:
                 current, things, first = image, [], record.row
                 picture = _find(f"{image}.jpg", folders)
                 if picture is not None and image in seen:
-                    raise UserError(f"{path}, row {record.row}: rows of {image} are not together; sort them by ImageID")
+                    raise UserError(
+                        f"{path}, row {record.row}: rows of {image} are not together; sort them by ImageID"
+                    )
                 seen |= {image} if picture is not None else set()
             things.append((names.get(record.data.get("LabelName", ""), ""), record.data))
             share = record.share
@@ -125,7 +138,12 @@ def _open_images(job: Job) -> Iterator[Record]:
 
 
 def _open_data(image: str, picture: Path, things: list[Any], path: Path) -> dict[str, Any]:
-    return {"id": image, "picture": picture, "things": things, "source": f"open_images_{path.stem.partition('-')[0]}"}
+    return {
+        "id": image,
+        "picture": picture,
+        "things": things,
+        "source": f"open_images_{path.stem.partition('-')[0]}",
+    }
 
 
 def _open_scene(record: Record, job: Job) -> list[Draft]:
@@ -147,7 +165,7 @@ def _open_scene(record: Record, job: Job) -> list[Draft]:
 
 def _label_names(root: Path) -> dict[str, str]:
     """`/m/01g317` is `person`: the class descriptions, with or without a header."""
-    files = sorted(path for pattern in (_DESCRIPTIONS.split("|")) for path in root.glob(pattern))
+    files = sorted(path for pattern in _DESCRIPTIONS.split("|") for path in root.glob(pattern))
     names = {}
     with files[0].open(encoding="utf-8-sig", newline="") as file:
         for row in csv.reader(file):
@@ -156,7 +174,9 @@ def _label_names(root: Path) -> dict[str, str]:
     return names
 
 
-def _scene(data: dict[str, Any], name: str, header: Header, things: list[Labelled], unsure: set[str]) -> Scene:
+def _scene(
+    data: dict[str, Any], name: str, header: Header, things: list[Labelled], unsure: set[str]
+) -> Scene:
     return Scene(data["picture"], name, data["source"], header.size, tuple(things), frozenset(unsure))
 
 
@@ -185,13 +205,17 @@ def _is_open_images(path: Path) -> bool:
 _DESCRIPTIONS = "*class-descriptions*.csv|*/*class-descriptions*.csv"
 
 COCO = Loader(
-    "coco", "COCO instances",
-    "instances_val2017.json (or train) of the COCO annotations, in `annotations/` beside the folder of pictures",
+    "coco",
+    "COCO instances",
+    "instances_val2017.json (or train) of the COCO annotations, in `annotations/` beside the folder of"
+    " pictures",
     (Layout(("*.json|annotations/*.json",), _coco, _coco_scene, _is_coco),),
-)  # fmt: skip
+)
 
 OPEN_IMAGES = Loader(
-    "openimages", "Open Images boxes",
-    "validation-annotations-bbox.csv (or another split), class-descriptions-boxable.csv and the pictures, ID.jpg",
+    "openimages",
+    "Open Images boxes",
+    "validation-annotations-bbox.csv (or another split), class-descriptions-boxable.csv and the pictures,"
+    " ID.jpg",
     (Layout(("*.csv|*/*.csv", _DESCRIPTIONS), _open_images, _open_scene, _is_open_images),),
-)  # fmt: skip
+)

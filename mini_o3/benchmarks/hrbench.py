@@ -1,4 +1,5 @@
-"""HR-Bench 4K and 8K (Wang et al., arXiv 2408.15556): 200 questions, each asked four times with its options rotated."""
+"""HR-Bench 4K and 8K (Wang et al., arXiv 2408.15556): 200 questions, each asked four times with its options
+rotated."""
 
 from __future__ import annotations
 
@@ -10,7 +11,16 @@ from typing import Any
 from mini_o3.benchmarks.layout import Draft, Job, Layout, Loader, has_columns, has_keys
 from mini_o3.benchmarks.options import read_options
 from mini_o3.benchmarks.pictures import find
-from mini_o3.benchmarks.rows import BadRow, Record, read_array, read_files, read_lines, take, take_any, text_of
+from mini_o3.benchmarks.rows import (
+    BadRow,
+    Record,
+    read_array,
+    read_files,
+    read_lines,
+    take,
+    take_any,
+    text_of,
+)
 from mini_o3.benchmarks.tables import option_columns, table_draft, table_rows
 from mini_o3.episode.task import LETTERS
 
@@ -19,10 +29,11 @@ _GROUP = "_rotations"  # field of a record that says which question it rotates
 
 
 def _grouped(records: Iterator[Record]) -> Iterator[Record]:
-    """Rows with the number of their question: rotations have the same question and the same options in another order.
+    """Rows with the number of their question: rotations have the same question and the same options in
+    another order.
 
-    `cycle_category` names the rotation, not the question, and the four rows each carry their own copy of the picture. When
-    an order comes a second time, a second picture has the same question.
+    `cycle_category` names the rotation, not the question, and the four rows each carry their own copy of the
+    picture. When an order comes a second time, a second picture has the same question.
     """
     open_groups: dict[tuple[str, ...], tuple[int, set[tuple[str, ...]]]] = {}
     count = 0
@@ -46,7 +57,9 @@ def _options(data: dict[str, Any]) -> tuple[str, ...]:
 
 def _table(record: Record, job: Job) -> list[Draft]:
     source = _source(record.file)
-    draft = table_draft(record, job, source=source, category=_category(record.data), group=_group(record, source))
+    draft = table_draft(
+        record, job, source=source, category=_category(record.data), group=_group(record, source)
+    )
     return [_whole(draft)]
 
 
@@ -55,9 +68,15 @@ def _line(record: Record, job: Job) -> list[Draft]:
     data, source, folder = record.data, _source(record.file), record.file.parent
     picture = find(str(take(data, "image")), folder, folder / f"images_{source[-2:]}", folder / "images")
     draft = Draft.read(
-        picture, str(take(data, "question")), read_options(take(data, "options")), take(data, "answer"), source=source,
-        category=_category(data), group=_group(record, source), name=text_of(data, "question_id", "index"),
-    )  # fmt: skip
+        picture,
+        str(take(data, "question")),
+        read_options(take(data, "options")),
+        take(data, "answer"),
+        source=source,
+        category=_category(data),
+        group=_group(record, source),
+        name=text_of(data, "question_id", "index"),
+    )
     return [_whole(draft)]
 
 
@@ -71,18 +90,25 @@ def _annotation(record: Record, job: Job) -> list[Draft]:
     return [
         _whole(
             Draft.read(
-                picture, str(take(data, "question")), read_options(block), answer, source=source, category=_category(data),
-                group=f"{source}/{record.row - 1}", name=f"{record.row - 1}_{rotation}",
+                picture,
+                str(take(data, "question")),
+                read_options(block),
+                answer,
+                source=source,
+                category=_category(data),
+                group=f"{source}/{record.row - 1}",
+                name=f"{record.row - 1}_{rotation}",
             )
         )
         for rotation, (block, answer) in enumerate(zip(blocks, answers, strict=True))
-    ]  # fmt: skip
+    ]
 
 
 def _whole(draft: Draft) -> Draft:
     if len(draft.options) != _ROTATIONS:
         raise BadRow(
-            f"has {len(draft.options)} options; {_ROTATIONS} are expected, {LETTERS[0]} to {LETTERS[_ROTATIONS - 1]}"
+            f"has {len(draft.options)} options; {_ROTATIONS} are expected, {LETTERS[0]} to"
+            f" {LETTERS[_ROTATIONS - 1]}"
         )
     return draft
 
@@ -106,17 +132,23 @@ def _category(data: dict[str, Any]) -> str:
 _COLUMNS = has_columns("index", "question", "A", "answer", "image", "cycle_category")
 
 LOADER = Loader(
-    "hrbench", "HR-Bench", "hub data set DreamMr/HR-Bench (hr_bench_4k.tsv, hr_bench_8k.tsv)",
+    "hrbench",
+    "HR-Bench",
+    "hub data set DreamMr/HR-Bench (hr_bench_4k.tsv, hr_bench_8k.tsv)",
     (
         Layout(("*.tsv",), lambda job: _grouped(table_rows(job)), _table, _COLUMNS),
         Layout(("*.parquet|*/*.parquet",), lambda job: _grouped(table_rows(job)), _table, _COLUMNS),
         Layout(
-            ("*hr*bench*.jsonl|*/*hr*bench*.jsonl",), lambda job: _grouped(read_files(job.files, read_lines)), _line,
+            ("*hr*bench*.jsonl|*/*hr*bench*.jsonl",),
+            lambda job: _grouped(read_files(job.files, read_lines)),
+            _line,
             has_keys("image", "question", "options", "answer"),
         ),
         Layout(
-            ("annotation_hr-bench*.json|*/annotation_hr-bench*.json",), lambda job: read_files(job.files, read_array),
-            _annotation, has_keys("input_image", "question", "options", "answer"),
+            ("annotation_hr-bench*.json|*/annotation_hr-bench*.json",),
+            lambda job: read_files(job.files, read_array),
+            _annotation,
+            has_keys("input_image", "question", "options", "answer"),
         ),
     ),
-)  # fmt: skip
+)

@@ -1,4 +1,5 @@
-"""Any data set into our folder: `tasks.jsonl` and the pictures it needs. A killed run goes on where it stopped."""
+"""Any data set into our folder: `tasks.jsonl` and the pictures it needs. A killed run goes on where it
+stopped."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Imported:
 
     Attributes:
         records: rows that have been read.
-        tasks, skipped: how many tasks were written, how many rows were left out because something is wrong with them.
+        tasks, skipped: how many tasks were written, how many rows were left out because something is wrong
+            with them.
         silent: rows that hold no question, such as pictures whose labels leave none, or that are not there.
         repeated: tasks that are the same as an earlier one; they are kept.
         tasks_bytes, skipped_bytes: length of the two files at this point.
@@ -65,8 +67,9 @@ def import_tasks(
 
     Args:
         source: its folder, or one file of it.
-        out: gets `tasks.jsonl`, `pictures/`, `skipped.jsonl` and `import.json`. Pictures inside rows are written once each,
-            under the hash of their content; pictures that are files are named where they lie, unless `copy`.
+        out: gets `tasks.jsonl`, `pictures/`, `skipped.jsonl` and `import.json`. Pictures inside rows are
+            written once each, under the hash of their content; pictures that are files are named where they
+            lie, unless `copy`.
         limit: stop after this many tasks; a later run without it, or with a larger one, goes on.
         seed: of orders of options that have to be drawn, and of questions about boxes.
         on_error: `stop` at the first row with something wrong, or `skip` it and write it down.
@@ -74,8 +77,8 @@ def import_tasks(
         report: called with tasks so far, an estimate of how many there will be, and a word on skipped rows.
 
     Raises:
-        UserError: the source is not recognised or incomplete, `out` holds something else, a row is wrong and `on_error` is
-            `stop`, or no task came of it.
+        UserError: the source is not recognised or incomplete, `out` holds something else, a row is wrong and
+            `on_error` is `stop`, or no task came of it.
     """
     if on_error not in ("stop", "skip"):
         raise UserError(f"--on-error {on_error}: choose stop or skip")
@@ -93,7 +96,13 @@ def import_tasks(
 
 class _Import:
     def __init__(
-        self, out: Path, found: Found, state: Imported, store: PictureStore, on_error: str, report: Callable[..., None]
+        self,
+        out: Path,
+        found: Found,
+        state: Imported,
+        store: PictureStore,
+        on_error: str,
+        report: Callable[..., None],
     ) -> None:
         self.out, self.found, self.state, self.store = out, found, state, store
         self.on_error, self.report = on_error, report
@@ -104,7 +113,9 @@ class _Import:
     def run(self, limit: int | None) -> None:
         records = islice(self.found.layout.records(self.found.job), self.state.records, None)
         with ExitStack() as stack:
-            tasks, skipped = (stack.enter_context((self.out / name).open("ab")) for name in (TASKS_FILE, SKIPPED_FILE))
+            tasks, skipped = (
+                stack.enter_context((self.out / name).open("ab")) for name in (TASKS_FILE, SKIPPED_FILE)
+            )
             try:
                 for record in records:
                     self._take(record, tasks, skipped)
@@ -127,8 +138,14 @@ class _Import:
             made = [self._place(draft) for draft in drafts_of(record, self.found.layout, self.found.job)]
         except BadRow as error:
             if self.on_error == "stop":
-                remedy = f"unpack or fetch it ({self.found.loader.get})" if isinstance(error, NoPicture) else "mend it"
-                raise UserError(f"{where}: {error}; {remedy}, or go on without such rows: --on-error skip") from None
+                remedy = (
+                    f"unpack or fetch it ({self.found.loader.get})"
+                    if isinstance(error, NoPicture)
+                    else "mend it"
+                )
+                raise UserError(
+                    f"{where}: {error}; {remedy}, or go on without such rows: --on-error skip"
+                ) from None
             skipped.write(_line({"file": str(record.file), "row": record.row, "reason": str(error)}))
             self.state.skipped += 1
         else:
@@ -142,11 +159,16 @@ class _Import:
         self.state.records += 1
 
     def _place(self, draft: Draft) -> SearchTask:
-        placed = self._of_row(draft.picture.name) if isinstance(draft.picture, SameAs) else self.store.place(draft.picture)
+        placed = (
+            self._of_row(draft.picture.name)
+            if isinstance(draft.picture, SameAs)
+            else self.store.place(draft.picture)
+        )
         task = draft.task(placed.path, placed.header)
         other = self.pictures.get(task.id)
         if other is not None and other != task.picture and isinstance(draft.picture, Path):
-            # Two files of one name with the same question: under its content's name this one has an id of its own.
+            # Two files of one name with the same question: under its content's name this one has an id of its
+            # own.
             task = replace(task, picture=self.store.place(draft.picture, copy=True).path)
         return task
 
@@ -165,7 +187,9 @@ class _Import:
     def _tell(self, share: float, limit: int | None) -> None:
         tasks, skipped = self.state.tasks, self.state.skipped
         total = max(round(tasks / max(share, 1e-9)), tasks) if tasks else 1
-        self.report(tasks, min(total, max(limit or total, tasks)), f"{skipped} rows skipped" if skipped else "")
+        self.report(
+            tasks, min(total, max(limit or total, tasks)), f"{skipped} rows skipped" if skipped else ""
+        )
 
 
 def drafts_of(record: Record, layout: Layout, job: Job) -> list[Draft]:
@@ -195,11 +219,18 @@ def _claim(out: Path, source: Path, found: Found, seed: int, copy: bool) -> Impo
         raise UserError(f"{out}: holds tasks that were not imported there; give another --out folder")
     sizes = [file.stat().st_size for file in found.job.files]
     settings: dict[str, Any] = {
-        "source": str(source.resolve()), "format": found.loader.name, "seed": seed, "copy": copy,
+        "source": str(source.resolve()),
+        "format": found.loader.name,
+        "seed": seed,
+        "copy": copy,
         "content": f"{len(sizes)} files, {sum(sizes)} bytes",
-    }  # fmt: skip
+    }
     claim_run(out, settings)
-    state = Imported(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Imported(found.loader.name)
+    state = (
+        Imported(**json.loads(path.read_text(encoding="utf-8")))
+        if path.exists()
+        else Imported(found.loader.name)
+    )
     if not path.exists():
         write_json(path, asdict(state))
     return state
@@ -214,7 +245,10 @@ def _first_problem(out: Path, state: Imported) -> str:
     if not state.skipped:
         return f"none of its {state.records} rows holds a question about a picture that is there"
     first = read_jsonl(out / SKIPPED_FILE)[0]
-    return f"{state.skipped} rows were skipped, the first: {first['file']}, row {first['row']}: {first['reason']}"
+    return (
+        f"{state.skipped} rows were skipped, the first: {first['file']}, row {first['row']}:"
+        f" {first['reason']}"
+    )
 
 
 def _line(row: dict[str, Any]) -> bytes:

@@ -16,7 +16,8 @@ _NUMBER_TAIL = 3  # characters after a number that tell whether it is whole
 
 
 class JsonStream:
-    """Reads from an open file. `items` goes through an array, `keys` through an object; `value` takes whatever is next.
+    """Reads from an open file. `items` goes through an array, `keys` through an object; `value` takes
+    whatever is next.
 
     Raises (all of them):
         UserError: the file is not valid JSON, or not of that shape.

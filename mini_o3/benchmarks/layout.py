@@ -37,9 +37,14 @@ class Source:
         return cls(path) if path.is_dir() else cls(path.parent, path)
 
     def files(self, pattern: str) -> list[Path]:
-        """What matches one of the patterns that `pattern` divides by `|`, sorted; of a named file only itself."""
+        """What matches one of the patterns that `pattern` divides by `|`, sorted; of a named file only
+        itself."""
         if self.only:
-            return [self.only] if any(fnmatch(self.only.name, Path(part).name) for part in pattern.split("|")) else []
+            return (
+                [self.only]
+                if any(fnmatch(self.only.name, Path(part).name) for part in pattern.split("|"))
+                else []
+            )
         return sorted({path for part in pattern.split("|") for path in self.root.glob(part)})
 
 
@@ -60,10 +65,18 @@ class Draft:
 
     @classmethod
     def read(
-        cls, picture: Picture, text: str, options: Sequence[str], answer: object, *, strict: bool = True, least: int = 0,
+        cls,
+        picture: Picture,
+        text: str,
+        options: Sequence[str],
+        answer: object,
+        *,
+        strict: bool = True,
+        least: int = 0,
         **rest: Any,
-    ) -> Draft:  # fmt: skip
-        """A draft from a question as a benchmark words it, see `settle`; it must have `least` options or more.
+    ) -> Draft:
+        """A draft from a question as a benchmark words it, see `settle`; it must have `least` options or
+        more.
 
         Raises:
             BadRow: its options and answer do not fit together.
@@ -72,7 +85,9 @@ class Draft:
             answer = answer[0]
         if isinstance(answer, (list, tuple, dict)):
             raise BadRow(f"its answer is {type(answer).__name__} of {len(answer)}, not one text")
-        question, letter, plain = settle(text, options, None if answer is None else str(answer), strict=strict)
+        question, letter, plain = settle(
+            text, options, None if answer is None else str(answer), strict=strict
+        )
         if len(plain) < least:
             raise BadRow(f"has {len(plain)} options; {least} or more are expected")
         return cls(picture, question, letter, plain, **rest)
@@ -94,9 +109,18 @@ class Draft:
         except UnicodeEncodeError:
             raise BadRow("is not text in UTF-8") from None
         return SearchTask(
-            path, self.question, self.answer, options=self.options, source=self.source, category=self.category,
-            group=self.group, name=self.name, size=header.size, targets=self.boxes.regions(header), seed=self.seed,
-        )  # fmt: skip
+            path,
+            self.question,
+            self.answer,
+            options=self.options,
+            source=self.source,
+            category=self.category,
+            group=self.group,
+            name=self.name,
+            size=header.size,
+            targets=self.boxes.regions(header),
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +143,12 @@ class Layout:
     """One way in which a data set lies on disk.
 
     Attributes:
-        needs: patterns of files relative to the folder, all of which must be there; the first one names the files with rows.
-        records: every row of the files, in a fixed order. It may keep a state (which rows are rotations of one question):
-            it always sees all rows.
-        convert: the tasks of a row, none if it holds no question; raises BadRow. It keeps no state: a run that goes on
-            after an interruption does not convert what is done.
+        needs: patterns of files relative to the folder, all of which must be there; the first one names the
+            files with rows.
+        records: every row of the files, in a fixed order. It may keep a state (which rows are rotations of
+            one question): it always sees all rows.
+        convert: the tasks of a row, none if it holds no question; raises BadRow. It keeps no state: a run
+            that goes on after an interruption does not convert what is done.
         fits: whether a file that matches the first pattern is one of this layout, by what it holds.
     """
 
@@ -183,7 +208,8 @@ def columns(path: Path) -> frozenset[str]:
 
 
 def _cached(path: Path, look: Callable[[Path], frozenset[str]]) -> frozenset[str]:
-    """What `look` finds in a file; asked by every loader, looked for once as long as the file does not change."""
+    """What `look` finds in a file; asked by every loader, looked for once as long as the file does not
+    change."""
     try:
         stat = path.stat()
         return _look(path, look, stat.st_mtime_ns, stat.st_size)

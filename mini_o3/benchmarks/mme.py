@@ -1,4 +1,5 @@
-"""MME-RealWorld, its Lite and its Chinese version (Zhang et al., arXiv 2408.13257), in the four forms it is published in."""
+"""MME-RealWorld, its Lite and its Chinese version (Zhang et al., arXiv 2408.13257), in the four forms it is
+published in."""
 
 from __future__ import annotations
 
@@ -17,10 +18,17 @@ _CHOICES = "multi-choice options"
 def _raw(record: Record, job: Job) -> list[Draft]:
     """An item of the first release: pictures are files, fields have names such as `Answer choices`."""
     data, folder = record.data, record.file.parent
-    category = "/".join(str(value) for key in ("Task", "Subtask", "Category") if (value := take_any(data, key)))
+    category = "/".join(
+        str(value) for key in ("Task", "Subtask", "Category") if (value := take_any(data, key))
+    )
     picture = find(str(take(data, "Image")), folder, folder / "imgs", folder / "images", job.root)
     draft = _draft(
-        record, picture, str(take(data, "Text")), take(data, "Answer choices"), take(data, "Ground truth"), category
+        record,
+        picture,
+        str(take(data, "Text")),
+        take(data, "Answer choices"),
+        take(data, "Ground truth"),
+        category,
     )
     return [draft]
 
@@ -31,15 +39,30 @@ def _encoded(record: Record, job: Job) -> list[Draft]:
     second = take_any(data, "l2-category")
     category = "/".join(str(value) for value in (take_any(data, "category"), second) if value)
     choices = take_any(data, _CHOICES) or [data[letter] for letter in "ABCDE" if take_any(data, letter)]
-    return [_draft(record, cell_picture(data, job), str(take(data, "question")), choices, take(data, "answer"), category)]
+    return [
+        _draft(
+            record,
+            cell_picture(data, job),
+            str(take(data, "question")),
+            choices,
+            take(data, "answer"),
+            category,
+        )
+    ]
 
 
 def _draft(record: Record, picture: Picture, text: str, choices: Any, answer: Any, category: str) -> Draft:
     options = tuple(narrow(option) for option in read_options(choices))
     return Draft.read(
-        picture, narrow(text), options, narrow(str(answer)), least=2, source=_source(record.file),
-        category=_plain(category), name=text_of(record.data, "Question_id", "index"),
-    )  # fmt: skip
+        picture,
+        narrow(text),
+        options,
+        narrow(str(answer)),
+        least=2,
+        source=_source(record.file),
+        category=_plain(category),
+        name=text_of(record.data, "Question_id", "index"),
+    )
 
 
 def _plain(category: str) -> str:
@@ -50,20 +73,30 @@ def _plain(category: str) -> str:
 
 def _source(file: Path) -> str:
     names = f"{file.parent.name} {file.name}".lower().replace("-", "_")
-    return "mme_realworld_cn" if "_cn" in names else "mme_realworld_lite" if "lite" in names else "mme_realworld"
+    return (
+        "mme_realworld_cn" if "_cn" in names else "mme_realworld_lite" if "lite" in names else "mme_realworld"
+    )
 
 
 LOADER = Loader(
-    "mme", "MME-RealWorld",
-    "hub data sets yifanzhang114/MME-RealWorld (archives, MME_RealWorld.json), yifanzhang114/MME-RealWorld-Base64, or the "
-    "-Lmms-eval versions",
+    "mme",
+    "MME-RealWorld",
+    "hub data sets yifanzhang114/MME-RealWorld (archives, MME_RealWorld.json),"
+    " yifanzhang114/MME-RealWorld-Base64, or the -Lmms-eval versions",
     (
         Layout(
-            ("*.json|*/*.json",), lambda job: read_files(job.files, read_array), _raw,
+            ("*.json|*/*.json",),
+            lambda job: read_files(job.files, read_array),
+            _raw,
             has_keys("Question_id", "Image", "Answer choices"),
         ),
-        Layout(("*.json|*/*.json",), lambda job: read_files(job.files, read_array), _encoded, has_keys("image", _CHOICES)),
+        Layout(
+            ("*.json|*/*.json",),
+            lambda job: read_files(job.files, read_array),
+            _encoded,
+            has_keys("image", _CHOICES),
+        ),
         Layout(("*.tsv|*/*.tsv",), table_rows, _encoded, has_columns("image", "question", _CHOICES)),
         Layout(("*.parquet|*/*.parquet",), table_rows, _encoded, has_columns("bytes", "question", _CHOICES)),
     ),
-)  # fmt: skip
+)

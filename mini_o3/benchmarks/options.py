@@ -1,4 +1,5 @@
-"""Multiple choice as benchmarks write it: prefixes, suffixes, lists in strings; here it becomes question, options, letter."""
+"""Multiple choice as benchmarks write it: prefixes, suffixes, lists in strings; here it becomes question,
+options, letter."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ _NARROW = str.maketrans("（）［］：．，", "()[]:.,")
 _MARK = re.compile(r"^[ \t]*(?:[(（]([A-Z])[)）]|([A-Z])[.):：．、])[ \t]*", re.M)
 _LETTER = re.compile(r"[(\[]?\s*([A-Za-z])\s*[)\]]?\s*[.:]?")
 
-# Orders to the model at the end of a question, each a whole sentence (benchmarks.md, sections 1 to 5). A question that
-# merely speaks of letters or options stays as it is.
+# Orders to the model at the end of a question, each a whole sentence (benchmarks.md, sections 1 to 5). A
+# question that merely speaks of letters or options stays as it is.
 _ORDERS = [
     r"(?:please\s+)?answer\s+(?:the\s+question\s+)?(?:directly\s+)?(?:with|using)\s+(?:only\s+)?the\s+(?:correct\s+)?"
     r"(?:(?:option|choice)(?:'s|’s|s')?\s+)?letter(?:\s+of\s+the\s+correct\s+(?:option|answer|choice))?"
@@ -48,12 +49,13 @@ def settle(
 ) -> tuple[str, str | None, tuple[str, ...]]:
     """Question, answer and options of a row.
 
-    Picture marks, orders to the model and an options block are taken out of `text`; the block is used if `options` is empty.
-    With options the answer becomes a letter. If it is none of the options of a block, the question is an open one and keeps
-    the block, unless `strict`.
+    Picture marks, orders to the model and an options block are taken out of `text`; the block is used if
+    `options` is empty. With options the answer becomes a letter. If it is none of the options of a block, the
+    question is an open one and keeps the block, unless `strict`.
 
     Raises:
-        BadRow: there is one option, or there are more than letters; an option is empty; the answer is out of range.
+        BadRow: there is one option, or there are more than letters; an option is empty; the answer is out of
+            range.
     """
     question, block = split_question(text)
     if options and len(block) != len(options):
@@ -90,7 +92,8 @@ def split_question(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def strip_orders(text: str) -> str:
-    """The text without `<image>`, a leading `Question:`, and orders on how to answer; never stripped to nothing."""
+    """The text without `<image>`, a leading `Question:`, and orders on how to answer; never stripped to
+    nothing."""
     kept = _LEAD.sub("", text.replace("<image>", "").strip(), count=1)
     kept = _TOOL_ORDER.sub("", kept).rstrip() or kept
     while True:
@@ -101,7 +104,8 @@ def strip_orders(text: str) -> str:
 
 
 def read_options(value: Any) -> tuple[str, ...]:
-    """Options given as a list, as a mapping of letters, as a list written in a string, or as a block of lines.
+    """Options given as a list, as a mapping of letters, as a list written in a string, or as a block of
+    lines.
 
     Raises:
         BadRow: as something else.
@@ -130,13 +134,16 @@ def read_options(value: Any) -> tuple[str, ...]:
 def plain_options(options: Sequence[str]) -> tuple[str, ...]:
     """Options without their letters; at least two, none empty.
 
-    `(A) ` goes wherever it is the option's own letter; `A. ` only if every option has its own: `A. Smith` may be a name.
+    `(A) ` goes wherever it is the option's own letter; `A. ` only if every option has its own: `A. Smith` may
+    be a name.
 
     Raises:
         BadRow: they are not that.
     """
     if not 2 <= len(options) <= len(LETTERS):
-        raise BadRow(f"has {len(options)} option{'' if len(options) == 1 else 's'}; 2 to {len(LETTERS)} are expected")
+        raise BadRow(
+            f"has {len(options)} option{'' if len(options) == 1 else 's'}; 2 to {len(LETTERS)} are expected"
+        )
     stripped = [option.strip() for option in options]
     marks = [_MARK.match(option) for option in stripped]
     own = [mark is not None and _letter(mark) == letter for mark, letter in zip(marks, LETTERS, strict=False)]
@@ -160,7 +167,11 @@ def letter_of(answer: str, options: Sequence[str]) -> str:
     if alone and alone[1].upper() in LETTERS[: len(options)]:
         return alone[1].upper()
     mark = _MARK.match(text)
-    same = [i for i, option in enumerate(options) if _same(option, text) or (mark and _same(option, text[mark.end() :]))]
+    same = [
+        i
+        for i, option in enumerate(options)
+        if _same(option, text) or (mark and _same(option, text[mark.end() :]))
+    ]
     if mark and len(same) > 1:
         same = [i for i in same if LETTERS[i] == _letter(mark)]
     if alone and len(same) != 1:
@@ -171,13 +182,16 @@ def letter_of(answer: str, options: Sequence[str]) -> str:
 
 
 def literal(text: str) -> Any:
-    """A list or mapping that was written into a string, as JSON or as Python prints it. Nothing is ever executed.
+    """A list or mapping that was written into a string, as JSON or as Python prints it. Nothing is ever
+    executed.
 
     Raises:
         BadRow: it is neither.
     """
     if len(text) > _LITERAL_LIMIT:
-        raise BadRow(f"a list in a string has {len(text):,} characters, more than the {_LITERAL_LIMIT:,} that are read")
+        raise BadRow(
+            f"a list in a string has {len(text):,} characters, more than the {_LITERAL_LIMIT:,} that are read"
+        )
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
@@ -196,4 +210,6 @@ def _letter(mark: re.Match[str]) -> str:
 
 
 def _same(first: str, second: str) -> bool:
-    return " ".join(narrow(first).casefold().split()).rstrip(".") == " ".join(narrow(second).casefold().split()).rstrip(".")
+    return " ".join(narrow(first).casefold().split()).rstrip(".") == " ".join(
+        narrow(second).casefold().split()
+    ).rstrip(".")

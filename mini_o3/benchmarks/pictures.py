@@ -1,4 +1,5 @@
-"""Pictures of rows: files that lie beside them or bytes inside them, checked by their header and written once."""
+"""Pictures of rows: files that lie beside them or bytes inside them, checked by their header and written
+once."""
 
 from __future__ import annotations
 
@@ -24,7 +25,15 @@ from mini_o3.vision import DECODE_BUDGET, MAX_ASPECT, MIN_SIDE, open_picture
 from mini_o3.vision.picture import FORMATS
 
 FOLDER = "pictures"  # inside a folder of tasks
-_SUFFIXES = {"PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "GIF": ".gif", "BMP": ".bmp", "PPM": ".ppm", "AVIF": ".avif"}
+_SUFFIXES = {
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "TIFF": ".tif",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "PPM": ".ppm",
+    "AVIF": ".avif",
+}
 _ORIENTATION = 0x0112
 _TAIL = 64  # bytes in which the end mark of a picture is looked for
 _ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
@@ -39,7 +48,8 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class SameAs:
-    """The picture of the row of that name: tables of VLMEvalKit write a picture once and refer to it afterwards."""
+    """The picture of the row of that name: tables of VLMEvalKit write a picture once and refer to it
+    afterwards."""
 
     name: str
 
@@ -49,7 +59,8 @@ Picture = Path | Encoded | SameAs
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture says of itself. `size` is (width, height) upright, `stored` as the pixels lie in the file."""
+    """What a picture says of itself. `size` is (width, height) upright, `stored` as the pixels lie in the
+    file."""
 
     size: tuple[int, int]
     stored: tuple[int, int]
@@ -83,7 +94,8 @@ def from_base64(text: str) -> Encoded:
 
 
 def from_cell(value: Any, *folders: Path) -> Picture:
-    """A picture in whatever form a row has it: bytes, `{bytes, path}`, `{image: file:///...}`, a data URL, or a file name.
+    """A picture in whatever form a row has it: bytes, `{bytes, path}`, `{image: file:///...}`, a data URL, or
+    a file name.
 
     Raises:
         BadRow: it is in none of these forms, or its file is in none of `folders`.
@@ -110,7 +122,8 @@ def from_cell(value: Any, *folders: Path) -> Picture:
 
 
 def find(name: str, *folders: Path) -> Path:
-    """The file of that name in the first of `folders` that has it; without its first folder too, which is often the data
+    """The file of that name in the first of `folders` that has it; without its first folder too, which is
+    often the data
     set's own name.
 
     Raises:
@@ -122,7 +135,9 @@ def find(name: str, *folders: Path) -> Path:
         for relative in [Path(*parts), *shorter] if parts else []:
             try:
                 if (folder / relative).is_file():
-                    return Path(os.path.abspath(folder / relative))  # a link keeps its name: hub caches are full of links
+                    return Path(
+                        os.path.abspath(folder / relative)
+                    )  # a link keeps its name: hub caches are full of links
             except (OSError, ValueError):  # a name too long, or with a NUL
                 continue
     places = ", ".join(dict.fromkeys(str(folder) for folder in folders))
@@ -132,8 +147,9 @@ def find(name: str, *folders: Path) -> Path:
 class PictureStore:
     """Puts pictures where tasks can name them.
 
-    Bytes are written to `pictures/` under the hash of their content, once; files stay where they are and are named by their
-    absolute path, unless `copy`. The header of every picture is read and its end looked at; `decode` decodes all of it.
+    Bytes are written to `pictures/` under the hash of their content, once; files stay where they are and are
+    named by their absolute path, unless `copy`. The header of every picture is read and its end looked at;
+    `decode` decodes all of it.
     """
 
     def __init__(self, out: Path, *, copy: bool = False, decode: bool = False) -> None:
@@ -163,7 +179,8 @@ class PictureStore:
     def _keep(self, digest: str, encoded: Encoded | None, file: Path | None) -> Placed:
         if digest in self.known:
             return self.known[digest]
-        source: BinaryIO = io.BytesIO(encoded.content) if encoded else file.open("rb")  # type: ignore[union-attr]
+        # type: ignore[union-attr]
+        source: BinaryIO = io.BytesIO(encoded.content) if encoded else file.open("rb")
         with source:
             header = read_header(source)
         name = f"{FOLDER}/{digest[:20]}{_SUFFIXES.get(header.format, '.jpg')}"
@@ -184,7 +201,8 @@ class PictureStore:
 def check(path: Path, *, decode: bool = False) -> Header:
     """The header of a picture file that can be used.
 
-    It is decoded only if its size is suspicious, if it does not end as a JPEG or PNG file does, or if `decode`.
+    It is decoded only if its size is suspicious, if it does not end as a JPEG or PNG file does, or if
+    `decode`.
 
     Raises:
         BadRow: it cannot be used.
@@ -200,7 +218,9 @@ def check(path: Path, *, decode: bool = False) -> Header:
         raise BadRow(f"its picture {path.name} cannot be read ({error.strerror or error})") from None
     width, height = header.size
     fits = (
-        width * height <= DECODE_BUDGET and min(header.size) >= MIN_SIDE and max(header.size) < MAX_ASPECT * min(header.size)
+        width * height <= DECODE_BUDGET
+        and min(header.size) >= MIN_SIDE
+        and max(header.size) < MAX_ASPECT * min(header.size)
     )
     if decode or not whole or not fits:
         try:
@@ -221,7 +241,9 @@ def read_header(file: BinaryIO) -> Header:
             warnings.simplefilter("ignore")  # bombs and odd EXIF, as in `open_picture`
             with Image.open(file, formats=FORMATS) as opened:
                 size, kind = opened.size, str(opened.format)
-                turn = 1 if kind == "TIFF" else _orientation(opened)  # Pillow gives the upright size of a TIFF
+                turn = (
+                    1 if kind == "TIFF" else _orientation(opened)
+                )  # Pillow gives the upright size of a TIFF
     except Image.DecompressionBombError:
         raise BadRow(
             f"its picture has more than the {DECODE_BUDGET:,} pixels that are decoded; scale it down first"
@@ -234,6 +256,8 @@ def read_header(file: BinaryIO) -> Header:
 def _orientation(opened: Image.Image) -> int:
     try:
         turn = int(opened.getexif().get(_ORIENTATION, 1))
-    except Exception:  # whatever a damaged EXIF block makes Pillow raise; `open_picture` takes it as upright too
+    except (
+        Exception
+    ):  # whatever a damaged EXIF block makes Pillow raise; `open_picture` takes it as upright too
         return 1
     return turn if 1 <= turn <= 8 else 1

@@ -13,10 +13,20 @@ from mini_o3.kit.errors import UserError
 LOADERS: dict[str, Loader] = {
     loader.name: loader
     for loader in (
-        vstar.LOADER, hrbench.LOADER, mme.LOADER, visualprobe.LOADER, deepeyes.LOADER, coldstart.LOADER, smaller.TREEBENCH,
-        smaller.O3BENCH, detection.COCO, detection.OPEN_IMAGES, user.LOADER, user.TABLE,
+        vstar.LOADER,
+        hrbench.LOADER,
+        mme.LOADER,
+        visualprobe.LOADER,
+        deepeyes.LOADER,
+        coldstart.LOADER,
+        smaller.TREEBENCH,
+        smaller.O3BENCH,
+        detection.COCO,
+        detection.OPEN_IMAGES,
+        user.LOADER,
+        user.TABLE,
     )
-}  # fmt: skip
+}
 _GENERAL = ("user", "table")  # taken only if nothing that has a name of its own fits
 
 
@@ -30,7 +40,8 @@ def find_loader(path: Path, name: str = "auto", seed: int = 0) -> Found:
     """The loader for a folder or a file, and the files it will read.
 
     Raises:
-        UserError: nothing is there; no loader fits, or several do; or `name` does not fit, with what it misses.
+        UserError: nothing is there; no loader fits, or several do; or `name` does not fit, with what it
+            misses.
     """
     source = Source.of(path)
     if name != "auto":
@@ -43,10 +54,13 @@ def find_loader(path: Path, name: str = "auto", seed: int = 0) -> Found:
     special = [item for item in found if item.loader.name not in _GENERAL]
     if len(special) > 1:
         names = ", ".join(item.loader.name for item in special)
-        raise UserError(f"{path}: holds several data sets ({names}); name one with --format, or give its file")
+        raise UserError(
+            f"{path}: holds several data sets ({names}); name one with --format, or give its file"
+        )
     if not found:
         raise UserError(
-            f"{path}: no data set is recognised there; --format NAME says what that one needs (NAME: {', '.join(LOADERS)})"
+            f"{path}: no data set is recognised there; --format NAME says what that one needs (NAME:"
+            f" {', '.join(LOADERS)})"
         )
     return (special or found)[0]
 
@@ -61,9 +75,14 @@ def _sniff(loader: Loader, source: Source, seed: int) -> Found | None:
 def _complain(loader: Loader, source: Source) -> Found:
     """Say what is missing: of the layout that is nearly there, or of each if none is."""
     missing = [layout.missing(source) for layout in loader.layouts]
-    near = [gone for gone, layout in zip(missing, loader.layouts, strict=True) if len(gone) < len(layout.needs)]
+    near = [
+        gone for gone, layout in zip(missing, loader.layouts, strict=True) if len(gone) < len(layout.needs)
+    ]
     wanted = "; or ".join(" and ".join(_plain(pattern) for pattern in gone) for gone in near or missing)
-    raise UserError(f"{source.only or source.root}: is not {loader.title}: missing {wanted}. Where to get it: {loader.get}")
+    raise UserError(
+        f"{source.only or source.root}: is not {loader.title}: missing {wanted}. Where to get it:"
+        f" {loader.get}"
+    )
 
 
 def _plain(pattern: str) -> str:

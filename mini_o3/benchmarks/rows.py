@@ -1,7 +1,7 @@
 """Rows of any file, one at a time: JSON lines, JSON arrays, tables of text and parquet.
 
-Of text one row is in memory; of parquet one row group, because writers put all its pictures into one page. A row that cannot
-be read comes out as a record with an `error`; only a file that cannot be read at all raises.
+Of text one row is in memory; of parquet one row group, because writers put all its pictures into one page. A
+row that cannot be read comes out as a record with an `error`; only a file that cannot be read at all raises.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Record:
     """One row as it stands in a file.
 
     Attributes:
-        row: its number, from 1: the line of a JSON lines file, the item of an array, the row of a table below the header.
+        row: its number, from 1: the line of a JSON lines file, the item of an array, the row of a table below
+            the header.
         data: its fields.
         share: how much of all files has been read, 0..1.
         error: why it has no fields; empty if it has.
@@ -68,7 +69,9 @@ def read_lines(path: Path) -> Iterator[Record]:
                 try:
                     yield _record(path, number, json.loads(line), file.tell() / size)
                 except (ValueError, RecursionError) as error:
-                    yield Record(path, number, share=file.tell() / size, error=f"is not valid JSON ({_short(error)})")
+                    yield Record(
+                        path, number, share=file.tell() / size, error=f"is not valid JSON ({_short(error)})"
+                    )
 
 
 def read_array(path: Path) -> Iterator[Record]:
@@ -84,7 +87,8 @@ def read_array(path: Path) -> Iterator[Record]:
 
 
 def read_tabs(path: Path) -> Iterator[Record]:
-    """A table of text with a header, cells divided by tabs and quoted where they need it, as pandas writes it."""
+    """A table of text with a header, cells divided by tabs and quoted where they need it, as pandas writes
+    it."""
     return _read_text_table(path, "\t")
 
 
@@ -94,10 +98,14 @@ def read_commas(path: Path) -> Iterator[Record]:
 
 
 def _read_text_table(path: Path, delimiter: str) -> Iterator[Record]:
-    csv.field_size_limit(CELL_LIMIT)  # one value for the whole process; the default stops at 131,072 characters
+    csv.field_size_limit(
+        CELL_LIMIT
+    )  # one value for the whole process; the default stops at 131,072 characters
     size = max(path.stat().st_size, 1)
     with _opened(path).open("rb") as file:
-        lines = (line.decode("utf-8", "surrogateescape") for line in file)  # what is not text shows when it is looked at
+        lines = (
+            line.decode("utf-8", "surrogateescape") for line in file
+        )  # what is not text shows when it is looked at
         table = csv.reader(lines, delimiter=delimiter)
         try:
             header = [name.lstrip("\ufeff").strip() for name in next(table, [])]
@@ -106,9 +114,13 @@ def _read_text_table(path: Path, delimiter: str) -> Iterator[Record]:
                 if len(cells) == len(header):
                     yield Record(path, number, dict(zip(header, cells, strict=True)), share)
                 elif cells:
-                    yield Record(path, number, share=share, error=f"has {len(cells)} cells, the header {len(header)}")
+                    yield Record(
+                        path, number, share=share, error=f"has {len(cells)} cells, the header {len(header)}"
+                    )
         except csv.Error as error:
-            raise UserError(f"{path}: damaged near line {table.line_num} ({error}); get a fresh copy") from None
+            raise UserError(
+                f"{path}: damaged near line {table.line_num} ({error}); get a fresh copy"
+            ) from None
 
 
 def read_parquet(path: Path) -> Iterator[Record]:
@@ -131,7 +143,9 @@ def read_parquet(path: Path) -> Iterator[Record]:
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{path}: not a parquet file that can be read ({_short(error)}); get a fresh copy") from None
+        raise UserError(
+            f"{path}: not a parquet file that can be read ({_short(error)}); get a fresh copy"
+        ) from None
 
 
 def take(data: dict[str, Any], *names: str) -> Any:

@@ -1,7 +1,9 @@
 """Detection labels become search questions: only where the labels leave one answer and no other.
 
-Boxes do not say what else is in a picture, so a question is asked only if every labelled thing near it is clear of it. Three
-kinds: how many there are of a thing, what is next to the only one of its kind, on which side of it another one is.
+Boxes do not say what else is in a picture, so a question is asked only if every labelled thing near it is
+clear of it. Three
+kinds: how many there are of a thing, what is next to the only one of its kind, on which side of it another
+one is.
 """
 
 from __future__ import annotations
@@ -21,15 +23,38 @@ _FACING = 0.5  # share of the shorter of two facing sides that must face the oth
 _CLEAR = 0.02  # share of the picture by which two things must be apart to be on different sides
 
 _IRREGULAR = {
-    "person": "people", "man": "men", "woman": "women", "child": "children", "mouse": "mice", "sheep": "sheep",
-    "knife": "knives", "goose": "geese", "deer": "deer", "fish": "fish", "foot": "feet", "tooth": "teeth", "shelf": "shelves",
-    "wolf": "wolves", "loaf": "loaves", "leaf": "leaves", "calf": "calves",
-}  # fmt: skip
+    "person": "people",
+    "man": "men",
+    "woman": "women",
+    "child": "children",
+    "mouse": "mice",
+    "sheep": "sheep",
+    "knife": "knives",
+    "goose": "geese",
+    "deer": "deer",
+    "fish": "fish",
+    "foot": "feet",
+    "tooth": "teeth",
+    "shelf": "shelves",
+    "wolf": "wolves",
+    "loaf": "loaves",
+    "leaf": "leaves",
+    "calf": "calves",
+}
 # Names that are plural or without number: never counted, never asked about with `the`.
 _NO_COUNT = {
-    "scissors", "skis", "jeans", "glasses", "goggles", "sunglasses", "shorts", "broccoli", "clothing", "furniture",
+    "scissors",
+    "skis",
+    "jeans",
+    "glasses",
+    "goggles",
+    "sunglasses",
+    "shorts",
+    "broccoli",
+    "clothing",
+    "furniture",
     "footwear",
-}  # fmt: skip
+}
 # Open Images labels people by what is known of them; one picture may mix these names.
 _PEOPLE = {"person", "man", "woman", "boy", "girl", "human", "people", "child"}
 
@@ -43,7 +68,8 @@ _SIDES = {
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A labelled thing: its name in lower case, its box as fractions of the picture. `vague`: a crowd, a group, a drawing."""
+    """A labelled thing: its name in lower case, its box as fractions of the picture. `vague`: a crowd, a
+    group, a drawing."""
 
     name: str
     box: Box
@@ -68,7 +94,8 @@ class Scene:
 
 
 def questions(scene: Scene, seed: int) -> list[Draft]:
-    """At most one question of each kind, drawn by `seed` and the scene's name among all that have one answer only."""
+    """At most one question of each kind, drawn by `seed` and the scene's name among all that have one answer
+    only."""
     rng = stream("scene", scene.source, scene.name, seed)
     drafts = []
     for kind, found in (("count", _counts(scene)), ("beside", _beside(scene)), ("side", _sides(scene))):
@@ -78,10 +105,16 @@ def questions(scene: Scene, seed: int) -> list[Draft]:
             boxes = Boxes(tuple(thing.box for thing in things), shares=True)
             drafts.append(
                 Draft(
-                    scene.picture, question, answer, boxes=boxes, source=scene.source, category=kind,
-                    name=f"{scene.name}_{kind}", seed=seed,
+                    scene.picture,
+                    question,
+                    answer,
+                    boxes=boxes,
+                    source=scene.source,
+                    category=kind,
+                    name=f"{scene.name}_{kind}",
+                    seed=seed,
                 )
-            )  # fmt: skip
+            )
     return drafts
 
 
@@ -98,12 +131,17 @@ def _counts(scene: Scene) -> list[_Asked]:
 
 
 def _beside(scene: Scene) -> list[_Asked]:
-    """The one labelled thing that reaches into the strip beside an anchor, if it lies wholly there and faces it."""
+    """The one labelled thing that reaches into the strip beside an anchor, if it lies wholly there and faces
+    it."""
     found: list[_Asked] = []
     for anchor in _only_ones(scene):
         for side, wording in _SIDES.items():
             reached = [t for t in scene.things if t is not anchor and _in_strip(t.box, anchor.box, side)]
-            if len(reached) == 1 and _faces(reached[0].box, anchor.box, side) and _is_named(reached[0], scene):
+            if (
+                len(reached) == 1
+                and _faces(reached[0].box, anchor.box, side)
+                and _is_named(reached[0], scene)
+            ):
                 found.append((wording.format(anchor.name), reached[0].name, (anchor, reached[0])))
     return found
 
@@ -136,11 +174,14 @@ def _clear_names(scene: Scene) -> list[str]:
 
 
 def _can_be_asked(name: str, scene: Scene) -> bool:
-    return name not in _NO_COUNT and all(_is_named(thing, scene) for thing in scene.things if thing.name == name)
+    return name not in _NO_COUNT and all(
+        _is_named(thing, scene) for thing in scene.things if thing.name == name
+    )
 
 
 def _is_named(thing: Labelled, scene: Scene) -> bool:
-    """Whether a thing has one name for certain: large enough, no crowd, and not perhaps one thing with another box."""
+    """Whether a thing has one name for certain: large enough, no crowd, and not perhaps one thing with
+    another box."""
     mixed = {other.name for other in scene.things if other.name in _PEOPLE}
     if thing.name in scene.unsure or (thing.name in mixed and len(mixed) > 1):
         return False
@@ -157,15 +198,21 @@ def _in_strip(box: Box, anchor: Box, side: str) -> bool:
     if not (box[low] < anchor[high] and anchor[low] < box[high]):
         return False
     return {
-        "left": box[0] < anchor[0], "right": box[2] > anchor[2], "above": box[1] < anchor[1], "below": box[3] > anchor[3],
-    }[side]  # fmt: skip
+        "left": box[0] < anchor[0],
+        "right": box[2] > anchor[2],
+        "above": box[1] < anchor[1],
+        "below": box[3] > anchor[3],
+    }[side]
 
 
 def _faces(box: Box, anchor: Box, side: str) -> bool:
     """Whether a box lies wholly on that side, and most of the shorter side of the two faces the other."""
     beyond = {
-        "left": box[2] <= anchor[0], "right": box[0] >= anchor[2], "above": box[3] <= anchor[1], "below": box[1] >= anchor[3],
-    }[side]  # fmt: skip
+        "left": box[2] <= anchor[0],
+        "right": box[0] >= anchor[2],
+        "above": box[3] <= anchor[1],
+        "below": box[1] >= anchor[3],
+    }[side]
     low, high = (1, 3) if side in ("left", "right") else (0, 2)
     shared = min(box[high], anchor[high]) - max(box[low], anchor[low])
     return beyond and shared >= _FACING * min(box[high] - box[low], anchor[high] - anchor[low])

@@ -19,7 +19,8 @@ _INK = "#e6194b"
 
 
 class Sheet:
-    """At most `count` tasks, drawn evenly from however many are offered; the same tasks always give the same sheet."""
+    """At most `count` tasks, drawn evenly from however many are offered; the same tasks always give the same
+    sheet."""
 
     def __init__(self, count: int = 24) -> None:
         self.count = count
@@ -56,7 +57,9 @@ def _cell(task: SearchTask, picture: Image.Image) -> Image.Image:
         half_w = max((x1 - x0) * small.width, _LEAST) / 2
         half_h = max((y1 - y0) * small.height, _LEAST) / 2
         x, y = cx * small.width, cy * small.height
-        draw.rectangle((x - half_w - 1, y - half_h - 1, x + half_w + 1, y + half_h + 1), outline="white", width=4)
+        draw.rectangle(
+            (x - half_w - 1, y - half_h - 1, x + half_w + 1, y + half_h + 1), outline="white", width=4
+        )
         draw.rectangle((x - half_w, y - half_h, x + half_w, y + half_h), outline=_INK, width=2)
     cell = Image.new("RGB", (_SIDE, _SIDE + _LINES * _LINE + _GAP), "white")
     cell.paste(small, ((_SIDE - small.width) // 2, (_SIDE - small.height) // 2))
@@ -65,7 +68,9 @@ def _cell(task: SearchTask, picture: Image.Image) -> Image.Image:
     if len(lines) >= _LINES:
         lines = [*lines[: _LINES - 2], "..."]
     text = "\n".join([*lines, textwrap.shorten(answer, _WIDTH, placeholder="...")])
-    ImageDraw.Draw(cell).multiline_text((0, _SIDE + 4), text, fill="black", font=ImageFont.load_default(12), spacing=2)
+    ImageDraw.Draw(cell).multiline_text(
+        (0, _SIDE + 4), text, fill="black", font=ImageFont.load_default(12), spacing=2
+    )
     return cell
 
 

@@ -1,4 +1,5 @@
-"""What is in a data set, counted: pictures, answers, categories, options, groups, boxes; and a sheet of examples."""
+"""What is in a data set, counted: pictures, answers, categories, options, groups, boxes; and a sheet of
+examples."""
 
 from __future__ import annotations
 
@@ -70,13 +71,22 @@ class Survey:
         """JSON-ready figures; areas as shares of the picture."""
         pixels = sorted(width * height for width, height in self.sizes.values())
         return {
-            "tasks": self.tasks, "skipped": self.skipped, "without_question": self.silent, "pictures": len(pixels),
-            "megapixels": _spread([value / 1e6 for value in pixels]), "sources": dict(self.sources.most_common()),
-            "categories": dict(self.categories.most_common()), "options": dict(sorted(self.options.items())),
-            "letters": dict(sorted(self.letters.items())), "groups": dict(sorted(Counter(self.groups.values()).items())),
-            "unanswered": self.unanswered, "with_boxes": self.boxed, "boxes": len(self.areas),
-            "box_area": _spread(self.areas), "problems": self.problems,
-        }  # fmt: skip
+            "tasks": self.tasks,
+            "skipped": self.skipped,
+            "without_question": self.silent,
+            "pictures": len(pixels),
+            "megapixels": _spread([value / 1e6 for value in pixels]),
+            "sources": dict(self.sources.most_common()),
+            "categories": dict(self.categories.most_common()),
+            "options": dict(sorted(self.options.items())),
+            "letters": dict(sorted(self.letters.items())),
+            "groups": dict(sorted(Counter(self.groups.values()).items())),
+            "unanswered": self.unanswered,
+            "with_boxes": self.boxed,
+            "boxes": len(self.areas),
+            "box_area": _spread(self.areas),
+            "problems": self.problems,
+        }
 
     def lines(self) -> list[str]:
         """The same for people."""
@@ -87,21 +97,31 @@ class Survey:
             lines.append(f"rows without a question: {self.silent}")
         if sides:
             low, middle, high = sides[0], sides[len(sides) // 2], sides[-1]
-            shown = ", ".join(f"{name} {w} x {h}" for name, (w, h) in zip(_NAMES, (low, middle, high), strict=True))
+            shown = ", ".join(
+                f"{name} {w} x {h}" for name, (w, h) in zip(_NAMES, (low, middle, high), strict=True)
+            )
             lines.append(f"picture sizes: {shown} ({data['megapixels'][1]:.1f} megapixels at the median)")
         lines.append(f"sources: {_list(self.sources)}")
         lines.append(f"categories: {_list(self.categories)}")
-        lines.append("options: " + ", ".join(f"{count or 'none'}: {tasks}" for count, tasks in data["options"].items()))
+        lines.append(
+            "options: " + ", ".join(f"{count or 'none'}: {tasks}" for count, tasks in data["options"].items())
+        )
         if self.letters:
             total = sum(self.letters.values())
-            shares = ", ".join(f"{letter} {count} ({count / total:.0%})" for letter, count in data["letters"].items())
+            shares = ", ".join(
+                f"{letter} {count} ({count / total:.0%})" for letter, count in data["letters"].items()
+            )
             lines.append(f"answers: {shares}")
         if self.groups:
-            lines.append("groups: " + ", ".join(f"{count} of {size}" for size, count in data["groups"].items()))
+            lines.append(
+                "groups: " + ", ".join(f"{count} of {size}" for size, count in data["groups"].items())
+            )
         if self.unanswered:
             lines.append(f"without an answer: {self.unanswered}")
         if self.areas:
-            shown = ", ".join(f"{name} {area:.3%}" for name, area in zip(_NAMES, data["box_area"], strict=True))
+            shown = ", ".join(
+                f"{name} {area:.3%}" for name, area in zip(_NAMES, data["box_area"], strict=True)
+            )
             lines.append(f"boxes: {len(self.areas)} on {self.boxed} tasks, area {shown}")
         else:
             lines.append("boxes: none")
@@ -112,10 +132,16 @@ _NAMES = ("least", "median", "most")
 
 
 def survey(
-    path: Path, *, format: str = "auto", seed: int = 0, limit: int | None = None, sheet: Sheet | None = None,
+    path: Path,
+    *,
+    format: str = "auto",
+    seed: int = 0,
+    limit: int | None = None,
+    sheet: Sheet | None = None,
     report: Callable[[int, int, str], None] = lambda done, total, more: None,
-) -> Survey:  # fmt: skip
-    """Count what is in a folder of tasks or any data set that can be imported; nothing is written. Rows with something wrong
+) -> Survey:
+    """Count what is in a folder of tasks or any data set that can be imported; nothing is written. Rows with
+    something wrong
     are counted.
 
     Raises:
@@ -146,7 +172,9 @@ def _ours(path: Path, out: Survey) -> Iterator[tuple[SearchTask, Opener | None, 
         yield task, lambda task=task: open_picture(task.picture), number / len(tasks)  # type: ignore[misc]
 
 
-def _theirs(path: Path, format: str, seed: int, out: Survey) -> Iterator[tuple[SearchTask, Opener | None, float]]:
+def _theirs(
+    path: Path, format: str, seed: int, out: Survey
+) -> Iterator[tuple[SearchTask, Opener | None, float]]:
     found = find_loader(path, format, seed)
     known: dict[str, tuple[str, Header]] = {}
     for record, made in iterate(found):

@@ -1,4 +1,5 @@
-"""Tables in the form of VLMEvalKit: `index, image (base64), question, A, B, ..., answer, category`; also as parquet."""
+"""Tables in the form of VLMEvalKit: `index, image (base64), question, A, B, ..., answer, category`; also as
+parquet."""
 
 from __future__ import annotations
 
@@ -9,7 +10,16 @@ from mini_o3.benchmarks.boxes import NO_BOXES, Boxes
 from mini_o3.benchmarks.layout import Draft, Job
 from mini_o3.benchmarks.options import literal
 from mini_o3.benchmarks.pictures import Picture, SameAs, from_base64, from_cell
-from mini_o3.benchmarks.rows import BadRow, Record, read_files, read_parquet, read_tabs, take, take_any, text_of
+from mini_o3.benchmarks.rows import (
+    BadRow,
+    Record,
+    read_files,
+    read_parquet,
+    read_tabs,
+    take,
+    take_any,
+    text_of,
+)
 from mini_o3.episode.task import LETTERS
 
 _REFERENCE = 64  # characters; VLMEvalKit takes a shorter cell for the index of the row that has the picture
@@ -17,26 +27,43 @@ _REFERENCE = 64  # characters; VLMEvalKit takes a shorter cell for the index of 
 
 def table_rows(job: Job) -> Iterator[Record]:
     """The rows of all tables of a job, by the ending of each."""
-    return read_files(job.files, lambda path: (read_parquet if path.suffix == ".parquet" else read_tabs)(path))
+    return read_files(
+        job.files, lambda path: (read_parquet if path.suffix == ".parquet" else read_tabs)(path)
+    )
 
 
 def table_draft(
-    record: Record, job: Job, *, source: str, category: str = "", least: int = 0, boxes: Boxes | None = None, group: str = ""
+    record: Record,
+    job: Job,
+    *,
+    source: str,
+    category: str = "",
+    least: int = 0,
+    boxes: Boxes | None = None,
+    group: str = "",
 ) -> Draft:
     """The task of a row, which must have `least` options or more.
 
     Raises:
-        BadRow: a field is missing, a picture is no base64, options have a gap or are too few, the answer is out of range.
+        BadRow: a field is missing, a picture is no base64, options have a gap or are too few, the answer is
+            out of range.
     """
     data = record.data
     options = option_columns(data)
     text = str(take(data, "question"))
     hint = take_any(data, "hint")
     return Draft.read(
-        cell_picture(data, job), f"{hint}\n{text}" if hint else text, options, take(data, "answer"), least=least,
-        boxes=boxes or NO_BOXES, source=source, category=category or text_of(data, "category"), group=group,
+        cell_picture(data, job),
+        f"{hint}\n{text}" if hint else text,
+        options,
+        take(data, "answer"),
+        least=least,
+        boxes=boxes or NO_BOXES,
+        source=source,
+        category=category or text_of(data, "category"),
+        group=group,
         name=text_of(data, "index", "question_id"),
-    )  # fmt: skip
+    )
 
 
 def option_columns(data: dict[str, Any]) -> tuple[str, ...]:

@@ -18,21 +18,28 @@ _ANSWER = ("answer", "response", "solution")
 
 
 def _item(record: Record, job: Job) -> list[Draft]:
-    """`image` (or `images`, `file_name`), `question`, and if there are any `answer`, `options`, `bboxes`, `category`, `id`.
+    """`image` (or `images`, `file_name`), `question`, and if there are any `answer`, `options`, `bboxes`,
+    `category`, `id`.
 
-    `bboxes` are [x0, y0, x1, y1] of the upright picture: fractions if no number is above 1, else pixels. Options are a list,
-    a mapping of letters or a block of lines; the answer is then a letter or the text of one of them.
+    `bboxes` are [x0, y0, x1, y1] of the upright picture: fractions if no number is above 1, else pixels.
+    Options are a list, a mapping of letters or a block of lines; the answer is then a letter or the text of
+    one of them.
     """
     data, folder = record.data, record.file.parent
     boxes = xyxy(take_any(data, "bboxes", "bbox", "boxes"))
     shares = bool(boxes) and all(value <= 1 for box in boxes for value in box)
     draft = Draft.read(
-        from_cell(take(data, *_PICTURE), folder, folder / "images"), str(take(data, *_QUESTION)),
-        read_options(take_any(data, "options")), take_any(data, *_ANSWER), strict=False, boxes=Boxes(boxes, shares),
+        from_cell(take(data, *_PICTURE), folder, folder / "images"),
+        str(take(data, *_QUESTION)),
+        read_options(take_any(data, "options")),
+        take_any(data, *_ANSWER),
+        strict=False,
+        boxes=Boxes(boxes, shares),
         source=str(take_any(data, "source") or record.file.stem),
-        category=text_of(data, "category", "subset"), group=text_of(data, "group"),
+        category=text_of(data, "category", "subset"),
+        group=text_of(data, "group"),
         name=text_of(data, "id", "question_id", "doc_id"),
-    )  # fmt: skip
+    )
     return [draft]
 
 
@@ -50,12 +57,15 @@ def _table(record: Record, job: Job) -> list[Draft]:
 
 
 LOADER = Loader(
-    "user", "your own questions",
+    "user",
+    "your own questions",
     "write a JSON object per line: image, question, and if you have them answer, options, bboxes, id",
     (Layout(("*.jsonl|*.json",), _records, _item, _is_ours),),
-)  # fmt: skip
+)
 
 TABLE = Loader(
-    "table", "a table of VLMEvalKit", "any multiple-choice or open table: index, image (base64), question, A, B, ..., answer",
+    "table",
+    "a table of VLMEvalKit",
+    "any multiple-choice or open table: index, image (base64), question, A, B, ..., answer",
     (Layout(("*.tsv",), table_rows, _table, has_columns("question", "answer")),),
-)  # fmt: skip
+)

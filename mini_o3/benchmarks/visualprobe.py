@@ -1,4 +1,5 @@
-"""VisualProbe (arXiv 2509.07969) as released, read and written: a JSON array of `images, doc_id, problem, solution,
+"""VisualProbe (arXiv 2509.07969) as released, read and written: a JSON array of `images, doc_id, problem,
+solution,
 data_source` beside a folder `data`. DeepEyes_train_4K and Mini-o3's copy of V* Bench have the same layout."""
 
 from __future__ import annotations
@@ -25,18 +26,26 @@ def _item(record: Record, job: Job) -> list[Draft]:
     source = str(take_any(data, "data_source") or folder.name.lower())
     split = source.rpartition("_")[2]
     draft = Draft.read(
-        from_cell(take(data, "images", "image"), folder.parent, folder), str(take(data, "problem")), (),
-        take(data, "solution"), strict=False, source=source, category=split if split in SPLITS else "",
+        from_cell(take(data, "images", "image"), folder.parent, folder),
+        str(take(data, "problem")),
+        (),
+        take(data, "solution"),
+        strict=False,
+        source=source,
+        category=split if split in SPLITS else "",
         name=text_of(data, "doc_id"),
-    )  # fmt: skip
+    )
     return [draft]
 
 
 def write_visualprobe(tasks: Sequence[SearchTask], folder: Path, split: str) -> Path:
-    """Write `folder/VisualProbe_SPLIT/` with `val.json` (`train.json` of the training split) and `data/`; return the JSON.
+    """Write `folder/VisualProbe_SPLIT/` with `val.json` (`train.json` of the training split) and `data/`;
+    return the JSON.
 
-    Pictures keep their file names where these are unique; a picture that several tasks share is written once. What the
-    layout has no field for is left out: target boxes, groups, categories. Options stand in the problem, a line each. The file
+    Pictures keep their file names where these are unique; a picture that several tasks share is written once.
+    What the
+    layout has no field for is left out: target boxes, groups, categories. Options stand in the problem, a
+        line each. The file
     is written last, so a folder that has it is complete.
 
     Raises:
@@ -51,15 +60,20 @@ def write_visualprobe(tasks: Sequence[SearchTask], folder: Path, split: str) -> 
     rows: list[dict[str, Any]] = []
     for number, task in enumerate(tasks, start=1):
         if task.answer is None:
-            raise UserError(f"task {number} ({task.question[:60]!r}) has no answer; the layout needs a solution for each")
+            raise UserError(
+                f"task {number} ({task.question[:60]!r}) has no answer; the layout needs a solution for each"
+            )
         if task.picture not in written:
             written[task.picture] = _copy(Path(task.picture), data, taken)
         rows.append(
             {
-                "images": [f"{name}/data/{written[task.picture]}"], "doc_id": task.name or f"{source}_{number}",
-                "problem": f"<image>\n{task.asked}", "solution": task.answer, "data_source": source,
+                "images": [f"{name}/data/{written[task.picture]}"],
+                "doc_id": task.name or f"{source}_{number}",
+                "problem": f"<image>\n{task.asked}",
+                "solution": task.answer,
+                "data_source": source,
             }
-        )  # fmt: skip
+        )
     path = folder / name / ("train.json" if split == "train" else "val.json")
     write_json(path, rows)
     return path
@@ -84,13 +98,16 @@ def _copy_file(picture: Path, part: Path) -> None:
 
 
 LOADER = Loader(
-    "visualprobe", "VisualProbe",
-    "hub data sets Mini-o3/VisualProbe_Easy, _Medium, _Hard and _train, Mini-o3/DeepEyes_train_4K (val.json or train.json, "
-    "and data/)",
+    "visualprobe",
+    "VisualProbe",
+    "hub data sets Mini-o3/VisualProbe_Easy, _Medium, _Hard and _train, Mini-o3/DeepEyes_train_4K (val.json"
+    " or train.json, and data/)",
     (
         Layout(
-            ("val.json|train.json|*/val.json|*/train.json",), lambda job: read_files(job.files, read_array), _item,
+            ("val.json|train.json|*/val.json|*/train.json",),
+            lambda job: read_files(job.files, read_array),
+            _item,
             has_keys("images", "problem", "solution"),
         ),
     ),
-)  # fmt: skip
+)

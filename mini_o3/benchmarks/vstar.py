@@ -1,7 +1,8 @@
-"""V* Bench (Wu and Xie, arXiv 2312.14135): 115 questions on attributes, 76 on relative positions, with target boxes.
+"""V* Bench (Wu and Xie, arXiv 2312.14135): 115 questions on attributes, 76 on relative positions, with target
+boxes.
 
-It lies about in the original folders, as parquet, as a table of VLMEvalKit, and as `Vstar_Bench/val.json` in the layout of
-VisualProbe, which that loader reads.
+It lies about in the original folders, as parquet, as a table of VLMEvalKit, and as `Vstar_Bench/val.json` in
+the layout of VisualProbe, which that loader reads.
 """
 
 from __future__ import annotations
@@ -30,11 +31,17 @@ def _lines(record: Record, job: Job) -> list[Draft]:
     target = _read(beside) if beside.is_file() else {}
     return [
         Draft.read(
-            picture, str(take(data, "text")), (), take(data, "label"), least=2, boxes=Boxes(xywh(target.get("bbox"))),
-            source="vstar", category=str(take_any(data, "category") or picture.parent.name),
+            picture,
+            str(take(data, "text")),
+            (),
+            take(data, "label"),
+            least=2,
+            boxes=Boxes(xywh(target.get("bbox"))),
+            source="vstar",
+            category=str(take_any(data, "category") or picture.parent.name),
             name=text_of(data, "question_id") or picture.stem,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _pairs(job: Job) -> Iterator[Record]:
@@ -47,7 +54,8 @@ def _pairs(job: Job) -> Iterator[Record]:
 
 
 def _pair(record: Record, job: Job) -> list[Draft]:
-    """A JSON file beside its picture. Its first option is always the right one, so the options are shuffled; the seed is
+    """A JSON file beside its picture. Its first option is always the right one, so the options are shuffled;
+    the seed is
     kept with the task."""
     data, path = record.data, record.file
     options = take(data, "options")
@@ -60,20 +68,34 @@ def _pair(record: Record, job: Job) -> list[Draft]:
     shuffled = tuple(str(options[i]) for i in order)
     return [
         Draft.read(
-            beside[0].absolute(), str(take(data, "question")), shuffled, LETTERS[order.index(0)], least=2,
-            boxes=Boxes(xywh(data.get("bbox"))), source="vstar", category=path.parent.name, name=path.stem, seed=job.seed,
+            beside[0].absolute(),
+            str(take(data, "question")),
+            shuffled,
+            LETTERS[order.index(0)],
+            least=2,
+            boxes=Boxes(xywh(data.get("bbox"))),
+            source="vstar",
+            category=path.parent.name,
+            name=path.stem,
+            seed=job.seed,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _parquet(record: Record, job: Job) -> list[Draft]:
     data = record.data
     return [
         Draft.read(
-            from_cell(take(data, "image"), job.root), str(take(data, "text")), (), take(data, "label"), least=2,
-            source="vstar", category=text_of(data, "category"), name=text_of(data, "question_id"),
+            from_cell(take(data, "image"), job.root),
+            str(take(data, "text")),
+            (),
+            take(data, "label"),
+            least=2,
+            source="vstar",
+            category=text_of(data, "category"),
+            name=text_of(data, "question_id"),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _table(record: Record, job: Job) -> list[Draft]:
@@ -91,13 +113,23 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 LOADER = Loader(
-    "vstar", "V* Bench", "hub data set craigwu/vstar_bench (test_questions.jsonl and both folders)",
+    "vstar",
+    "V* Bench",
+    "hub data set craigwu/vstar_bench (test_questions.jsonl and both folders)",
     (
         Layout(("test_questions.jsonl", *_FOLDERS), lambda job: read_files(job.files, read_lines), _lines),
         Layout((f"{_FOLDERS[0]}/*.json", f"{_FOLDERS[1]}/*.json"), _pairs, _pair),
         Layout(
-            ("*.parquet|*/*.parquet",), table_rows, _parquet, has_columns("image", "text", "label", "category", "question_id")
+            ("*.parquet|*/*.parquet",),
+            table_rows,
+            _parquet,
+            has_columns("image", "text", "label", "category", "question_id"),
         ),
-        Layout(("*[vV][sS]tar*.tsv|*[vV]_[sS]tar*.tsv",), table_rows, _table, has_columns("index", "image", "question", "A")),
+        Layout(
+            ("*[vV][sS]tar*.tsv|*[vV]_[sS]tar*.tsv",),
+            table_rows,
+            _table,
+            has_columns("index", "image", "question", "A"),
+        ),
     ),
-)  # fmt: skip
+)

@@ -1,4 +1,5 @@
-"""The command line: one verb per stage, thin. A module per group of verbs; importing them makes them known."""
+"""The command line: one verb per stage, thin. A module per group of verbs; importing them makes them
+known."""
 
 from mini_o3.cli import ask, build, collect, interop, judge, measure, probe, published, report, tasks, train
 from mini_o3.cli.base import app, main

@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from mini_o3.cli.base import DialectOption, MaxPixelsOption, PolicyOption, PromptsOption, TurnsOption, app, err, say
+from mini_o3.cli.base import (
+    DialectOption,
+    MaxPixelsOption,
+    PolicyOption,
+    PromptsOption,
+    TurnsOption,
+    app,
+    err,
+    say,
+)
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rundir import to_json
 
@@ -37,23 +46,33 @@ def ask(
         bool, typer.Option("--json", help="Print the episode record as one line of JSON, nothing else.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the record and the page. [default: runs/ask/TIME]")
+        Path | None,
+        typer.Option("--out", help="Folder for the record and the page. [default: runs/ask/TIME]"),
     ] = None,
 ) -> None:
     """Ask one question about one picture, and watch the search.
 
-    Writes a folder with `episode.json`, `episodes.jsonl` and `episode.html`, a page that needs nothing else. Several
-    searches (`--samples`) go on at the same time and vote.
+    Writes a folder with `episode.json`, `episodes.jsonl` and `episode.html`, a page that needs nothing else.
+    Several searches (`--samples`) go on at the same time and vote.
     """
     from mini_o3.asking import ask_one
 
     talk = (lambda line: None) if as_json else say
     folder = out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S")
     result = ask_one(
-        picture, _question(question), policy, turns=turns, max_pixels=max_pixels, prompts=prompts, dialect=dialect,
-        samples=samples, temperature=_VOTING if temperature is None and samples > 1 else temperature or 0.0, out=folder,
-        say=talk, note=err,
-    )  # fmt: skip
+        picture,
+        _question(question),
+        policy,
+        turns=turns,
+        max_pixels=max_pixels,
+        prompts=prompts,
+        dialect=dialect,
+        samples=samples,
+        temperature=_VOTING if temperature is None and samples > 1 else temperature or 0.0,
+        out=folder,
+        say=talk,
+        note=err,
+    )
     if as_json:
         print(to_json(result.episode.to_dict()))
     else:

@@ -12,16 +12,29 @@ import typer
 from mini_o3.kit.errors import UserError
 
 app = typer.Typer(
-    name="mini-o3", no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
-    help="Visual search by thinking with images: a policy looks at a large picture, zooms in, looks again, and answers.",
-)  # fmt: skip
+    name="mini-o3",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help=(
+        "Visual search by thinking with images: a policy looks at a large picture, zooms in, looks again, and"
+        " answers."
+    ),
+)
 
 PolicyOption = Annotated[
-    str, typer.Option("--policy", help="Who decides: nano, teacher, human, replay:FILE, hf:DIR or api:URL#MODEL.")
+    str,
+    typer.Option("--policy", help="Who decides: nano, teacher, human, replay:FILE, hf:DIR or api:URL#MODEL."),
 ]
-TurnsOption = Annotated[int, typer.Option("--turns", min=1, max=1000, help="Turns it may take; with T at most T - 1 zooms.")]
+TurnsOption = Annotated[
+    int, typer.Option("--turns", min=1, max=1000, help="Turns it may take; with T at most T - 1 zooms.")
+]
 MaxPixelsOption = Annotated[
-    int | None, typer.Option("--max-pixels", help="Largest view it is shown, in pixels. [default: what the policy wants]")
+    int | None,
+    typer.Option(
+        "--max-pixels", help="Largest view it is shown, in pixels. [default: what the policy wants]"
+    ),
 ]
 PromptsOption = Annotated[
     str | None,
@@ -29,7 +42,10 @@ PromptsOption = Annotated[
 ]
 DialectOption = Annotated[
     str | None,
-    typer.Option("--dialect", help="How it speaks: deepeyes, pixel_reasoner, qwen3_vl, qwen2_5_vl, direct (no tool) ..."),
+    typer.Option(
+        "--dialect",
+        help="How it speaks: deepeyes, pixel_reasoner, qwen3_vl, qwen2_5_vl, direct (no tool) ...",
+    ),
 ]
 
 
@@ -66,7 +82,12 @@ class Progress:
         self.shown = now
         left = (now - self.began) / max(done - self.first, 1) * (total - done)
         line = f"{done}/{total} {self.what}, {left / 60:.0f} min {left % 60:02.0f} s left {more}"
-        print(f"\r{line:<78}" if live else line, end="" if live and done < total else "\n", file=sys.stderr, flush=True)
+        print(
+            f"\r{line:<78}" if live else line,
+            end="" if live and done < total else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def say(line: str) -> None:

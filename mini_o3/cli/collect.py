@@ -13,9 +13,12 @@ from mini_o3.cli.base import MaxPixelsOption, Progress, PromptsOption, app, err,
 from mini_o3.kit.errors import UserError
 
 collect_app = typer.Typer(
-    invoke_without_command=True, no_args_is_help=True,
-    help="Collect searches worth imitating: few-shot prompting of any vision endpoint, what is right is kept.",
-)  # fmt: skip
+    invoke_without_command=True,
+    no_args_is_help=True,
+    help=(
+        "Collect searches worth imitating: few-shot prompting of any vision endpoint, what is right is kept."
+    ),
+)
 app.add_typer(collect_app, name="collect")
 
 
@@ -29,20 +32,33 @@ def collect(
         Path | None, typer.Option(help="Settings, such as those of the selection; options given here win.")
     ] = None,
     judge: Annotated[str | None, typer.Option(help="As for `mini-o3 judge run`. [default: auto]")] = None,
-    exemplars: Annotated[str | None, typer.Option(help="Files of exemplars, such as my/*.md. [default: ours]")] = None,
-    samples: Annotated[int | None, typer.Option(min=1, help="Episodes per question and round. [default: 4]")] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Each asks again what has yielded nothing. [default: 3]")] = None,
+    exemplars: Annotated[
+        str | None, typer.Option(help="Files of exemplars, such as my/*.md. [default: ours]")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Episodes per question and round. [default: 4]")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Each asks again what has yielded nothing. [default: 3]")
+    ] = None,
     turns: Annotated[int | None, typer.Option(min=1, help="Turns an episode may take. [default: 32]")] = None,
     max_pixels: MaxPixelsOption = None,
     prompts: PromptsOption = None,
-    max_requests: Annotated[int | None, typer.Option(min=1, help="Ask for no more turns than this, over all starts.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Use no more tokens than this, over all starts.")] = None,
-    concurrent: Annotated[int | None, typer.Option(min=1, help="Episodes at the same time. [default: 16]")] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(min=1, help="Ask for no more turns than this, over all starts.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Use no more tokens than this, over all starts.")
+    ] = None,
+    concurrent: Annotated[
+        int | None, typer.Option(min=1, help="Episodes at the same time. [default: 16]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the draw of exemplars. [default: 0]")] = None,
 ) -> None:
     """Ask, judge, keep; and go back to the questions that yielded nothing.
 
-    Run the same command again to go on after an interruption. OUT/kept is what `mini-o3 train sft --episodes` imitates.
+    Run the same command again to go on after an interruption. OUT/kept is what `mini-o3 train sft --episodes`
+    imitates.
     """
     if context.invoked_subcommand is not None:
         return
@@ -55,10 +71,20 @@ def collect(
     from mini_o3.policies.choose import choose_policy
 
     given: dict[str, Any] = {
-        "tasks": tasks, "policy": policy, "judge": judge, "exemplars": exemplars, "samples": samples, "rounds": rounds,
-        "turns": turns, "max_pixels": max_pixels, "prompts": prompts, "max_requests": max_requests, "max_tokens": max_tokens,
-        "concurrent": concurrent, "seed": seed,
-    }  # fmt: skip
+        "tasks": tasks,
+        "policy": policy,
+        "judge": judge,
+        "exemplars": exemplars,
+        "samples": samples,
+        "rounds": rounds,
+        "turns": turns,
+        "max_pixels": max_pixels,
+        "prompts": prompts,
+        "max_requests": max_requests,
+        "max_tokens": max_tokens,
+        "concurrent": concurrent,
+        "seed": seed,
+    }
     if out is None:
         raise UserError("--out: is missing; name a folder for the collection")
     settings = read_config(config, CollectConfig, **given)
@@ -66,9 +92,14 @@ def collect(
     if not found:
         raise UserError(f"{settings.tasks}: no task there has an answer, and only right searches are kept")
     chosen = choose_policy(
-        settings.policy, max_pixels=settings.max_pixels, prompts=settings.prompts, concurrent=settings.concurrent,
-        temperature=settings.temperature, tasks=found, say=say,
-    )  # fmt: skip
+        settings.policy,
+        max_pixels=settings.max_pixels,
+        prompts=settings.prompts,
+        concurrent=settings.concurrent,
+        temperature=settings.temperature,
+        tasks=found,
+        say=say,
+    )
     summary = run(
         settings,
         found,
@@ -81,12 +112,17 @@ def collect(
     if summary.total(Status.KEPT) == 0:
         err(f"nothing was kept: see the reasons in {out / 'report.md'}")
     else:
-        say(f"{out / 'report.md'}; imitate what was kept with: mini-o3 train sft --episodes {out / 'kept'} --config ...")
+        say(
+            f"{out / 'report.md'}; imitate what was kept with: mini-o3 train sft --episodes {out / 'kept'}"
+            " --config ..."
+        )
 
 
 @collect_app.command("export")
 def export(
-    folder: Annotated[Path, typer.Argument(help="Folder of a collection, or any folder with episodes.jsonl.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of a collection, or any folder with episodes.jsonl.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     form: Annotated[str, typer.Option("--format", help="parquet, sharegpt, trl or coldstart.")] = "parquet",
 ) -> None:
@@ -98,10 +134,13 @@ def export(
 
 @collect_app.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="Parquet files in the layout of Mini-o3-Coldstart-Dataset.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Parquet files in the layout of Mini-o3-Coldstart-Dataset.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for episodes.jsonl and the pictures.")],
 ) -> None:
-    """Read recorded conversations as episodes, played again by the rules: `mini-o3 train sft --episodes` takes them."""
+    """Read recorded conversations as episodes, played again by the rules: `mini-o3 train sft --episodes`
+    takes them."""
     from mini_o3.coldstart.official import import_conversations
 
     say(import_conversations(files, out, report=Progress("conversations")))
@@ -112,13 +151,20 @@ def fake_endpoint(
     tasks: Annotated[Path, typer.Option(help="Probes it knows the way through: a folder with tasks.jsonl.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
     fail: Annotated[float, typer.Option(min=0, max=1, help="Share of requests that end in an error.")] = 0.0,
-    slow: Annotated[float, typer.Option(min=0, max=1, help="Share of requests that are answered late.")] = 0.0,
+    slow: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of requests that are answered late.")
+    ] = 0.0,
     seconds: Annotated[float, typer.Option(min=0, help="How late.")] = 2.0,
-    malformed: Annotated[float, typer.Option(min=0, max=1, help="Share of turns that are not an action.")] = 0.0,
-    wrong: Annotated[float, typer.Option(min=0, max=1, help="Share of episodes that end in a wrong answer.")] = 0.0,
+    malformed: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of turns that are not an action.")
+    ] = 0.0,
+    wrong: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of episodes that end in a wrong answer.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Serve an OpenAI-compatible chat endpoint on this machine that plays the teacher, and fails as often as it is told to.
+    """Serve an OpenAI-compatible chat endpoint on this machine that plays the teacher, and fails as often as
+    it is told to.
 
     For trying `collect`, `eval` and `judge` without a model.
     """
@@ -133,14 +179,18 @@ def fake_endpoint(
     try:
         server = Endpoint(answer=player, port=port, keep=False)
     except OSError as error:
-        raise UserError(f"--port {port}: cannot be listened on ({error.strerror}); give another one, or 0 for any") from None
+        raise UserError(
+            f"--port {port}: cannot be listened on ({error.strerror}); give another one, or 0 for any"
+        ) from None
     with server as endpoint:
         say(f"--policy api:{endpoint.url}#fake")
         while not stop.wait(0.5):
             pass
 
 
-prompts_app = typer.Typer(no_args_is_help=True, help="Prompt profiles: the environment's side of the conversation.")
+prompts_app = typer.Typer(
+    no_args_is_help=True, help="Prompt profiles: the environment's side of the conversation."
+)
 app.add_typer(prompts_app, name="prompts")
 
 
@@ -149,7 +199,8 @@ def prompts_import(
     file: Annotated[Path, typer.Argument(help="The official constants.py, or rows of the cold-start data.")],
     out: Annotated[Path, typer.Option(help="Folder of the profile.")],
 ) -> None:
-    """Take over the prompts that other weights were trained on, byte for byte; nothing in the file is executed."""
+    """Take over the prompts that other weights were trained on, byte for byte; nothing in the file is
+    executed."""
     from mini_o3.protocol.imported import import_profile
 
     profile = import_profile(file, out)

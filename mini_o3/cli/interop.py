@@ -13,14 +13,17 @@ interop_app = typer.Typer(no_args_is_help=True, help="Files for other evaluation
 app.add_typer(interop_app, name="interop")
 
 OnlyOption = Annotated[
-    str | None, typer.Option(help="Only tasks with options (choice), or without (open). [default: all, if of one kind]")
+    str | None,
+    typer.Option(help="Only tasks with options (choice), or without (open). [default: all, if of one kind]"),
 ]
 
 
 @interop_app.command("vlmevalkit-tasks")
 def vlmevalkit_tasks(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with tasks.jsonl.")],
-    out: Annotated[Path, typer.Option(help="The table, NAME.tsv; VLMEvalKit finds it in $LMUData as the data set NAME.")],
+    out: Annotated[
+        Path, typer.Option(help="The table, NAME.tsv; VLMEvalKit finds it in $LMUData as the data set NAME.")
+    ],
     only: OnlyOption = None,
 ) -> None:
     """Write tasks as a data set of VLMEvalKit: one table with the pictures in it."""
@@ -30,23 +33,30 @@ def vlmevalkit_tasks(
     written = write_tasks(read_tasks(source), out, only=only, report=Progress("tasks"))
     say(f"{out}: {written.rows} tasks, {written.pictures} pictures")
     if written.lost:
-        say(f"{written.lost} tasks have an option or answer such as `None` or `NA`, which VLMEvalKit reads as an empty cell")
+        say(
+            f"{written.lost} tasks have an option or answer such as `None` or `NA`, which VLMEvalKit reads as"
+            " an empty cell"
+        )
 
 
 @interop_app.command("vlmevalkit-predictions")
 def vlmevalkit_predictions(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `mini-o3 eval --out` wrote.")],
-    out: Annotated[Path, typer.Option(help="MODEL_NAME.tsv, .json or .xlsx (with openpyxl), as VLMEvalKit names it.")],
+    out: Annotated[
+        Path, typer.Option(help="MODEL_NAME.tsv, .json or .xlsx (with openpyxl), as VLMEvalKit names it.")
+    ],
     seed: Annotated[int, typer.Option(min=0, help="Which of an evaluation's samples.")] = 0,
     tasks: Annotated[
-        Path | None, typer.Option(help="Folder with tasks.jsonl.", show_default="the one that was measured on")
+        Path | None,
+        typer.Option(help="Folder with tasks.jsonl.", show_default="the one that was measured on"),
     ] = None,
     only: OnlyOption = None,
 ) -> None:
-    """Write what an evaluation answered as predictions that VLMEvalKit can score, in the rows of `vlmevalkit-tasks`.
+    """Write what an evaluation answered as predictions that VLMEvalKit can score, in the rows of
+    `vlmevalkit-tasks`.
 
-    An episode that ended without an answer is written as a refusal, which counts as wrong. Tasks that were not asked, or at
-    which the policy failed, are left out.
+    An episode that ended without an answer is written as a refusal, which counts as wrong. Tasks that were
+    not asked, or at which the policy failed, are left out.
     """
     from mini_o3.interop.vlmevalkit import write_predictions
 

@@ -17,18 +17,26 @@ if TYPE_CHECKING:
 
 CACHE_FILE = "judge_cache.jsonl"
 
-judge_app = typer.Typer(no_args_is_help=True, help="Verdicts on recorded episodes, and how far two judges agree.")
+judge_app = typer.Typer(
+    no_args_is_help=True, help="Verdicts on recorded episodes, and how far two judges agree."
+)
 app.add_typer(judge_app, name="judge")
 
-FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `mini-o3 eval --out` wrote.")]
+FolderArgument = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A folder that `mini-o3 eval --out` wrote.")
+]
 TasksOption = Annotated[
     Path | None, typer.Option(help="Folder with tasks.jsonl.", show_default="the one that was measured on")
 ]
 CacheOption = Annotated[
-    Path | None, typer.Option(help="File that keeps what a model has judged.", show_default=f"DIR/{CACHE_FILE}")
+    Path | None,
+    typer.Option(help="File that keeps what a model has judged.", show_default=f"DIR/{CACHE_FILE}"),
 ]
 ConcurrentOption = Annotated[int, typer.Option(min=1, help="Requests to a model at the same time.")]
-_JUDGES = "auto, exact, choice, choice-mme, llm:URL#MODEL[,prompt=FILE], or rules first, such as exact+llm:URL#MODEL"
+_JUDGES = (
+    "auto, exact, choice, choice-mme, llm:URL#MODEL[,prompt=FILE], or rules first, such as"
+    " exact+llm:URL#MODEL"
+)
 
 
 @judge_app.command("run")
@@ -36,23 +44,29 @@ def judge_run(
     folder: FolderArgument,
     judge: Annotated[str, typer.Option(help=f"Who judges: {_JUDGES}.")] = "auto",
     tasks: TasksOption = None,
-    out: Annotated[Path | None, typer.Option(help="File for the verdicts.", show_default="DIR/verdicts.jsonl")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for the verdicts.", show_default="DIR/verdicts.jsonl")
+    ] = None,
     cache: CacheOption = None,
     concurrent: ConcurrentOption = 16,
 ) -> None:
-    """Judge the episodes of a folder into `verdicts.jsonl`: only those without a verdict, and those left unjudged.
+    """Judge the episodes of a folder into `verdicts.jsonl`: only those without a verdict, and those left
+    unjudged.
 
-    An answer at which a judge fails stays unjudged and is in no figure; the command then ends with status 1. Run it again to
-    judge it, also after an interruption. The policy is not asked again.
+    An answer at which a judge fails stays unjudged and is in no figure; the command then ends with status 1.
+    Run it again to judge it, also after an interruption. The policy is not asked again.
 
-    After `llm:URL#MODEL` there may be `,prompt=FILE`, `,max_tokens=N`, `,timeout=SECONDS` and `,attempts=N`. The prompt is a
-    text in which `{question}`, `{truth}` and `{answer}` are filled in; a line `---` ends its system message, if it has one.
-    The key of the endpoint comes from MINI_O3_JUDGE_API_KEY, MINI_O3_API_KEY or OPENAI_API_KEY.
+    After `llm:URL#MODEL` there may be `,prompt=FILE`, `,max_tokens=N`, `,timeout=SECONDS` and `,attempts=N`.
+    The prompt is a text in which `{question}`, `{truth}` and `{answer}` are filled in; a line `---` ends its
+    system message, if it has one. The key of the endpoint comes from MINI_O3_JUDGE_API_KEY, MINI_O3_API_KEY
+    or OPENAI_API_KEY.
     """
     from mini_o3.judge.folder import judge_folder
 
     made = _made(judge, folder, cache, concurrent)
-    tally = judge_folder(folder, made, tasks=tasks, out=out, concurrent=concurrent, report=Progress("episodes judged"))
+    tally = judge_folder(
+        folder, made, tasks=tasks, out=out, concurrent=concurrent, report=Progress("episodes judged")
+    )
     say(tally.headline())
     for line in tally.reasons():
         say(f"  {line}")
@@ -63,17 +77,22 @@ def judge_run(
 @judge_app.command("agree")
 def judge_agree(
     folder: FolderArgument,
-    judge: Annotated[list[str] | None, typer.Option(help=f"A judge to compare; may be given twice: {_JUDGES}.")] = None,
+    judge: Annotated[
+        list[str] | None, typer.Option(help=f"A judge to compare; may be given twice: {_JUDGES}.")
+    ] = None,
     against: Annotated[
-        list[Path] | None, typer.Option(help="Verdicts to compare: a verdicts.jsonl, or a folder that holds it.")
+        list[Path] | None,
+        typer.Option(help="Verdicts to compare: a verdicts.jsonl, or a folder that holds it."),
     ] = None,
     tasks: TasksOption = None,
     cache: CacheOption = None,
     concurrent: ConcurrentOption = 16,
 ) -> None:
-    """Compare two judges on the same episodes: counts, raw agreement, Cohen's kappa with its error, the disagreements.
+    """Compare two judges on the same episodes: counts, raw agreement, Cohen's kappa with its error, the
+    disagreements.
 
-    Two of --judge and --against; if only one is given, the other is the folder's own `verdicts.jsonl`. Writes no verdicts.
+    Two of --judge and --against; if only one is given, the other is the folder's own `verdicts.jsonl`. Writes
+    no verdicts.
     """
     from mini_o3.judge.agreement import agreement
     from mini_o3.judge.folder import read_asked
@@ -94,10 +113,15 @@ def judge_agree(
         say(line)
     say("")
     if found.raw is None:
-        say(f"no answer was judged by both ({len(keys)} episodes, {len(rows) - len(keys)} without a verdict of both)")
+        say(
+            f"no answer was judged by both ({len(keys)} episodes, {len(rows) - len(keys)} without a verdict"
+            " of both)"
+        )
     else:
         kappa = (
-            "not defined: both gave one verdict only" if found.kappa is None else f"{found.kappa:.3f} +- {found.stderr:.3f}"
+            "not defined: both gave one verdict only"
+            if found.kappa is None
+            else f"{found.kappa:.3f} +- {found.stderr:.3f}"
         )
         say(f"agreement {found.raw:.3f} on {found.both} answers judged by both, Cohen's kappa {kappa}")
     for row in keys:

@@ -11,9 +11,10 @@ from mini_o3.cli.base import DialectOption, MaxPixelsOption, Progress, PromptsOp
 from mini_o3.kit.errors import UserError
 
 eval_app = typer.Typer(
-    invoke_without_command=True, no_args_is_help=True,
+    invoke_without_command=True,
+    no_args_is_help=True,
     help="Measure a policy on tasks, by a protocol that is saved with the numbers.",
-)  # fmt: skip
+)
 app.add_typer(eval_app, name="eval")
 
 
@@ -26,13 +27,22 @@ def evaluate_command(
         str, typer.Option(help="Who decides: nano, teacher, human, replay:FILE, hf:DIR or api:URL#MODEL.")
     ] = "nano",
     protocol: Annotated[
-        str | None, typer.Option(help="paper, official-readme, greedy, or a file; options given here win over it.")
+        str | None,
+        typer.Option(help="paper, official-readme, greedy, or a file; options given here win over it."),
     ] = None,
-    turns: Annotated[int | None, typer.Option(min=1, max=1000, help="Turns an episode may take. [default: 32]")] = None,
-    samples: Annotated[int | None, typer.Option(min=1, help="Episodes per task; K of them give Avg@K. [default: 1]")] = None,
+    turns: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Turns an episode may take. [default: 32]")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Episodes per task; K of them give Avg@K. [default: 1]")
+    ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(min=0.0, max=2.0, help="At which a model draws its words. [default: 0, greedy, or 1 with --samples]"),
+        typer.Option(
+            min=0.0,
+            max=2.0,
+            help="At which a model draws its words. [default: 0, greedy, or 1 with --samples]",
+        ),
     ] = None,
     judge: Annotated[str | None, typer.Option(help="As for `mini-o3 judge run`. [default: auto]")] = None,
     max_pixels: MaxPixelsOption = None,
@@ -42,14 +52,19 @@ def evaluate_command(
         str | None, typer.Option(help="A control experiment: black, swapped or blind. [default: honest]")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N tasks.")] = None,
-    shard: Annotated[str | None, typer.Option(help="Only part i of n, as i/n; see `mini-o3 eval merge`.")] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Only part i of n, as i/n; see `mini-o3 eval merge`.")
+    ] = None,
     faithfulness: Annotated[
-        bool, typer.Option("--faithfulness", help="Then the control experiments: is it the looking that helps?")
+        bool,
+        typer.Option("--faithfulness", help="Then the control experiments: is it the looking that helps?"),
     ] = False,
     check_curve: Annotated[
         int, typer.Option(min=0, help="Then run N episodes again at 8 turns: the curve must hold for them.")
     ] = 0,
-    concurrent: Annotated[int, typer.Option(min=1, help="Episodes at the same time; a person always plays one.")] = 16,
+    concurrent: Annotated[
+        int, typer.Option(min=1, help="Episodes at the same time; a person always plays one.")
+    ] = 16,
 ) -> None:
     """Measure a policy: accuracy with its error, the curve over turn limits, how episodes ended.
 
@@ -66,13 +81,22 @@ def evaluate_command(
     from mini_o3.evaluate.shards import shard as part_of
 
     if tasks is None or out is None:
-        raise UserError(f"{'--tasks' if tasks is None else '--out'}: is missing; `mini-o3 eval --help` shows all options")
+        raise UserError(
+            f"{'--tasks' if tasks is None else '--out'}: is missing; `mini-o3 eval --help` shows all options"
+        )
     if temperature is None and protocol is None:
         temperature = 1.0 if (samples or 1) > 1 else 0.0
     asked = read_protocol(
-        protocol, turns=turns, samples=samples, temperature=temperature, judge=judge, max_pixels=max_pixels,
-        prompts=prompts, dialect=dialect, views=views,
-    )  # fmt: skip
+        protocol,
+        turns=turns,
+        samples=samples,
+        temperature=temperature,
+        judge=judge,
+        max_pixels=max_pixels,
+        prompts=prompts,
+        dialect=dialect,
+        views=views,
+    )
     everything = read_tasks(tasks)
     found = everything[:limit]
     if not found:
@@ -92,7 +116,8 @@ def evaluate_command(
     _told(report)
     if report["stops"].get(StopReason.POLICY_ERROR.value) == report["episodes"]:
         raise UserError(
-            f"--policy {policy}: failed at every task ({first_error(out)}); mend it, then run the same command again"
+            f"--policy {policy}: failed at every task ({first_error(out)}); mend it, then run the same"
+            " command again"
         )
     if check_curve:
         evaluation.check(out, asked, check_curve)
@@ -135,7 +160,9 @@ def report(folder: Annotated[Path, typer.Argument(help="A folder that `mini-o3 e
 class _Evaluation:
     """One policy and one set of tasks, measured by several protocols."""
 
-    def __init__(self, spec: str, folder: str, tasks: Any, everything: Any, concurrent: int, more: dict[str, Any]) -> None:
+    def __init__(
+        self, spec: str, folder: str, tasks: Any, everything: Any, concurrent: int, more: dict[str, Any]
+    ) -> None:
         self.spec, self.folder, self.tasks, self.everything, self.more = spec, folder, tasks, everything, more
         self.concurrent = 1 if spec == "human" else concurrent
         self.policies: dict[Any, Any] = {}
@@ -146,9 +173,15 @@ class _Evaluation:
         key = (protocol.max_pixels, protocol.temperature, protocol.prompts, protocol.dialect)
         if key not in self.policies:
             self.policies[key] = choose_policy(
-                self.spec, max_pixels=protocol.max_pixels, concurrent=self.concurrent, temperature=protocol.temperature,
-                prompts=protocol.prompts, dialect=protocol.dialect, tasks=self.tasks, say=say,
-            )  # fmt: skip
+                self.spec,
+                max_pixels=protocol.max_pixels,
+                concurrent=self.concurrent,
+                temperature=protocol.temperature,
+                prompts=protocol.prompts,
+                dialect=protocol.dialect,
+                tasks=self.tasks,
+                say=say,
+            )
         return self.policies[key]
 
     def run(self, part: Any, protocol: Any, out: Path) -> dict[str, Any]:
@@ -162,9 +195,16 @@ class _Evaluation:
         made = manifest(protocol, policy, self.spec, self.tasks, self.folder, judge.name) | self.more
         with held(out):
             return evaluate(
-                part, policy, protocol, judge, out, manifest=made, among=self.everything, concurrent=self.concurrent,
+                part,
+                policy,
+                protocol,
+                judge,
+                out,
+                manifest=made,
+                among=self.everything,
+                concurrent=self.concurrent,
                 report=lambda done, total, accuracy: progress(done, total, f"accuracy {accuracy:.3f}"),
-            )  # fmt: skip
+            )
 
     def check(self, out: Path, protocol: Any, count: int) -> None:
         from mini_o3.evaluate.checks import check_curve
@@ -173,16 +213,24 @@ class _Evaluation:
 
         limit = min(8, protocol.turns)
         rows = read_judged(out, self.tasks)
-        found = check_curve(rows, self.policy(protocol), protocol, limit, count, self.concurrent, self.everything)
+        found = check_curve(
+            rows, self.policy(protocol), protocol, limit, count, self.concurrent, self.everything
+        )
         write_json(out / "curve_check.json", found)
         same = found["episodes"] - len(found["differing"])
-        say(f"run again at {limit} turns: {same} of {found['episodes']} episodes end as the long ones stood then")
+        say(
+            f"run again at {limit} turns: {same} of {found['episodes']} episodes end as the long ones stood"
+            " then"
+        )
 
 
 def _told(report: dict[str, Any]) -> None:
     from mini_o3.evaluate.report import headline
 
     say(headline(report))
-    say("at turn limits " + ", ".join(f"{limit}: {point['accuracy']}" for limit, point in report["curve"].items()))
+    say(
+        "at turn limits "
+        + ", ".join(f"{limit}: {point['accuracy']}" for limit, point in report["curve"].items())
+    )
     for name, control in report.get("faithfulness", {}).items():
         say(f"  {name.replace('_', ' ')}: {control['accuracy']}")

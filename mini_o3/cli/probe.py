@@ -32,4 +32,7 @@ def probe_make(
     from mini_o3.probes.make import make_probes
 
     done = make_probes(level, count, seed, out, photos=photos, report=Progress("probes"))
-    say(f"{done} probes in {out}; measure with: mini-o3 eval --tasks {out} --policy nano --turns 12 --out {out}-nano")
+    say(
+        f"{done} probes in {out}; measure with: mini-o3 eval --tasks {out} --policy nano --turns 12 --out"
+        f" {out}-nano"
+    )

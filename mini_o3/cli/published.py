@@ -13,7 +13,8 @@ from mini_o3.kit.errors import UserError
 @app.command("published")
 def published_command(
     benchmarks: Annotated[
-        list[str] | None, typer.Argument(help="Benchmarks, named as tasks name their source: vstar, hrbench_4k, ...")
+        list[str] | None,
+        typer.Argument(help="Benchmarks, named as tasks name their source: vstar, hrbench_4k, ..."),
     ] = None,
 ) -> None:
     """Print the numbers that others have published, with who measured them and where they stand."""

@@ -14,29 +14,41 @@ from mini_o3.kit.errors import UserError
 
 @app.command("report")
 def report_command(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="A folder of `mini-o3 eval`, or a log (see below).")],
+    log: Annotated[
+        Path, typer.Argument(metavar="LOG", help="A folder of `mini-o3 eval`, or a log (see below).")
+    ],
     out: Annotated[
         Path | None,
-        typer.Option(help="File for the page.", show_default="DIR/report.html of an evaluation, else report.html"),
+        typer.Option(
+            help="File for the page.", show_default="DIR/report.html of an evaluation, else report.html"
+        ),
     ] = None,
     most: Annotated[
         int, typer.Option(min=1, help="Episodes that can be looked at on the page; wrong ones come first.")
     ] = 200,
-    picture: Annotated[Path | None, typer.Option(help="The original picture of all records of a log.")] = None,
-    pictures: Annotated[Path | None, typer.Option(help="Folder with a log's original pictures, by name.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="The original picture of all records of a log.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder with a log's original pictures, by name.")
+    ] = None,
     dialect: Annotated[
-        str | None, typer.Option(help="In which a log's turns are written.", show_default="guessed from the turns")
+        str | None,
+        typer.Option(help="In which a log's turns are written.", show_default="guessed from the turns"),
     ] = None,
     judge: Annotated[
         str | None,
-        typer.Option(help="Judge a log, as for `mini-o3 judge run`.", show_default="the log's scores, or the words"),
+        typer.Option(
+            help="Judge a log, as for `mini-o3 judge run`.", show_default="the log's scores, or the words"
+        ),
     ] = None,
 ) -> None:
     """Write one self-contained HTML page: figures, charts, protocol, and a browser of the episodes.
 
-    Besides evaluations, these logs are read: a Mini-o3 `traj.jsonl` or a folder of them; OpenAI messages in .json or .jsonl;
-    verl rollout dumps (`input`, `output`, `gts`, `score`), which need --picture or --pictures; an `episodes.jsonl`. Their
-    turns are played again by the rules on the original picture.
+    Besides evaluations, these logs are read: a Mini-o3 `traj.jsonl` or a folder of them; OpenAI messages in
+        .json or .jsonl;
+    verl rollout dumps (`input`, `output`, `gts`, `score`), which need --picture or --pictures; an
+    `episodes.jsonl`. Their turns are played again by the rules on the original picture.
     """
     from mini_o3.episode import EPISODES_FILE
     from mini_o3.evaluate.metrics import summarise
@@ -57,27 +69,45 @@ def report_command(
         figures = write_report(log, rows=rows)
         say(
             write_page(
-                out, rows, figures, title=f"Evaluation {log.resolve().name}",
-                protocol=figures["protocol"], most=most, progress=draw,
+                out,
+                rows,
+                figures,
+                title=f"Evaluation {log.resolve().name}",
+                protocol=figures["protocol"],
+                most=most,
+                progress=draw,
             )
-        )  # fmt: skip
+        )
         return
     from mini_o3.evaluate.foreign import read_log
     from mini_o3.judge import make_judge
 
     with tempfile.TemporaryDirectory(prefix="mini-o3-report-") as scratch:
         found = read_log(
-            log, Path(scratch), picture=picture, pictures=pictures, dialect=dialect,
-            judge=make_judge(judge) if judge else None, report=Progress("episodes"),
-        )  # fmt: skip
+            log,
+            Path(scratch),
+            picture=picture,
+            pictures=pictures,
+            dialect=dialect,
+            judge=make_judge(judge) if judge else None,
+            report=Progress("episodes"),
+        )
         protocol: dict[str, Any] = {
-            "log": str(log), "layout": found.layout, "dialect": found.dialect,
+            "log": str(log),
+            "layout": found.layout,
+            "dialect": found.dialect,
             "verdicts": judge or "the log's own scores; without them equal words are right, others unjudged",
             "limits": "every recorded turn is played; curves are over what was recorded",
-        }  # fmt: skip
+        }
         say(
             write_page(
-                out, found.rows, summarise(found.rows), title=f"Log {log.resolve().name}", protocol=protocol,
-                figures=found.figures, most=most, progress=draw,
+                out,
+                found.rows,
+                summarise(found.rows),
+                title=f"Log {log.resolve().name}",
+                protocol=protocol,
+                figures=found.figures,
+                most=most,
+                progress=draw,
             )
-        )  # fmt: skip
+        )

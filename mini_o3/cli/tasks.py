@@ -10,10 +10,15 @@ import typer
 from mini_o3.cli.base import Progress, app, say
 from mini_o3.kit.errors import UserError
 
-tasks_app = typer.Typer(no_args_is_help=True, help="Import benchmarks and data sets, look at them, export tasks.")
+tasks_app = typer.Typer(
+    no_args_is_help=True, help="Import benchmarks and data sets, look at them, export tasks."
+)
 app.add_typer(tasks_app, name="tasks")
 
-_FORMATS = "vstar, hrbench, mme, visualprobe, deepeyes, coldstart, treebench, o3bench, coco, openimages, user or table"
+_FORMATS = (
+    "vstar, hrbench, mme, visualprobe, deepeyes, coldstart, treebench, o3bench, coco, openimages, user or"
+    " table"
+)
 FormatOption = Annotated[str, typer.Option("--format", help=f"What it is: auto, {_FORMATS}.")]
 SeedOption = Annotated[
     int, typer.Option(min=0, help="Of orders of options that have to be drawn, and of questions about boxes.")
@@ -25,19 +30,24 @@ def tasks_import(
     source: Annotated[Path, typer.Argument(help="Folder of a downloaded data set, or one file of it.")],
     out: Annotated[Path, typer.Option(help="Folder for tasks.jsonl and the pictures.")],
     format: FormatOption = "auto",
-    limit: Annotated[int | None, typer.Option(min=1, help="Stop after N tasks; the last row may bring a few more.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Stop after N tasks; the last row may bring a few more.")
+    ] = None,
     seed: SeedOption = 0,
     on_error: Annotated[
-        str, typer.Option(help="At a row with something wrong: stop, or skip it and list it in skipped.jsonl.")
+        str,
+        typer.Option(help="At a row with something wrong: stop, or skip it and list it in skipped.jsonl."),
     ] = "stop",
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy pictures that are files; else they are named where they lie.")
     ] = False,
     decode: Annotated[
-        bool, typer.Option("--decode", help="Decode every picture, which also finds damage inside a file (slow).")
+        bool,
+        typer.Option("--decode", help="Decode every picture, which also finds damage inside a file (slow)."),
     ] = False,
 ) -> None:
-    """Turn a benchmark or data set into tasks: V* Bench, HR-Bench, MME-RealWorld, VisualProbe, DeepEyes and others, detection
+    """Turn a benchmark or data set into tasks: V* Bench, HR-Bench, MME-RealWorld, VisualProbe, DeepEyes and
+    others, detection
     labels, or your own JSON lines.
 
     Run the same command again to go on after an interruption.
@@ -45,9 +55,16 @@ def tasks_import(
     from mini_o3.benchmarks.importer import SKIPPED_FILE, import_tasks
 
     state = import_tasks(
-        source, out, format=format, limit=limit, seed=seed, on_error=on_error, copy=copy, decode=decode,
+        source,
+        out,
+        format=format,
+        limit=limit,
+        seed=seed,
+        on_error=on_error,
+        copy=copy,
+        decode=decode,
         report=Progress("tasks"),
-    )  # fmt: skip
+    )
     say(f"{state.tasks} tasks in {out} (format {state.format})")
     if state.skipped:
         say(f"{state.skipped} rows skipped: {out / SKIPPED_FILE}")
@@ -64,11 +81,16 @@ def tasks_inspect(
     format: FormatOption = "auto",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N tasks.")] = None,
     seed: SeedOption = 0,
-    examples: Annotated[int, typer.Option(min=0, max=200, help="Pictures on the sheet of examples; 0 for no sheet.")] = 24,
-    sheet: Annotated[Path | None, typer.Option(help="File of the sheet. [default: runs/inspect/NAME.jpg]")] = None,
+    examples: Annotated[
+        int, typer.Option(min=0, max=200, help="Pictures on the sheet of examples; 0 for no sheet.")
+    ] = 24,
+    sheet: Annotated[
+        Path | None, typer.Option(help="File of the sheet. [default: runs/inspect/NAME.jpg]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, nothing else.")] = False,
 ) -> None:
-    """Count what is in it: pictures, answers, categories, options, groups, boxes; and draw a sheet of examples."""
+    """Count what is in it: pictures, answers, categories, options, groups, boxes; and draw a sheet of
+    examples."""
     from mini_o3.benchmarks.sheet import Sheet
     from mini_o3.benchmarks.survey import survey
     from mini_o3.kit.rundir import to_json
@@ -97,7 +119,8 @@ def tasks_export(
     format: Annotated[str, typer.Option("--format", help="Only visualprobe.")] = "visualprobe",
     split: Annotated[str, typer.Option(help="train, easy, medium or hard.")] = "hard",
 ) -> None:
-    """Write tasks in the layout of the released VisualProbe files, which Mini-o3's own training and evaluation read.
+    """Write tasks in the layout of the released VisualProbe files, which Mini-o3's own training and
+    evaluation read.
 
     Run the same command again to go on after an interruption.
     """

@@ -13,14 +13,18 @@ from mini_o3.kit.errors import UserError
 train_app = typer.Typer(no_args_is_help=True, help="Train nano, the embedded model.")
 app.add_typer(train_app, name="train")
 
-OutOption = Annotated[Path | None, typer.Option(help="Folder of the run. [default: runs/CONFIG, by the name of the file]")]
+OutOption = Annotated[
+    Path | None, typer.Option(help="Folder of the run. [default: runs/CONFIG, by the name of the file]")
+]
 
 
 @train_app.command("perception")
 def train_perception(
     out: OutOption = None,
     config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/perception_nano.toml"),
-    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")
+    ] = None,
 ) -> None:
     """Teach nano to see: what stands where in a view, and what it is called.
 
@@ -39,9 +43,12 @@ def train_sft(
     episodes: Annotated[
         str | None, typer.Option(help="Folder with episodes.jsonl to imitate.", show_default="the config's")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")
+    ] = None,
 ) -> None:
-    """Teach a model to search, by imitating episodes: nano the teacher's, made as they are needed; others recorded ones.
+    """Teach a model to search, by imitating episodes: nano the teacher's, made as they are needed; others
+    recorded ones.
 
     Run the same command again to go on after an interruption.
     """
@@ -52,14 +59,19 @@ def train_sft(
 def train_grpo(
     out: OutOption = None,
     config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/grpo_nano.toml"),
-    start: Annotated[str | None, typer.Option(help="Checkpoint or run folder to start from. [default: the config's]")] = None,
-    tasks: Annotated[str | None, typer.Option(help="Folder with tasks.jsonl. [default: the config's]")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Checkpoint or run folder to start from. [default: the config's]")
+    ] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="Folder with tasks.jsonl. [default: the config's]")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step.")] = None,
 ) -> None:
-    """Reinforcement learning: search, be told what was right, search better. Over-turn masking as in the paper.
+    """Reinforcement learning: search, be told what was right, search better. Over-turn masking as in the
+    paper.
 
-    Run the same command again to go on after an interruption. On several processes: `torchrun --nproc_per_node N -m --
-    mini_o3 train grpo ...`.
+    Run the same command again to go on after an interruption. On several processes: `torchrun
+    --nproc_per_node N -m -- mini_o3 train grpo ...`.
     """
     from mini_o3.grpo.config import GrpoConfig
     from mini_o3.grpo.panel import Panel
@@ -76,14 +88,25 @@ def train_grpo(
 @app.command()
 def reproduce(
     suite: Annotated[str, typer.Argument(help="A file of configs/reproduce/, without its ending.")],
-    quick: Annotated[bool, typer.Option("--quick", help="A reduced version: under half an hour on two cores.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A reduced version: under half an hour on two cores.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what is in the folder.")] = False,
-    only: Annotated[str | None, typer.Option(help="Only this run of the suite; the report shows all that are done.")] = None,
-    probes: Annotated[int | None, typer.Option(min=1, help="Fewer probes per level than the suite says.")] = None,
-    samples: Annotated[int | None, typer.Option(min=1, help="Fewer episodes per probe than the suite says.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder. [default: runs/reproduce/SUITE, or SUITE-quick]")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Only this run of the suite; the report shows all that are done.")
+    ] = None,
+    probes: Annotated[
+        int | None, typer.Option(min=1, help="Fewer probes per level than the suite says.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Fewer episodes per probe than the suite says.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder. [default: runs/reproduce/SUITE, or SUITE-quick]")
+    ] = None,
 ) -> None:
-    """Train and measure what a claim of the paper needs, and write tables and plots beside the paper's figures."""
+    """Train and measure what a claim of the paper needs, and write tables and plots beside the paper's
+    figures."""
     from mini_o3.grpo.panel import Panel
     from mini_o3.reproduce.run import run_suite
     from mini_o3.reproduce.suite import read_suite
@@ -95,7 +118,12 @@ def reproduce(
     if folder.is_dir() and any(folder.iterdir()) and not resume:
         raise UserError(f"{folder}: is not empty; add --resume to go on with it, or give another --out")
     report = run_suite(
-        chosen, folder, only=only, say=say, progress=Progress, training=lambda settings, out: Panel(settings, out, err)
+        chosen,
+        folder,
+        only=only,
+        say=say,
+        progress=Progress,
+        training=lambda settings, out: Panel(settings, out, err),
     )
     say(f"{report}")
 
@@ -111,6 +139,8 @@ def _train(stage: str, out: Path | None, config: Path, steps: int | None, **chan
 
     settings = read_config(config, TrainConfig, **changes)
     if settings.stage != stage:
-        raise UserError(f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}")
+        raise UserError(
+            f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}"
+        )
     model = run_stage(settings, _folder(out, config), report=say, stop_after=steps)
     say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")

@@ -1,7 +1,9 @@
-"""Collecting: ask, judge, keep; go back to the questions that yielded nothing, with other exemplars and a warmer draw.
+"""Collecting: ask, judge, keep; go back to the questions that yielded nothing, with other exemplars and a
+warmer draw.
 
-The paper speaks of an iterative pipeline and gives no more (arXiv 2509.07969, section on cold-start data): exemplars in the
-prompt, any vision-language model, correct trajectories kept. Rounds, budget and selection are ours.
+The paper speaks of an iterative pipeline and gives no more (arXiv 2509.07969, section on cold-start data):
+exemplars in the prompt, any vision-language model, correct trajectories kept. Rounds, budget and selection
+are ours.
 """
 
 from __future__ import annotations
@@ -24,7 +26,16 @@ from mini_o3.episode import EPISODES_FILE, Episode, Limits, Policy, SearchTask, 
 from mini_o3.episode.patterns import patterns
 from mini_o3.judge import Judge, Verdict
 from mini_o3.judge.record import VERDICTS_FILE, read_verdicts, verdict_row
-from mini_o3.kit.rundir import append_jsonl, claim_run, held, make_folder, read_jsonl, to_json, write_json, write_text
+from mini_o3.kit.rundir import (
+    append_jsonl,
+    claim_run,
+    held,
+    make_folder,
+    read_jsonl,
+    to_json,
+    write_json,
+    write_text,
+)
 from mini_o3.kit.seed import stream
 from mini_o3.protocol import PromptProfile
 from mini_o3.vision import open_picture
@@ -54,12 +65,13 @@ def collect(
     *,
     report: Callable[[int, int, str], None] = lambda done, total, more: None,
 ) -> Summary:
-    """Collect into `out`, going on where an earlier start stopped, and write what is kept, what is not, and why.
+    """Collect into `out`, going on where an earlier start stopped, and write what is kept, what is not, and
+    why.
 
-    `episodes.jsonl` and `verdicts.jsonl` grow as episodes end; a kill loses only those in flight. At the end `outcomes.jsonl`
-    (one line per episode), `kept/episodes.jsonl` and `report.json`, `report.md` are written from them. Episodes in which the
-    policy failed, or the judge, are asked or judged again at the next start. `report` gets episodes done and wanted in
-    this round.
+    `episodes.jsonl` and `verdicts.jsonl` grow as episodes end; a kill loses only those in flight. At the end
+    `outcomes.jsonl` (one line per episode), `kept/episodes.jsonl` and `report.json`, `report.md` are written
+    from them. Episodes in which the policy failed, or the judge, are asked or judged again at the next start.
+    `report` gets episodes done and wanted in this round.
 
     Raises:
         UserError: `out` holds another collection, or the exemplars cannot be read.
@@ -85,12 +97,17 @@ class Collector:
     ) -> None:
         self.config, self.policy, self.judge, self.out, self.report = config, policy, judge, out, report
         self.tasks = {task.id: task for task in tasks}
-        self.exemplars = read_exemplars(config.exemplars) if config.exemplars and takes_exemplars(policy) else []
+        self.exemplars = (
+            read_exemplars(config.exemplars) if config.exemplars and takes_exemplars(policy) else []
+        )
         self.episodes: dict[Key, Episode] = {}
         requests = tokens = 0
         for row in read_jsonl(out / EPISODES_FILE):
             episode = Episode.from_dict(row)
-            requests, tokens = requests + episode.meta.get("requests", 0), tokens + episode.meta.get("tokens", 0)
+            requests, tokens = (
+                requests + episode.meta.get("requests", 0),
+                tokens + episode.meta.get("tokens", 0),
+            )
             self.episodes[episode.task_id, episode.seed] = episode
         self.verdicts = read_verdicts(out)
         self.meter = Meter(config.max_requests, config.max_tokens, requests, tokens)
@@ -111,7 +128,9 @@ class Collector:
                 for sample in range(self.config.samples)
             ]
             left = [key for key in wanted if not self._is_done((key[0].id, key[1]))]
-            pool = self.exemplars + (self._own(before=number) if self.config.own_exemplars and self.exemplars else [])
+            pool = self.exemplars + (
+                self._own(before=number) if self.config.own_exemplars and self.exemplars else []
+            )
             self.total, self.done = len(wanted), len(wanted) - len(left)
             await self._together([partial(self._asked, task, seed, number, pool) for task, seed in left])
 
@@ -120,11 +139,18 @@ class Collector:
         rows = self.rows()
         outcomes = select(rows, self.config.select, self.config.seed)
         lines = [
-            {"task_id": row.task.id, "seed": row.episode.seed, "status": outcome.status.value, "reason": outcome.reason}
+            {
+                "task_id": row.task.id,
+                "seed": row.episode.seed,
+                "status": outcome.status.value,
+                "reason": outcome.reason,
+            }
             for row, outcome in zip(rows, outcomes, strict=True)
         ]
         _write_jsonl(self.out / OUTCOMES_FILE, lines)
-        kept = [row.episode for row, outcome in zip(rows, outcomes, strict=True) if outcome.status is Status.KEPT]
+        kept = [
+            row.episode for row, outcome in zip(rows, outcomes, strict=True) if outcome.status is Status.KEPT
+        ]
         make_folder(self.out / KEPT)
         _write_jsonl(self.out / KEPT / EPISODES_FILE, [episode.to_dict() for episode in kept])
         by_task = of_tasks(rows, outcomes, list(self.tasks.values()))
@@ -147,7 +173,9 @@ class Collector:
         if self.meter.is_spent:
             return
         chosen = self._chosen(task, seed, pool)
-        temperature = min(self.config.temperature + self.config.warmer * number, max(_WARMEST, self.config.temperature))
+        temperature = min(
+            self.config.temperature + self.config.warmer * number, max(_WARMEST, self.config.temperature)
+        )
         policy = self.policy
         if isinstance(policy, Adjustable):
             policy = policy.adjusted(temperature=temperature, profile=with_exemplars(policy.profile, chosen))
@@ -155,7 +183,12 @@ class Collector:
         episode = await run_episode(
             task, metered, Limits(turns=self.config.turns), picture=self.opened(task.picture), seed=seed
         )
-        meta = {"round": number, "requests": metered.requests, "tokens": metered.tokens, "temperature": temperature}
+        meta = {
+            "round": number,
+            "requests": metered.requests,
+            "tokens": metered.tokens,
+            "temperature": temperature,
+        }
         episode = replace(episode, meta={**meta, "exemplars": [exemplar.name for exemplar in chosen]})
         verdict = await self.judge(task, episode)
         append_jsonl(self.out / EPISODES_FILE, episode.to_dict())
@@ -191,10 +224,18 @@ class Collector:
         return key in self.episodes and self.episodes[key].stop is not StopReason.POLICY_ERROR
 
     def _has_yielded(self, task: SearchTask, before: int) -> bool:
-        return any(fault(row, self.config.select) is None for row in self._of_task(task) if row.episode.seed < before * _SPAN)
+        return any(
+            fault(row, self.config.select) is None
+            for row in self._of_task(task)
+            if row.episode.seed < before * _SPAN
+        )
 
     def _of_task(self, task: SearchTask) -> list[Collected]:
-        seeds = [number * _SPAN + sample for number in range(self.config.rounds) for sample in range(self.config.samples)]
+        seeds = [
+            number * _SPAN + sample
+            for number in range(self.config.rounds)
+            for sample in range(self.config.samples)
+        ]
         return [self._row((task.id, seed)) for seed in seeds if (task.id, seed) in self.episodes]
 
     def _row(self, key: Key) -> Collected:
@@ -204,7 +245,11 @@ class Collector:
 
     def _own(self, before: int) -> list[Exemplar]:
         """Searches kept in earlier rounds, the richest in patterns first."""
-        rows = [row for row in self.rows() if row.episode.seed < before * _SPAN and fault(row, self.config.select) is None]
+        rows = [
+            row
+            for row in self.rows()
+            if row.episode.seed < before * _SPAN and fault(row, self.config.select) is None
+        ]
         rows.sort(key=lambda row: (-len(patterns(row.episode)), row.task.id, row.episode.seed))
         found = (exemplar_of(row.episode) for row in rows)
         return [exemplar for exemplar in found if exemplar is not None][:_MOST_OWN]

@@ -1,7 +1,7 @@
 """Exemplars: searches written out in words, to show a model that was never trained for the tool how one goes.
 
-The paper prompts a model with a handful of hand-written searches (arXiv 2509.07969, section on cold-start data); its own were
-never published. A file holds one search: what is seen, thought and done, turn by turn.
+The paper prompts a model with a handful of hand-written searches (arXiv 2509.07969, section on cold-start
+data); its own were never published. A file holds one search: what is seen, thought and done, turn by turn.
 
     # Depth-first search
 
@@ -36,7 +36,8 @@ _ZOOM = re.compile(r"\[([^\]]*)\] of (original_image|observation_[1-9][0-9]{0,3}
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One turn of an exemplar: what the newest view shows, in words, and what is done about it, thought included."""
+    """One turn of an exemplar: what the newest view shows, in words, and what is done about it, thought
+    included."""
 
     sees: str
     action: Zoom | Answer
@@ -51,7 +52,8 @@ class Exemplar:
 
 
 def read_exemplars(pattern: str) -> list[Exemplar]:
-    """The exemplars of all files that a pattern such as `my/*.md` names, sorted by name; `shipped` names ours.
+    """The exemplars of all files that a pattern such as `my/*.md` names, sorted by name; `shipped` names
+    ours.
 
     Raises:
         UserError: there are none, or one of them is not an exemplar.
@@ -64,7 +66,9 @@ def read_exemplars(pattern: str) -> list[Exemplar]:
         try:
             found.append(parse_exemplar(path.read_text(encoding="utf-8"), path.stem))
         except (OSError, ValueError) as error:
-            raise UserError(f"{path}: {error}; see configs/exemplars for what an exemplar looks like") from None
+            raise UserError(
+                f"{path}: {error}; see configs/exemplars for what an exemplar looks like"
+            ) from None
     return found
 
 
@@ -98,7 +102,9 @@ def parse_exemplar(text: str, name: str) -> Exemplar:
         else:
             action = Answer(value, thinks) if field == "Answers" else _zoom(value, thinks, shown, number)
             if parse(format_action(action)) != action:
-                raise ValueError(f"line {number}: {line!r} cannot be said in the protocol (tags, or an empty box)")
+                raise ValueError(
+                    f"line {number}: {line!r} cannot be said in the protocol (tags, or an empty box)"
+                )
             steps.append(Step(sees, action))
             shown += isinstance(action, Zoom)
             sees = thinks = None
@@ -123,7 +129,8 @@ def format_exemplar(exemplar: Exemplar) -> str:
 
 
 def exemplar_of(episode: Episode) -> Exemplar | None:
-    """A recorded search as an exemplar; what it saw is said by the thought that follows. None if a turn was malformed."""
+    """A recorded search as an exemplar; what it saw is said by the thought that follows. None if a turn was
+    malformed."""
     steps = []
     for number, turn in enumerate(episode.turns):
         action = parse(turn.text)
@@ -134,17 +141,26 @@ def exemplar_of(episode: Episode) -> Exemplar | None:
     if not steps or not isinstance(steps[-1].action, Answer):
         return None
     return Exemplar(
-        f"{episode.task_id}_{episode.seed}", "A search of before", " ".join(episode.question.split()), tuple(steps)
+        f"{episode.task_id}_{episode.seed}",
+        "A search of before",
+        " ".join(episode.question.split()),
+        tuple(steps),
     )
 
 
 def with_exemplars(profile: PromptProfile, exemplars: Sequence[Exemplar]) -> PromptProfile:
-    """The profile with the exemplars after its system text; its hash changes with them, its other texts do not."""
+    """The profile with the exemplars after its system text; its hash changes with them, its other texts do
+    not."""
     if not exemplars:
         return profile
-    said = [profile.system, "Here is how such searches go. Views are described in brackets; you are shown real ones."]
+    said = [
+        profile.system,
+        "Here is how such searches go. Views are described in brackets; you are shown real ones.",
+    ]
     said += [_told(number, exemplar) for number, exemplar in enumerate(exemplars, start=1)]
-    said.append("The examples end here. What follows is a new picture; nothing that was seen in an example is in it.")
+    said.append(
+        "The examples end here. What follows is a new picture; nothing that was seen in an example is in it."
+    )
     return replace(profile, system="\n\n".join(said))
 
 
@@ -156,7 +172,8 @@ def _told(number: int, exemplar: Exemplar) -> str:
 
 
 def _fields(text: str) -> list[tuple[int, str, str, str]]:
-    """(line number, line, field, value); the title has no field. Lines without a field go on with the one before."""
+    """(line number, line, field, value); the title has no field. Lines without a field go on with the one
+    before."""
     found: list[tuple[int, str, str, str]] = []
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()

@@ -1,11 +1,13 @@
-"""Kept searches as training data for other programs, every view cut anew as a policy with these prompts would see it.
+"""Kept searches as training data for other programs, every view cut anew as a policy with these prompts would
+see it.
 
 - `parquet`: one row per episode with messages, views, what nobody should imitate, and where it comes from;
 - `sharegpt`: `data.json`, `images/` and a `dataset_info.json` for LLaMA-Factory;
 - `trl`: `data.jsonl` with `messages` and `images`, as TRL's SFT trainer takes for vision models;
 - `coldstart`: the columns of the official Mini-o3-Coldstart-Dataset.
 
-Only the first can say that a turn is not to be learnt; episodes with such a turn are left out of the others, and counted.
+Only the first can say that a turn is not to be learnt; episodes with such a turn are left out of the others,
+and counted.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ def export(
     budget: PixelBudget | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> str:
-    """Write the answered episodes of `folder` (or of its `kept`) to `out` and return a line that says what was written.
+    """Write the answered episodes of `folder` (or of its `kept`) to `out` and return a line that says what
+    was written.
 
     Raises:
         UserError: the format is unknown, or there are no episodes.
@@ -61,7 +64,9 @@ def export(
     episodes = [Episode.from_dict(row) for row in read_jsonl(folder / EPISODES_FILE)]
     episodes = [episode for episode in episodes if episode.stop is StopReason.ANSWERED]
     if not episodes:
-        raise UserError(f"{folder / EPISODES_FILE}: no answered episodes there; give the folder of a collection")
+        raise UserError(
+            f"{folder / EPISODES_FILE}: no answered episodes there; give the folder of a collection"
+        )
     fit = episodes if form == "parquet" else [e for e in episodes if all(map(is_exemplary, e.turns))]
     make_folder(out)
     prompts, size = load_profile(profile), budget or PixelBudget()
@@ -70,7 +75,9 @@ def export(
         for done, episode in enumerate(fit, start=1):
             messages = list(retell(episode, open_picture(picture_of(episode, folder)), prompts, size))
             yield Told(
-                episode, messages, [_jpeg(part) for m in messages for part in m.parts if isinstance(part, Image.Image)]
+                episode,
+                messages,
+                [_jpeg(part) for m in messages for part in m.parts if isinstance(part, Image.Image)],
             )
             report(done, len(fit))
 
@@ -85,13 +92,18 @@ def _parquet(told: Iterator[Told], out: Path) -> Path:
     def row(one: Told) -> dict[str, Any]:
         episode = one.episode
         return {
-            "task_id": episode.task_id, "seed": episode.seed, "question": episode.question, "answer": episode.answer,
-            "expected": episode.expected, "num_turns": episode.num_turns, "patterns": sorted(patterns(episode)),
+            "task_id": episode.task_id,
+            "seed": episode.seed,
+            "question": episode.question,
+            "answer": episode.answer,
+            "expected": episode.expected,
+            "num_turns": episode.num_turns,
+            "patterns": sorted(patterns(episode)),
             "messages": json.dumps([_typed(message) for message in one.messages], ensure_ascii=False),
             "learn": [is_exemplary(turn) for turn in episode.turns],
             "images": [{"bytes": view, "path": None} for view in one.views],
             "episode": json.dumps(episode.to_dict(), ensure_ascii=False),
-        }  # fmt: skip
+        }
 
     return _write_parquet(out / "episodes.parquet", map(row, told))
 
@@ -115,7 +127,13 @@ def _sharegpt(told: Iterator[Told], out: Path) -> Path:
     rows = [{"conversations": _sharegpt_turns(one), "images": _images(one, out)} for one in told]
     write_json(out / "data.json", rows)
     columns = {"messages": "conversations", "images": "images"}
-    tags = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt", "system_tag": "system"}
+    tags = {
+        "role_tag": "from",
+        "content_tag": "value",
+        "user_tag": "human",
+        "assistant_tag": "gpt",
+        "system_tag": "system",
+    }
     entry = {"file_name": "data.json", "formatting": "sharegpt", "columns": columns, "tags": tags}
     write_json(out / "dataset_info.json", {"mini_o3_coldstart": entry})
     return out / "data.json"
@@ -134,17 +152,22 @@ def _trl(told: Iterator[Told], out: Path) -> Path:
 
 def _typed(message: Message) -> dict[str, Any]:
     """As chat templates of transformers want it: a list of texts and places of images."""
-    content = [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in message.parts]
+    content = [
+        {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
+        for part in message.parts
+    ]
     return {"role": message.role, "content": content}
 
 
 def _sharegpt_turns(one: Told) -> list[dict[str, str]]:
-    """A mark stands where a view goes; one that somebody wrote is taken apart, or there would be more marks than views."""
+    """A mark stands where a view goes; one that somebody wrote is taken apart, or there would be more marks
+    than views."""
     return [
         {
             "from": _FROM[message.role],
             "value": "".join(
-                part.replace(IMAGE_MARK, "< image>") if isinstance(part, str) else IMAGE_MARK for part in message.parts
+                part.replace(IMAGE_MARK, "< image>") if isinstance(part, str) else IMAGE_MARK
+                for part in message.parts
             ),
         }
         for message in one.messages
@@ -168,8 +191,17 @@ def _write_parquet(path: Path, rows: Iterator[dict[str, Any]]) -> Path:
     import pyarrow.parquet as pq
 
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    kinds = {"images": pa.list_(image), "learn": pa.list_(pa.bool_()), "seed": pa.int64(), "num_turns": pa.int64()}
-    kinds |= {"image_names": pa.list_(pa.string()), "patterns": pa.list_(pa.string()), "rollout_index": pa.int64()}
+    kinds = {
+        "images": pa.list_(image),
+        "learn": pa.list_(pa.bool_()),
+        "seed": pa.int64(),
+        "num_turns": pa.int64(),
+    }
+    kinds |= {
+        "image_names": pa.list_(pa.string()),
+        "patterns": pa.list_(pa.string()),
+        "rollout_index": pa.int64(),
+    }
 
     def write(part: Path) -> None:
         writer: Any = None

@@ -1,7 +1,8 @@
-"""`mini-o3 fake-endpoint`: an OpenAI-compatible endpoint that knows some probes, and fails as often as it is told to.
+"""`mini-o3 fake-endpoint`: an OpenAI-compatible endpoint that knows some probes, and fails as often as it is
+told to.
 
-For trying the collector, an evaluation or a judge without a model. It plays the teacher: what comes next follows from the
-conversation that a request carries, so it keeps no state and may be restarted at any time.
+For trying the collector, an evaluation or a judge without a model. It plays the teacher: what comes next
+follows from the conversation that a request carries, so it keeps no state and may be restarted at any time.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ class Player:
         rng = stream("fake endpoint", self.faults.seed, key, self.came[key])
         fail, slow, malformed = rng.random(3)
         if fail < self.faults.fail:
-            return (status(429, "slow down", retry_after="0"), status(500), status(503), hangs_up())[int(rng.integers(4))]
+            return (status(429, "slow down", retry_after="0"), status(500), status(503), hangs_up())[
+                int(rng.integers(4))
+            ]
         task = self._task(messages)
         if task is None:
             return status(400, "this endpoint knows nothing of that picture and question")
@@ -74,15 +77,22 @@ class Player:
         if malformed < self.faults.malformed:
             text = text.replace("</think>", "", 1)
         words = sum(len(json.dumps(message)) for message in messages) // 400 + len(text) // 4
-        usage = {"prompt_tokens": words, "completion_tokens": len(text) // 4, "total_tokens": words + len(text) // 4}
+        usage = {
+            "prompt_tokens": words,
+            "completion_tokens": len(text) // 4,
+            "total_tokens": words + len(text) // 4,
+        }
         reply = sends(completion(text, usage=usage))
         return waits(self.faults.seconds, reply) if slow < self.faults.slow else reply
 
     def _task(self, messages: Sequence[dict[str, Any]]) -> SearchTask | None:
-        """The task whose question is in the first user message and whose picture looks most like the one there."""
+        """The task whose question is in the first user message and whose picture looks most like the one
+        there."""
         first = next((m for m in messages if m.get("role") == "user"), {})
         content = first.get("content")
-        parts: list[dict[str, Any]] = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        parts: list[dict[str, Any]] = (
+            content if isinstance(content, list) else [{"type": "text", "text": content}]
+        )
         said = "".join(str(part.get("text", "")) for part in parts)
         fitting = [task for question, tasks in self.by_question.items() if question in said for task in tasks]
         if len(fitting) <= 1:
@@ -99,7 +109,9 @@ class Player:
         number = sum(not isinstance(parse(text), Malformed) for text in said)
         play = seed % _SAMPLES
         wrong = stream("wrong", self.faults.seed, task.id, play).random() < self.faults.wrong
-        conversation = self.teacher.open(Request(task.id, task.asked, task.size or (1, 1), task.picture, play))
+        conversation = self.teacher.open(
+            Request(task.id, task.asked, task.size or (1, 1), task.picture, play)
+        )
         text = asyncio.run(_turn_number(conversation, number))
         action = parse(text)
         if wrong and isinstance(action, Answer):

@@ -11,7 +11,9 @@ from mini_o3.episode.policy import Conversation
 class Meter:
     """Turns asked for and tokens read and written so far; the limits hold over all starts of a collection."""
 
-    def __init__(self, max_requests: int | None, max_tokens: int | None, requests: int = 0, tokens: int = 0) -> None:
+    def __init__(
+        self, max_requests: int | None, max_tokens: int | None, requests: int = 0, tokens: int = 0
+    ) -> None:
         self.max_requests, self.max_tokens = max_requests, max_tokens
         self.requests, self.tokens = requests, tokens
 

@@ -1,8 +1,9 @@
 """Conversations in the layout of the official Mini-o3-Coldstart-Dataset, as episodes.
 
-Columns (`reference`: benchmarks section 4): `conversations`, a string that holds a list of {from, value}; `images`, a list
-of {bytes, path}; `image_names`, `data_source`, `sample_index`, `rollout_index`. What a conversation says is played again by
-the rules on its first image, so that boxes become rectangles and what breaks a rule is known as such.
+Columns (`reference`: benchmarks section 4): `conversations`, a string that holds a list of {from, value};
+`images`, a list of {bytes, path}; `image_names`, `data_source`, `sample_index`, `rollout_index`. What a
+conversation says is played again by the rules on its first image, so that boxes become rectangles and what
+breaks a rule is known as such.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def import_conversations(
 ) -> str:
     """Write `out/episodes.jsonl` and `out/pictures/`; return a line that says how many there are.
 
-    Rows that cannot be read, or do not end with an answer, are named in `out/skipped.jsonl` with the reason. Rows that are
-    there already are left alone, so an interrupted import goes on where it stopped.
+    Rows that cannot be read, or do not end with an answer, are named in `out/skipped.jsonl` with the reason.
+    Rows that are there already are left alone, so an interrupted import goes on where it stopped.
 
     Raises:
         UserError: a file cannot be read as parquet, or lacks a column.
@@ -72,10 +73,15 @@ def _open(path: Path) -> Any:
     try:
         file = pq.ParquetFile(path)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as parquet ({error}); give files of Mini-o3-Coldstart-Dataset") from None
+        raise UserError(
+            f"{path}: cannot be read as parquet ({error}); give files of Mini-o3-Coldstart-Dataset"
+        ) from None
     missing = _COLUMNS - set(file.schema_arrow.names)
     if missing:
-        raise UserError(f"{path}: lacks the column {', '.join(sorted(missing))}; is it a file of Mini-o3-Coldstart-Dataset?")
+        raise UserError(
+            f"{path}: lacks the column {', '.join(sorted(missing))}; is it a file of"
+            " Mini-o3-Coldstart-Dataset?"
+        )
     return file
 
 
@@ -102,7 +108,11 @@ def _episode(row: dict[str, Any], where: dict[str, Any], out: Path) -> Episode:
         raise _Unusable(f"the conversation does not end with an answer ({episode.stop.value})")
     meta = {
         **where,
-        **{key: row[key] for key in ("data_source", "sample_index", "rollout_index") if row.get(key) is not None},
+        **{
+            key: row[key]
+            for key in ("data_source", "sample_index", "rollout_index")
+            if row.get(key) is not None
+        },
     }
     return replace(episode, policy="imported", meta=meta)
 
@@ -118,7 +128,8 @@ def _conversation(text: Any) -> list[dict[str, str]]:
             except (ValueError, SyntaxError, MemoryError, RecursionError):
                 raise _Unusable("conversations: neither JSON nor a Python list") from None
     if not isinstance(text, list) or not all(
-        isinstance(turn, dict) and isinstance(turn.get("from"), str) and isinstance(turn.get("value"), str) for turn in text
+        isinstance(turn, dict) and isinstance(turn.get("from"), str) and isinstance(turn.get("value"), str)
+        for turn in text
     ):
         raise _Unusable("conversations: not a list of {from, value}")
     return text

@@ -49,15 +49,34 @@ class Summary:
         return "; ".join(lines)
 
     def to_markdown(self) -> str:
-        lines = ["# Collection", "", self.headline(), "", "| episodes | number | reasons |", "| --- | --- | --- |"]
-        lines += [f"| {s.value} | {self.total(s)} | {_counts(self.episodes.get(s.value, {}))} |" for s in Status]
+        lines = [
+            "# Collection",
+            "",
+            self.headline(),
+            "",
+            "| episodes | number | reasons |",
+            "| --- | --- | --- |",
+        ]
+        lines += [
+            f"| {s.value} | {self.total(s)} | {_counts(self.episodes.get(s.value, {}))} |" for s in Status
+        ]
         lines += ["", "| tasks | number | reasons |", "| --- | --- | --- |"]
-        lines += [f"| {s.value} | {self.total(s, 'tasks')} | {_counts(self.tasks.get(s.value, {}))} |" for s in Status]
+        lines += [
+            f"| {s.value} | {self.total(s, 'tasks')} | {_counts(self.tasks.get(s.value, {}))} |"
+            for s in Status
+        ]
         lines += ["", "| round | asked | right | good |", "| --- | --- | --- | --- |"]
-        lines += [f"| {n} | {r['asked']} | {r['right']} | {r['good']} |" for n, r in enumerate(self.rounds, start=1)]
+        lines += [
+            f"| {n} | {r['asked']} | {r['right']} | {r['good']} |" for n, r in enumerate(self.rounds, start=1)
+        ]
         lines += ["", "| pattern | share of the kept |", "| --- | --- |"]
         lines += [f"| {name} | {share:.3f} |" for name, share in self.patterns.items()]
-        lines += ["", "| turns | kept |", "| --- | --- |", *(f"| {turns} | {count} |" for turns, count in self.turns.items())]
+        lines += [
+            "",
+            "| turns | kept |",
+            "| --- | --- |",
+            *(f"| {turns} | {count} |" for turns, count in self.turns.items()),
+        ]
         lines += ["", f"{self.requests} turns asked for, {self.tokens} tokens. Code {self.revision}.", ""]
         return "\n".join(lines)
 
@@ -79,10 +98,17 @@ def summarise(
             rounds[number]["good"] += outcome.status is Status.KEPT
     turns = Counter(episode.num_turns for episode in kept)
     return Summary(
-        _by_status(by_task.values()), _by_status(outcomes), rounds, shares(kept),
-        {str(number): turns[number] for number in sorted(turns)}, meter.requests, meter.tokens, meter.is_spent,
-        config.model_dump(mode="json"), revision(),
-    )  # fmt: skip
+        _by_status(by_task.values()),
+        _by_status(outcomes),
+        rounds,
+        shares(kept),
+        {str(number): turns[number] for number in sorted(turns)},
+        meter.requests,
+        meter.tokens,
+        meter.is_spent,
+        config.model_dump(mode="json"),
+        revision(),
+    )
 
 
 def _by_status(outcomes: Any) -> dict[str, dict[str, int]]:

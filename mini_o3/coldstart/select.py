@@ -1,7 +1,7 @@
 """Which collected episodes are worth imitating, and why each other one is not. Pure functions over records.
 
-The paper keeps what was answered correctly (arXiv 2509.07969, section on cold-start data). What goes beyond that is ours,
-each rule can be switched off, and everything that a rule drops is counted under its name.
+The paper keeps what was answered correctly (arXiv 2509.07969, section on cold-start data). What goes beyond
+that is ours, each rule can be switched off, and everything that a rule drops is counted under its name.
 """
 
 from __future__ import annotations
@@ -45,13 +45,19 @@ class Selection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    evidence: float = Field(0.5, ge=0, le=1, description="share of every known target that the last view shows; 0: not asked")
+    evidence: float = Field(
+        0.5, ge=0, le=1, description="share of every known target that the last view shows; 0: not asked"
+    )
     repeats: bool = Field(False, description="keep episodes that look at the same place twice")
-    malformed: bool = Field(True, description="keep episodes with a malformed turn, which nobody will imitate")
+    malformed: bool = Field(
+        True, description="keep episodes with a malformed turn, which nobody will imitate"
+    )
     turns: tuple[int, int] = Field((1, 1000), description="fewest and most turns")
     per_task: int = Field(2, gt=0, description="most episodes on one task")
     pattern_share: float = Field(1.0, gt=0, le=1, description="most that one set of patterns may make up")
-    quotas: dict[str, float] = Field({}, description='most that episodes of so many turns may make up, like {"1-3" = 0.4}')
+    quotas: dict[str, float] = Field(
+        {}, description='most that episodes of so many turns may make up, like {"1-3" = 0.4}'
+    )
 
     @field_validator("quotas")
     @classmethod
@@ -59,7 +65,9 @@ class Selection(BaseModel):
         for name, share in quotas.items():
             low, _, high = name.partition("-")
             if not (low.isdecimal() and (high.isdecimal() or not high) and 0 < share <= 1):
-                raise ValueError(f"{name!r} = {share}: expected turns like '4-8' or '9-' and a share of at most 1")
+                raise ValueError(
+                    f"{name!r} = {share}: expected turns like '4-8' or '9-' and a share of at most 1"
+                )
         return quotas
 
 
@@ -85,10 +93,13 @@ def fault(collected: Collected, selection: Selection) -> Outcome | None:
 
 
 def select(rows: Sequence[Collected], selection: Selection, seed: int = 0) -> list[Outcome]:
-    """The outcome of every episode, in order. Depends on what was collected, not on the order in which it ended."""
+    """The outcome of every episode, in order. Depends on what was collected, not on the order in which it
+    ended."""
     outcomes = [fault(row, selection) for row in rows]
     fit = [index for index, outcome in enumerate(outcomes) if outcome is None]
-    fit.sort(key=lambda i: (-len(patterns(rows[i].episode)), _draw(rows[i], seed)))  # the richest of a task first
+    fit.sort(
+        key=lambda i: (-len(patterns(rows[i].episode)), _draw(rows[i], seed))
+    )  # the richest of a task first
     fit = _capped(fit, outcomes, "per_task", lambda i: rows[i].task.id, lambda key: selection.per_task)
     fit.sort(key=lambda i: _draw(rows[i], seed))
     kinds = {i: "+".join(sorted(patterns(rows[i].episode))) for i in fit}
@@ -98,15 +109,20 @@ def select(rows: Sequence[Collected], selection: Selection, seed: int = 0) -> li
         count = len(fit)
         room = _rooms(Counter(kinds[i] for i in fit), dict.fromkeys(kinds.values(), selection.pattern_share))
         fit = _capped(fit, outcomes, "pattern_share", kinds.__getitem__, room.__getitem__)
-        room = _rooms(Counter(bins[i] for i in fit), {name: selection.quotas.get(name, 1.0) for name in bins.values()})
+        room = _rooms(
+            Counter(bins[i] for i in fit), {name: selection.quotas.get(name, 1.0) for name in bins.values()}
+        )
         fit = _capped(fit, outcomes, "quota", bins.__getitem__, room.__getitem__)
     for index in fit:
         outcomes[index] = Outcome(Status.KEPT)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def of_tasks(rows: Sequence[Collected], outcomes: Sequence[Outcome], tasks: Sequence[SearchTask]) -> dict[str, Outcome]:
-    """Task id -> what became of it: kept if one of its episodes was, else dropped or failed for the most frequent reason.
+def of_tasks(
+    rows: Sequence[Collected], outcomes: Sequence[Outcome], tasks: Sequence[SearchTask]
+) -> dict[str, Outcome]:
+    """Task id -> what became of it: kept if one of its episodes was, else dropped or failed for the most
+    frequent reason.
 
     A task that was never asked is failed: `not asked`.
     """
@@ -162,7 +178,8 @@ def _capped(
 
 
 def _rooms(counts: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, int]:
-    """How many of each kind can stay so that none makes up more than its share of all that stay; one at least."""
+    """How many of each kind can stay so that none makes up more than its share of all that stay; one at
+    least."""
     total = sum(counts.values())
     while True:
         room = {kind: min(count, max(int(shares[kind] * total + 1e-9), 1)) for kind, count in counts.items()}

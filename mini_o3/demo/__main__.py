@@ -20,7 +20,16 @@ def main() -> None:
     for task in read_tasks(FOLDER):
         name = Path(task.picture).stem
         _say(f"\n=== mini-o3 ask {task.picture} {task.question!r} --out {out / name}")
-        asked = ask_one(task.picture, task.question, "nano", turns=32, max_pixels=None, out=out / name, say=_say, note=_say)
+        asked = ask_one(
+            task.picture,
+            task.question,
+            "nano",
+            turns=32,
+            max_pixels=None,
+            out=out / name,
+            say=_say,
+            note=_say,
+        )
         _say(f"expected  {task.answer} ({judge_exact(asked.episode, task.answer).kind.value})")
         pages.append(asked.page)
     _say(f"\n{len(pages)} pictures in {time.monotonic() - began:.0f} s. Open one of:")

@@ -1,7 +1,8 @@
 """How the bundled demo pictures were made: python -m mini_o3.demo.build PHOTO_FOLDER.
 
-`forest-brook.jpg` and `rocky-mountain-path.jpg` are the photographs named in CREDITS.md at their native size; things are
-hidden in them by the rules of the easy and medium levels. The third picture is procedural, 4128 x 4128 = 17 megapixels.
+`forest-brook.jpg` and `rocky-mountain-path.jpg` are the photographs named in CREDITS.md at their native size;
+things are hidden in them by the rules of the easy and medium levels. The third picture is procedural, 4128 x
+4128 = 17 megapixels.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from mini_o3.probes.scene import lay_out
 from mini_o3.vision import open_picture
 
 HERE = Path(__file__).parent
-PHOTOS = (("forest-brook", "easy", "digit", 500_000_900), ("rocky-mountain-path", "easy", "shape", 500_000_901))
+PHOTOS = (
+    ("forest-brook", "easy", "digit", 500_000_900),
+    ("rocky-mountain-path", "easy", "shape", 500_000_901),
+)
 PROCEDURAL = ("planks-17-megapixels", "easy", 500_000_902, (4128, 4128))
 
 

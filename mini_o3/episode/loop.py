@@ -14,23 +14,14 @@ from mini_o3.episode.policy import Conversation, Message, Policy, PolicyError, R
 from mini_o3.episode.record import Episode, Turn
 from mini_o3.episode.session import Corrected, Observed, Outcome, Session
 from mini_o3.episode.task import SearchTask
-from mini_o3.protocol import (
-    Action,
-    Answer,
-    Fault,
-    Malformed,
-    Pieces,
-    PromptProfile,
-    Zoom,
-    source_name,
-)
+from mini_o3.protocol import Action, Answer, Fault, Malformed, Pieces, PromptProfile, Zoom, source_name
 from mini_o3.protocol.dialects import Dialect, Frame, load_dialect
 from mini_o3.vision import PixelBudget, Rect, open_picture, show
 
 OnTurn = Callable[[Turn, Outcome, Image.Image | None], None]
 
-#: What the policy is shown of a rectangle of the original: (original, rectangle, budget, number of the view; 0 is the first).
-#: Anything but the honest view is a control experiment.
+#: What the policy is shown of a rectangle of the original: (original, rectangle, budget, number of the view;
+#: 0 is the first). Anything but the honest view is a control experiment.
 Lens = Callable[[Image.Image, Rect, PixelBudget, int], Image.Image]
 
 
@@ -49,7 +40,9 @@ def opening(profile: PromptProfile, question: str, view: Image.Image) -> list[Me
 def response(profile: PromptProfile, outcome: Observed | Corrected, view: Image.Image | None) -> Message:
     """What the environment says after a turn that did not end the episode."""
     if isinstance(outcome, Corrected):
-        return Message("user", tuple(part for part in profile.correct(outcome.malformed) if isinstance(part, str)))
+        return Message(
+            "user", tuple(part for part in profile.correct(outcome.malformed) if isinstance(part, str))
+        )
     assert view is not None
     return Message("user", _with_view(profile.observe(outcome.number, view.size), view))
 
@@ -66,9 +59,9 @@ async def run_episode(
 ) -> Episode:
     """Let `policy` search `task`'s picture until it answers or a limit stops it.
 
-    Its turns are read in the dialect that its prompts teach. A policy that fails ends this episode with `POLICY_ERROR`;
-    cancelling the coroutine leaves no record, `on_turn` has seen every finished turn by then. `picture`, if given, is the
-    upright original; else it is opened from the task.
+    Its turns are read in the dialect that its prompts teach. A policy that fails ends this episode with
+    `POLICY_ERROR`; cancelling the coroutine leaves no record, `on_turn` has seen every finished turn by then.
+    `picture`, if given, is the upright original; else it is opened from the task.
 
     Raises:
         UserError: the picture cannot be opened, or there is no such dialect.
@@ -90,7 +83,9 @@ async def run_episode(
     error: str | None = None
     try:
         while session.stop is None:
-            turn, outcome, view, error = await _turn(conversation, messages, session, policy, original, lens, frames)
+            turn, outcome, view, error = await _turn(
+                conversation, messages, session, policy, original, lens, frames
+            )
             if turn is not None:
                 turns.append(turn)
                 if on_turn:
@@ -100,10 +95,21 @@ async def run_episode(
     finally:
         conversation.close()
     return Episode(
-        task_id=task.id, picture=task.picture, question=task.asked, size=original.size, policy=policy.name,
-        profile=f"{profile.name}@{profile.hash}", limits=limits, seed=seed, shown=first.size, turns=tuple(turns),
-        stop=session.stop, answer=session.answer, error=error, expected=task.answer,
-    )  # fmt: skip
+        task_id=task.id,
+        picture=task.picture,
+        question=task.asked,
+        size=original.size,
+        policy=policy.name,
+        profile=f"{profile.name}@{profile.hash}",
+        limits=limits,
+        seed=seed,
+        shown=first.size,
+        turns=tuple(turns),
+        stop=session.stop,
+        answer=session.answer,
+        error=error,
+        expected=task.answer,
+    )
 
 
 async def _turn(
@@ -123,16 +129,24 @@ async def _turn(
         return None, None, None, str(error)
     action = _action(reply, load_dialect(policy.profile.dialect), frames)
     outcome = session.apply(action, reply.context_tokens)
-    view = lens(original, outcome.rect, policy.budget, outcome.number) if isinstance(outcome, Observed) else None
+    view = (
+        lens(original, outcome.rect, policy.budget, outcome.number) if isinstance(outcome, Observed) else None
+    )
     if isinstance(outcome, Observed) and view is not None:
         frames.append(Frame(outcome.rect, view.size))
     turn = Turn(
-        text=reply.text, action=_describe(action, outcome), thought=getattr(action, "thought", ""),
+        text=reply.text,
+        action=_describe(action, outcome),
+        thought=getattr(action, "thought", ""),
         observation=outcome.number if isinstance(outcome, Observed) else None,
-        rect=outcome.rect if isinstance(outcome, Observed) else None, shown=view.size if view else None,
-        prompt_ids=reply.prompt_ids, token_ids=reply.token_ids, log_probs=reply.log_probs, learn=reply.learn,
+        rect=outcome.rect if isinstance(outcome, Observed) else None,
+        shown=view.size if view else None,
+        prompt_ids=reply.prompt_ids,
+        token_ids=reply.token_ids,
+        log_probs=reply.log_probs,
+        learn=reply.learn,
         seconds=time.monotonic() - began,
-    )  # fmt: skip
+    )
     return turn, outcome, view, None
 
 

@@ -1,19 +1,25 @@
-"""Which ways of reasoning an episode shows, told from where it looked and, for two of them, from what it wrote.
+"""Which ways of reasoning an episode shows, told from where it looked and, for two of them, from what it
+wrote.
 
-The five the paper shows in pictures (arXiv 2509.07969, section on diverse reasoning patterns), made countable. It names
-them and gives no rule; these are ours:
+The five the paper shows in pictures (arXiv 2509.07969, section on diverse reasoning patterns), made
+countable. It names them and gives no rule; these are ours:
 
-- `depth_first`: it descends three levels: into something, into a part of that, and into a part of the part, whatever they are
+- `depth_first`: it descends three levels: into something, into a part of that, and into a part of the part,
+whatever they are
   cut from;
-- `trial_and_error`: two or more places of the same source were looked at, apart from each other (also two that the question
+- `trial_and_error`: two or more places of the same source were looked at, apart from each other (also two
+that the question
   wants to be compared: from places alone they cannot be told apart);
 - `backtracking`: after going into an observation, it goes back to an earlier source;
-- `self_correction`: a look is repaired: the next one takes in the same place and more around it, or a turn that was
+- `self_correction`: a look is repaired: the next one takes in the same place and more around it, or a turn
+that was
   malformed is followed by one that works, or the thought says that the look failed;
-- `goal_maintenance`: from the second turn on, at least half of the thoughts name what is looked for: two words of the
+- `goal_maintenance`: from the second turn on, at least half of the thoughts name what is looked for: two
+words of the
   question that say something, or the only one it has.
 
-Places are sound for any policy; the words of the last two are English, and for `self_correction` a list of ours.
+Places are sound for any policy; the words of the last two are English, and for `self_correction` a list of
+ours.
 """
 
 from __future__ import annotations
@@ -29,21 +35,26 @@ from mini_o3.vision import Rect
 
 PATTERNS = ("depth_first", "trial_and_error", "backtracking", "self_correction", "goal_maintenance")
 _FAILED = re.compile(
-    r"\b(missed|mistaken?|wrong (?:place|spot|area|region|part|one|object)|cut off|not in (?:this|the) (?:view|crop|region)"
-    r"|(?:that|this) is(?: not|n't) (?:it|the one)|let me (?:retry|try again)|re-?check|zoomed in(?:to)? too (?:far|much))\b",
+    r"\b(missed|mistaken?|wrong (?:place|spot|area|region|part|one|object)|cut off|not in (?:this|the)"
+    r" (?:view|crop|region)"
+    r"|(?:that|this) is(?: not|n't) (?:it|the one)|let me (?:retry|try again)|re-?check|zoomed in(?:to)? too"
+    r" (?:far|much))\b",
     re.I,
 )
 _DENIED = re.compile(r"\b(?:no|not|nothing|never|without|isn't|wasn't|haven't)\b[^.;,]{0,20}$", re.I)
-_QUESTION = """what which who whom whose where when how many much is are was were be been am the a an of on in into to
-at by from for next thing does do did have has had it its that these those with without colour color shape digit number
-there here this picture image photo and or not no yes you i we he she they me my your his her their them can could will
-would should may might must see seen look find tell say please answer question one as if than then so out up down over
-under about behind between"""
+_QUESTION = """what which who whom whose where when how many much is are was were be been am the a an of on in
+into to at by from for next thing does do did have has had it its that these those with without colour color
+shape digit number there here this picture image photo and or not no yes you i we he she they me my your his
+her their them can could will would should may might must see seen look find tell say please answer question
+one as if than then so out up down over under about behind between"""
 _EMPTY = frozenset(_QUESTION.split())  # say nothing of what is looked for
 _APART = 0.25  # looks that share at most this much of the smaller one are at different places
 _SAME = 0.2  # centres that are at most this share of a side apart are the same place
 _DEEP = 3
-_INSIDE, _SMALLER = 0.9, 0.8  # a level deeper: this much of a look lies in an earlier one, and it is at most so large a part
+_INSIDE, _SMALLER = (
+    0.9,
+    0.8,
+)  # a level deeper: this much of a look lies in an earlier one, and it is at most so large a part
 
 
 class _Look(NamedTuple):
@@ -85,7 +96,8 @@ def patterns(episode: Episode) -> set[str]:
 
 
 def shares(episodes: Iterable[Episode]) -> dict[str, float]:
-    """Share of the episodes that show each pattern, and the mean number of patterns per episode (`diversity`)."""
+    """Share of the episodes that show each pattern, and the mean number of patterns per episode
+    (`diversity`)."""
     counts: Counter[str] = Counter()
     total = 0
     for episode in episodes:
@@ -124,7 +136,8 @@ def _repaired(episode: Episode, looks: list[_Look]) -> bool:
 def _says_so(thought: str) -> bool:
     """Whether it owns to a look that failed; `nothing is cut off and I missed nothing` does not."""
     return any(
-        not _DENIED.search(thought[: found.start()]) and not thought[found.end() :].lstrip().lower().startswith("nothing")
+        not _DENIED.search(thought[: found.start()])
+        and not thought[found.end() :].lstrip().lower().startswith("nothing")
         for found in _FAILED.finditer(thought)
     )
 

@@ -29,8 +29,10 @@ class Reply:
     Attributes:
         text: the whole turn, thought and action.
         finished: False if the length limit cut the turn off.
-        prompt_ids: ids that the environment added to the context since the last reply (image placeholders included).
-        token_ids, log_probs: ids that were sampled, and the log-probability of each; empty for policies without tokens.
+        prompt_ids: ids that the environment added to the context since the last reply (image placeholders
+            included).
+        token_ids, log_probs: ids that were sampled, and the log-probability of each; empty for policies
+            without tokens.
         context_tokens: length of the context after this turn; 0 if the policy does not know.
         learn: False for a deliberate mistake of a teacher, which nobody should imitate.
     """
@@ -56,13 +58,15 @@ class Request:
 
 
 class PolicyError(Exception):
-    """A policy cannot go on: an endpoint is down, a person left, a recording ended. Ends one episode, not the run."""
+    """A policy cannot go on: an endpoint is down, a person left, a recording ended. Ends one episode, not the
+    run."""
 
 
 class Conversation(Protocol):
     """One episode seen from the policy.
 
-    Call order: `reply` with the opening messages, then `reply` with what the environment said since, until the episode
+    Call order: `reply` with the opening messages, then `reply` with what the environment said since, until
+        the episode
     ends, then `close` once, also after errors.
     """
 

@@ -1,4 +1,5 @@
-"""The record of an episode: what was said, seen and decided, down to the token. Causes are stored, facts derived."""
+"""The record of an episode: what was said, seen and decided, down to the token. Causes are stored, facts
+derived."""
 
 from __future__ import annotations
 
@@ -95,7 +96,9 @@ class Episode:
     @property
     def token_mask(self) -> tuple[int, ...]:
         """Parallel to `token_ids`: 1 where the policy wrote the token."""
-        return tuple(m for turn in self.turns for m in (*(0 for _ in turn.prompt_ids), *(1 for _ in turn.token_ids)))
+        return tuple(
+            m for turn in self.turns for m in (*(0 for _ in turn.prompt_ids), *(1 for _ in turn.token_ids))
+        )
 
     @property
     def token_log_probs(self) -> tuple[float, ...]:
@@ -105,13 +108,25 @@ class Episode:
     def to_dict(self, tokens: bool = True) -> dict[str, Any]:
         """As JSON; without `tokens`, what was said and seen is left and no ids."""
         data: dict[str, Any] = {
-            "task_id": self.task_id, "picture": self.picture, "question": self.question, "size": list(self.size),
-            "policy": self.policy, "profile": self.profile, "limits": self.limits.to_dict(), "seed": self.seed,
-            "shown": list(self.shown), "stop": self.stop.value, "answer": self.answer, "error": self.error,
-            "expected": self.expected, "meta": self.meta, "num_turns": self.num_turns, "is_over_turn": self.is_over_turn,
+            "task_id": self.task_id,
+            "picture": self.picture,
+            "question": self.question,
+            "size": list(self.size),
+            "policy": self.policy,
+            "profile": self.profile,
+            "limits": self.limits.to_dict(),
+            "seed": self.seed,
+            "shown": list(self.shown),
+            "stop": self.stop.value,
+            "answer": self.answer,
+            "error": self.error,
+            "expected": self.expected,
+            "meta": self.meta,
+            "num_turns": self.num_turns,
+            "is_over_turn": self.is_over_turn,
             "evidence": None if self.evidence is None else [round(v, 6) for v in self.evidence.xyxy],
             "turns": [_turn_dict(turn, tokens) for turn in self.turns],
-        }  # fmt: skip
+        }
         return {key: value for key, value in data.items() if value is not None and value != {}}
 
     @classmethod
@@ -122,12 +137,22 @@ class Episode:
             KeyError, TypeError, ValueError: for data that is not an episode.
         """
         return cls(
-            task_id=data["task_id"], picture=data["picture"], question=data["question"], size=_pair(data["size"]),
-            policy=data["policy"], profile=data["profile"], limits=Limits(**data["limits"]), seed=data["seed"],
-            shown=_pair(data["shown"]), turns=tuple(_turn(turn) for turn in data["turns"]),
-            stop=StopReason(data["stop"]), answer=data.get("answer"), error=data.get("error"),
-            expected=data.get("expected"), meta=data.get("meta", {}),
-        )  # fmt: skip
+            task_id=data["task_id"],
+            picture=data["picture"],
+            question=data["question"],
+            size=_pair(data["size"]),
+            policy=data["policy"],
+            profile=data["profile"],
+            limits=Limits(**data["limits"]),
+            seed=data["seed"],
+            shown=_pair(data["shown"]),
+            turns=tuple(_turn(turn) for turn in data["turns"]),
+            stop=StopReason(data["stop"]),
+            answer=data.get("answer"),
+            error=data.get("error"),
+            expected=data.get("expected"),
+            meta=data.get("meta", {}),
+        )
 
 
 def _turn_dict(turn: Turn, tokens: bool) -> dict[str, Any]:
@@ -146,12 +171,18 @@ def _turn_dict(turn: Turn, tokens: bool) -> dict[str, Any]:
 
 def _turn(data: dict[str, Any]) -> Turn:
     return Turn(
-        text=data["text"], action=data["action"], thought=data.get("thought", ""),
-        observation=data.get("observation"), rect=Rect(*data["rect"]) if "rect" in data else None,
+        text=data["text"],
+        action=data["action"],
+        thought=data.get("thought", ""),
+        observation=data.get("observation"),
+        rect=Rect(*data["rect"]) if "rect" in data else None,
         shown=_pair(data["shown"]) if "shown" in data else None,
-        prompt_ids=tuple(data.get("prompt_ids", ())), token_ids=tuple(data.get("token_ids", ())),
-        log_probs=tuple(data.get("log_probs", ())), learn=data.get("learn", True), seconds=data.get("seconds", 0.0),
-    )  # fmt: skip
+        prompt_ids=tuple(data.get("prompt_ids", ())),
+        token_ids=tuple(data.get("token_ids", ())),
+        log_probs=tuple(data.get("log_probs", ())),
+        learn=data.get("learn", True),
+        seconds=data.get("seconds", 0.0),
+    )
 
 
 def _pair(values: Any) -> tuple[int, int]:

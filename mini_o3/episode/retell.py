@@ -15,7 +15,9 @@ from mini_o3.protocol import Fault, Malformed, PromptProfile
 from mini_o3.vision import PixelBudget, Rect, show
 
 
-def retell(episode: Episode, picture: Image.Image, profile: PromptProfile, budget: PixelBudget) -> Iterator[Message]:
+def retell(
+    episode: Episode, picture: Image.Image, profile: PromptProfile, budget: PixelBudget
+) -> Iterator[Message]:
     """The whole conversation as somebody with these prompts and this budget would have had it.
 
     `picture` is the upright original. Each turn of the policy is an assistant message; the last one ends it.
@@ -26,14 +28,17 @@ def retell(episode: Episode, picture: Image.Image, profile: PromptProfile, budge
         if turn is episode.turns[-1]:
             return
         if turn.rect is not None and turn.observation is not None:
-            yield response(profile, Observed(turn.observation, turn.rect, 0), show(picture, turn.rect, budget))
+            yield response(
+                profile, Observed(turn.observation, turn.rect, 0), show(picture, turn.rect, budget)
+            )
         else:
             fault = Malformed(Fault(turn.action["malformed"]), turn.action["detail"])
             yield response(profile, Corrected(fault), None)
 
 
 def is_exemplary(turn: Turn) -> bool:
-    """Whether anybody should learn to write this turn: not a teacher's mistake, and not what could not be read."""
+    """Whether anybody should learn to write this turn: not a teacher's mistake, and not what could not be
+    read."""
     return turn.learn and turn.malformed is None
 
 

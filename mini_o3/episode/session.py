@@ -40,12 +40,15 @@ Outcome = Observed | Corrected | Stopped
 class Session:
     """One episode's state.
 
-    `rects[i]` is what frame i covers, in pixels of the upright original: 0 the whole picture, i >= 1 observation i. An
-    observation is numbered by its place in this list and by nothing else, so that after errors too the number the policy
-    is told is the number it can use. (In the released code the label counts turns and the list counts successes.)
+    `rects[i]` is what frame i covers, in pixels of the upright original: 0 the whole picture, i >= 1
+    observation i. An observation is numbered by its place in this list and by nothing else, so that after
+    errors too the number the policy is told is the number it can use. (In the released code the label counts
+    turns and the list counts successes.)
     """
 
-    def __init__(self, size: tuple[int, int], limits: Limits, view_tokens: Callable[[Rect], int] | None = None) -> None:
+    def __init__(
+        self, size: tuple[int, int], limits: Limits, view_tokens: Callable[[Rect], int] | None = None
+    ) -> None:
         """`view_tokens` tells what a view of a rectangle costs in the policy's context; None: nothing."""
         self.limits = limits
         self.rects = [Rect(0, 0, *size)]
@@ -103,10 +106,13 @@ class Session:
         frame = zoom.region.frame
         if frame >= len(self.rects):
             known = ", ".join(source_name(i) for i in range(len(self.rects))[-8:])
-            return Malformed(Fault.UNKNOWN_SOURCE, f"There is no {source_name(frame)}; the last sources are {known}.")
+            return Malformed(
+                Fault.UNKNOWN_SOURCE, f"There is no {source_name(frame)}; the last sources are {known}."
+            )
         rect = zoom.region.to_rect(self.rects[frame])
         if max(rect.width, rect.height) >= MAX_ASPECT * min(rect.width, rect.height):
             return Malformed(
-                Fault.TOO_THIN, f"The box is {rect.width} x {rect.height} pixels, too thin to show; make it wider or higher."
+                Fault.TOO_THIN,
+                f"The box is {rect.width} x {rect.height} pixels, too thin to show; make it wider or higher.",
             )
         return rect

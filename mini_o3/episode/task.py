@@ -1,4 +1,5 @@
-"""SearchTask: one picture, one question, and what is known about the answer. Everything that asks is turned into this."""
+"""SearchTask: one picture, one question, and what is known about the answer. Everything that asks is turned
+into this."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One object that a probe has drawn: what it looks like and exactly where (region of the original picture)."""
+    """One object that a probe has drawn: what it looks like and exactly where (region of the original
+    picture)."""
 
     colour: str
     shape: str
@@ -27,7 +29,8 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A probe question in parts: find the thing with these attributes (None: not said), then tell `ask` of it.
+    """A probe question in parts: find the thing with these attributes (None: not said), then tell `ask` of
+    it.
 
     `ask` is colour, shape or digit of the thing itself, or `beside`: the shape of the thing next to it.
     """
@@ -40,7 +43,11 @@ class Goal:
     def fits(self, thing: Thing) -> bool:
         return all(
             wanted is None or wanted == seen
-            for wanted, seen in ((self.colour, thing.colour), (self.shape, thing.shape), (self.digit, thing.digit))
+            for wanted, seen in (
+                (self.colour, thing.colour),
+                (self.shape, thing.shape),
+                (self.digit, thing.digit),
+            )
         )
 
 
@@ -51,16 +58,19 @@ class SearchTask:
     Attributes:
         picture: path of the picture file.
         question: what is asked, as a person would write it, without its options.
-        answer: the expected answer; None when nobody knows it (`mini-o3 ask`). With options: the letter of the right one.
-        options: texts of a multiple choice, in the order of their letters A, B, ...; empty for an open question.
-        source, category: benchmark or data set a task was read from, and its own division of it; empty if there is none.
+        answer: the expected answer; None when nobody knows it (`mini-o3 ask`). With options: the letter of
+            the right one.
+        options: texts of a multiple choice, in the order of their letters A, B, ...; empty for an open
+            question.
+        source, category: benchmark or data set a task was read from, and its own division of it; empty if
+            there is none.
         group: tasks that are rotations of one question share it, tasks that are not have none.
         name: what the task is called where it comes from.
         family, level: where a probe comes from; empty for other tasks.
         size: (width, height) of the upright picture in pixels; None if not recorded.
         targets: regions of the original that hold the evidence; empty when unknown.
-        goal, things: what a probe's maker knows. Only the scripted teacher and the scorer may look at targets, goal and
-            things; a policy under test sees the picture and the question.
+        goal, things: what a probe's maker knows. Only the scripted teacher and the scorer may look at
+            targets, goal and things; a policy under test sees the picture and the question.
     """
 
     picture: str
@@ -81,7 +91,8 @@ class SearchTask:
 
     @property
     def id(self) -> str:
-        """Twelve hex digits of the content: the same question about the same file name always has the same id."""
+        """Twelve hex digits of the content: the same question about the same file name always has the same
+        id."""
         content: list[Any] = [Path(self.picture).name, self.question, self.answer, self.seed]
         content += [list(self.options)] if self.options else []
         return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()[:12]
@@ -89,7 +100,12 @@ class SearchTask:
     @property
     def asked(self) -> str:
         """The question as a policy reads it: its options follow, a line each, as `A. text`."""
-        return "\n".join([self.question, *(f"{letter}. {text}" for letter, text in zip(LETTERS, self.options, strict=False))])
+        return "\n".join(
+            [
+                self.question,
+                *(f"{letter}. {text}" for letter, text in zip(LETTERS, self.options, strict=False)),
+            ]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; regions become [x0, y0, x1, y1] of the original, rounded to 1e-6."""
@@ -103,7 +119,12 @@ class SearchTask:
         if self.targets:
             data["targets"] = [_box(region) for region in self.targets]
         if self.goal:
-            goal = {"ask": self.goal.ask, "colour": self.goal.colour, "shape": self.goal.shape, "digit": self.goal.digit}
+            goal = {
+                "ask": self.goal.ask,
+                "colour": self.goal.colour,
+                "shape": self.goal.shape,
+                "digit": self.goal.digit,
+            }
             data["goal"] = {key: value for key, value in goal.items() if value is not None}
         if self.things:
             data["things"] = [[t.colour, t.shape, t.digit, _box(t.region)] for t in self.things]
@@ -143,11 +164,14 @@ def read_tasks(folder: str | Path) -> list[SearchTask]:
     """All tasks of a folder that holds `tasks.jsonl` and its pictures.
 
     Raises:
-        UserError: there is no such file, a line of it is not a task, or two ask the same of two pictures of one name.
+        UserError: there is no such file, a line of it is not a task, or two ask the same of two pictures of
+            one name.
     """
     path = Path(folder) / TASKS_FILE
     if not path.is_file():
-        raise UserError(f"{path}: no such file; make tasks with `mini-o3 probe make` or `mini-o3 tasks import`")
+        raise UserError(
+            f"{path}: no such file; make tasks with `mini-o3 probe make` or `mini-o3 tasks import`"
+        )
     tasks: list[SearchTask] = []
     pictures: dict[str, str] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
@@ -156,7 +180,9 @@ def read_tasks(folder: str | Path) -> list[SearchTask]:
         try:
             tasks.append(SearchTask.from_dict(json.loads(line), Path(folder)))
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}, line {number}: not a task ({error!r}); remove or mend the line") from None
+            raise UserError(
+                f"{path}, line {number}: not a task ({error!r}); remove or mend the line"
+            ) from None
         picture = tasks[-1].picture
         if (other := pictures.setdefault(tasks[-1].id, picture)) != picture:
             raise UserError(

@@ -1,4 +1,5 @@
-"""The accuracy-over-limit curve is read off one long run; this runs a sample again at a smaller limit and compares."""
+"""The accuracy-over-limit curve is read off one long run; this runs a sample again at a smaller limit and
+compares."""
 
 from __future__ import annotations
 
@@ -25,8 +26,10 @@ def check_curve(
 ) -> dict[str, Any]:
     """Run `count` of the episodes again with at most `limit` turns; `among` as in `evaluate`.
 
-    They should end as the long ones had by then: with the same answer in the same turn, or out of turns. A policy over an
-    endpoint that does not heed seeds, or a model whose rounding depends on the batch, may differ; how many did is the result.
+    They should end as the long ones had by then: with the same answer in the same turn, or out of turns. A
+        policy over an
+    endpoint that does not heed seeds, or a model whose rounding depends on the batch, may differ; how many
+    did is the result.
     """
     order = stream("check curve", limit, count).permutation(len(rows))[:count]
     chosen = [rows[index] for index in sorted(order)]
@@ -37,9 +40,16 @@ def check_curve(
         again[task.id, episode.seed] = episode
 
     lens_for = lens_of(protocol.views, among or [row.task for row in rows])
-    asyncio.run(ask_all([(row.task, row.episode.seed) for row in chosen], policy, short, lens_for, concurrent, ended))
+    asyncio.run(
+        ask_all([(row.task, row.episode.seed) for row in chosen], policy, short, lens_for, concurrent, ended)
+    )
     differing = [
-        {"task": row.task.id, "seed": row.episode.seed, "long": _end(row.episode, limit), "short": _end(found, limit)}
+        {
+            "task": row.task.id,
+            "seed": row.episode.seed,
+            "long": _end(row.episode, limit),
+            "short": _end(found, limit),
+        }
         for row in chosen
         if _end(row.episode, limit) != _end(found := again[row.task.id, row.episode.seed], limit)
     ]

@@ -1,4 +1,5 @@
-"""Two evaluations side by side: what differs in how they were made first, then what differs in what came out."""
+"""Two evaluations side by side: what differs in how they were made first, then what differs in what came
+out."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from mini_o3.kit.errors import UserError
 
 
 def compare(first: Path, second: Path) -> dict[str, Any]:
-    """Differences of the protocols, and of the accuracy on tasks that both have: paired, error clustered by picture.
+    """Differences of the protocols, and of the accuracy on tasks that both have: paired, error clustered by
+    picture.
 
     `p` is two-sided, from the normal distribution; None where it cannot be had.
 
@@ -21,7 +23,11 @@ def compare(first: Path, second: Path) -> dict[str, Any]:
         UserError: one is not an evaluation, or they have no task in common.
     """
     one, other = read_manifest(first), read_manifest(second)
-    differing = {key: [one.get(key), other.get(key)] for key in sorted({*one, *other}) if one.get(key) != other.get(key)}
+    differing = {
+        key: [one.get(key), other.get(key)]
+        for key in sorted({*one, *other})
+        if one.get(key) != other.get(key)
+    }
     mine, theirs = _by_task(read_judged(first)), _by_task(read_judged(second))
     common = [task for task in mine if task in theirs]
     if not common:
@@ -47,13 +53,17 @@ def compare(first: Path, second: Path) -> dict[str, Any]:
 
 def to_lines(found: dict[str, Any], first: Path, second: Path) -> list[str]:
     lines = [
-        f"the protocols differ in {len(found['protocol'])} points" if found["protocol"] else "the protocols are the same"
+        f"the protocols differ in {len(found['protocol'])} points"
+        if found["protocol"]
+        else "the protocols are the same"
     ]
     lines += [f"  {key}: {one!r} -> {other!r}" for key, (one, other) in found["protocol"].items()]
     left = found["only_first"] + found["only_second"]
     lines.append(f"{found['tasks']} tasks in both" + (f" ({left} in one only are left out)" if left else ""))
     for name, share, error in zip((first, second), found["accuracy"], found["stderr"], strict=True):
-        lines.append(f"  {name}: {100 * share:.1f}%" + (f" +- {100 * error:.1f}" if error is not None else ""))
+        lines.append(
+            f"  {name}: {100 * share:.1f}%" + (f" +- {100 * error:.1f}" if error is not None else "")
+        )
     error = found["difference_stderr"]
     chance = f"p = {found['p']}" if found["p"] else "p < 0.0001"
     lines.append(

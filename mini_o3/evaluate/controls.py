@@ -10,8 +10,9 @@ _SHOWN = {"observations_black": {"views": "black"}, "observations_swapped": {"vi
 def controls(spec: str) -> dict[str, dict[str, Any]]:
     """The controls of a policy.
 
-    Without a tool, a real model is asked directly, in the `direct` dialect, with and without the picture (what it can guess
-    from the question alone); nano and scripts know one dialect, so they get one turn, or the picture is black.
+    Without a tool, a real model is asked directly, in the `direct` dialect, with and without the picture
+    (what it can guess from the question alone); nano and scripts know one dialect, so they get one turn, or
+    the picture is black.
     """
     if spec.startswith(("api:", "hf:")):
         direct = {"turns": 1, "dialect": "direct", "prompts": None}

@@ -1,8 +1,9 @@
 """Other people's logs as episodes: their turns played again by our rules on the original picture.
 
-So boxes become rectangles of the original, and turns that break a rule are known as such. Where a system was more lenient
-than the dialect that is read here (the released Mini-o3 clips boxes, for one), a turn counts as broken that it had carried
-out; a log that tells how many observations there were is compared, and the difference noted.
+So boxes become rectangles of the original, and turns that break a rule are known as such. Where a system was
+more lenient than the dialect that is read here (the released Mini-o3 clips boxes, for one), a turn counts as
+broken that it had carried out; a log that tells how many observations there were is compared, and the
+difference noted.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ _MOST_FIGURES = 60
 
 @dataclass(frozen=True)
 class Log:
-    """A log that was read: its layout, the dialect its turns were read in, its episodes, and figures that came with it."""
+    """A log that was read: its layout, the dialect its turns were read in, its episodes, and figures that
+    came with it."""
 
     layout: str
     dialect: str
@@ -59,8 +61,8 @@ def read_log(
 ) -> Log:
     """Read a log in any of the layouts of `foreign_layouts`.
 
-    The verdict is the judge's, if one is given; else the log's own score where that is 0 or 1; else the words: equal to the
-    expected ones is right, and whether others mean the same is left unjudged.
+    The verdict is the judge's, if one is given; else the log's own score where that is 0 or 1; else the
+    words: equal to the expected ones is right, and whether others mean the same is left unjudged.
 
     Args:
         scratch: folder for pictures that are embedded in the log; it must outlive the episodes.
@@ -86,7 +88,9 @@ def read_log(
     for done, record in enumerate(records, start=1):
         task = _task(record)
         episode = replay(task, record.texts, spoken, opened(str(record.picture)))
-        episode = replace(episode, seed=samples[task.id], meta={"notes": _notes(record, episode), "where": record.where})
+        episode = replace(
+            episode, seed=samples[task.id], meta={"notes": _notes(record, episode), "where": record.where}
+        )
         samples[task.id] += 1
         rows.append(Judged(task, episode, _verdict(task, episode, record.score, judge)))
         report(done, len(records))
@@ -97,7 +101,8 @@ def read_log(
 def replay(task: SearchTask, texts: Sequence[str], dialect: str, picture: Image.Image) -> Episode:
     """The episode in which a policy says `texts` about `picture`, the upright original.
 
-    It may say them all, so it is over at its answer, or where the texts end: after a turn without an action that is a void
+    It may say them all, so it is over at its answer, or where the texts end: after a turn without an action
+        that is a void
     ending, else a turn limit.
     """
     spoken = load_dialect(dialect)
@@ -117,7 +122,8 @@ def _blank(original: Image.Image, rect: Rect, budget: PixelBudget, number: int) 
 
 
 def _task(record: Recorded) -> SearchTask:
-    # Pictures of Mini-o3's logs are all called original_image.jpg: there the name of the record tells tasks apart.
+    # Pictures of Mini-o3's logs are all called original_image.jpg: there the name of the record tells tasks
+    # apart.
     seed = int(hashlib.sha256(record.name.encode()).hexdigest()[:8], 16) if record.name else None
     return SearchTask(str(record.picture), record.question, record.expected, name=record.name, seed=seed)
 
@@ -159,7 +165,9 @@ def _own(path: Path, finder: Pictures) -> list[Judged]:
         try:
             episode = Episode.from_dict(json.loads(line))
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}, line {number}: not an episode ({error!r}); mend or remove the line") from None
+            raise UserError(
+                f"{path}, line {number}: not an episode ({error!r}); mend or remove the line"
+            ) from None
         where = f"{path}, line {number}"
         named = (str(Path(episode.picture).absolute()), episode.picture)  # as seen from here, or from the log
         found = str(finder.find(where, named, path.parent, Path(episode.picture).stem))

@@ -1,4 +1,5 @@
-"""Conversations as other programs write them down, as who said what: OpenAI messages, and decoded chat text."""
+"""Conversations as other programs write them down, as who said what: OpenAI messages, and decoded chat
+text."""
 
 from __future__ import annotations
 
@@ -9,8 +10,16 @@ from typing import Any, NamedTuple
 
 from mini_o3.protocol.dialects import DIALECTS
 
-_ROLES = {"system": "system", "developer": "system", "user": "user", "human": "user", "tool": "user", "function": "user",
-          "assistant": "assistant", "gpt": "assistant"}  # fmt: skip
+_ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "tool": "user",
+    "function": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+}
 _MARKED = re.compile(r"<\|im_start\|>(\w+)[ \t]*\n?(.*?)(?=<\|im_end\|>|<\|im_start\|>|\Z)", re.S)
 #: A tokenizer that skips special tokens leaves of `<|im_end|>\n<|im_start|>user\n` a line that says `user`.
 _BARE = re.compile(r"(?:\A|\n)(system|user|assistant|tool)\n")
@@ -33,7 +42,8 @@ class NotAChat(ValueError):
 
 
 def read_messages(messages: Any) -> list[Said]:
-    """The conversation in a list of `{role, content}` (or `{from, value}`); a call of a function becomes text of its turn.
+    """The conversation in a list of `{role, content}` (or `{from, value}`); a call of a function becomes text
+    of its turn.
 
     Raises:
         NotAChat: it is not such a list.
@@ -44,7 +54,8 @@ def read_messages(messages: Any) -> list[Said]:
 
 
 def split_chat(text: str) -> list[Said]:
-    """The messages of a decoded conversation, by ChatML marks or, where those were dropped, by lines that name a role.
+    """The messages of a decoded conversation, by ChatML marks or, where those were dropped, by lines that
+    name a role.
 
     Empty if there are neither.
     """
@@ -59,7 +70,9 @@ def split_chat(text: str) -> list[Said]:
 def read_rollout(prompt: str, output: str) -> list[Said]:
     """A prompt and what was generated and observed after it, as one conversation."""
     before = split_chat(prompt) or [Said("user", prompt)]
-    begun = before.pop().text if before[-1].role == "assistant" else ""  # templates may open the thought themselves
+    begun = (
+        before.pop().text if before[-1].role == "assistant" else ""
+    )  # templates may open the thought themselves
     mark = "<|im_start|>assistant\n" if "<|im_start|>" in output else "assistant\n"
     return [*before, *split_chat(mark + begun + output)]
 
@@ -77,8 +90,8 @@ def texts_of(chat: Sequence[Said]) -> tuple[str, ...]:
 def guess_dialect(texts: Sequence[str]) -> str:
     """The dialect that the turns seem to be written in.
 
-    Three systems share the name of one function. Calls that number the pictures are Qwen's: in thousandths if no number is
-    above 1000, else in pixels; calls that do not are DeepEyes'.
+    Three systems share the name of one function. Calls that number the pictures are Qwen's: in thousandths if
+    no number is above 1000, else in pixels; calls that do not are DeepEyes'.
     """
     joined = "\n".join(texts)
     if "<grounding>" in joined:

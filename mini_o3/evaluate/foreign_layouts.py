@@ -1,10 +1,14 @@
-"""Layouts of other people's logs: which one a file has, and what each says of question, turns, picture and score.
+"""Layouts of other people's logs: which one a file has, and what each says of question, turns, picture and
+score.
 
 | layout | told by | pictures |
 | --- | --- | --- |
-| Mini-o3 | `traj.jsonl`: a line with `initial_prompt`, then lines with `text_output`, `error_info` | `original_image.jpg` |
-| OpenAI messages | a list of `{role, content}`, or `{"messages": ...}`, .json or .jsonl | data URLs or paths in them |
-| verl rollouts | lines with `input`, `output`, `gts`, `score` (`trainer.rollout_data_dir`) | none: they must be given |
+| Mini-o3 | `traj.jsonl`: a line with `initial_prompt`, then lines with `text_output`, `error_info` |
+`original_image.jpg` |
+| OpenAI messages | a list of `{role, content}`, or `{"messages": ...}`, .json or .jsonl | data URLs or paths
+in them |
+| verl rollouts | lines with `input`, `output`, `gts`, `score` (`trainer.rollout_data_dir`) | none: they must
+be given |
 | episodes | our own `episodes.jsonl` | paths in the records |
 
 (`reference`: Mini-o3 section 1.7; peers section 2.) All is read as data: no picture is fetched from anywhere.
@@ -18,7 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mini_o3.evaluate.foreign_chat import NotAChat, Said, question_of, read_messages, read_rollout, split_chat, texts_of
+from mini_o3.evaluate.foreign_chat import (
+    NotAChat,
+    Said,
+    question_of,
+    read_messages,
+    read_rollout,
+    split_chat,
+    texts_of,
+)
 from mini_o3.evaluate.foreign_pictures import Pictures
 from mini_o3.kit.errors import UserError
 
@@ -38,7 +50,8 @@ class Recorded:
         picture: file with the original picture.
         expected: the right answer, if the log knows it.
         score: the log's own score of the answer; None if it has none.
-        name: what tells its task from others that have the same question; searches with equal names are samples of a task.
+        name: what tells its task from others that have the same question; searches with equal names are
+            samples of a task.
         observations: how many there were, if the log tells.
         notes: what a reader should know of this log, a sentence each.
     """
@@ -107,11 +120,17 @@ def _layout(path: Path, *, strict: bool = True) -> str:
 
 
 def _records(path: Path) -> Iterator[tuple[str, Any]]:
-    """Where and what: every line of a .jsonl file; of a .json file the conversation, or every one in its list."""
+    """Where and what: every line of a .jsonl file; of a .json file the conversation, or every one in its
+    list."""
     try:
         if path.suffix == ".json":
             data = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(data, list) and data and isinstance(data[0], dict) and ({"role", "from"} & set(data[0])):
+            if (
+                isinstance(data, list)
+                and data
+                and isinstance(data[0], dict)
+                and ({"role", "from"} & set(data[0]))
+            ):
                 data = [{"messages": data}]
             for number, row in enumerate(data if isinstance(data, list) else [data], start=1):
                 yield f"{path}, record {number}", row
@@ -122,7 +141,9 @@ def _records(path: Path) -> Iterator[tuple[str, Any]]:
                     try:
                         yield f"{path}, line {number}", json.loads(line)
                     except ValueError as error:
-                        raise UserError(f"{path}, line {number}: not JSON ({error}); mend or remove the line") from None
+                        raise UserError(
+                            f"{path}, line {number}: not JSON ({error}); mend or remove the line"
+                        ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -132,7 +153,8 @@ def _records(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _traj(path: Path, pictures: Pictures) -> Iterator[Recorded]:
-    """A new search begins at every line with a prompt: the released code appends searches with equal ids to one file."""
+    """A new search begins at every line with a prompt: the released code appends searches with equal ids to
+    one file."""
     heads: list[tuple[str, dict[str, Any], list[str], list[str]]] = []
     last = -1
     for where, row in _records(path):
@@ -142,7 +164,9 @@ def _traj(path: Path, pictures: Pictures) -> Iterator[Recorded]:
             heads.append((where, row, [], []))
             last = -1
         elif not heads:
-            raise UserError(f"{where}: comes before a line with initial_prompt; is that a Mini-o3 {TRAJ_FILE}?")
+            raise UserError(
+                f"{where}: comes before a line with initial_prompt; is that a Mini-o3 {TRAJ_FILE}?"
+            )
         _, _, texts, notes = heads[-1]
         if "text_output" in row:
             if not isinstance(row["text_output"], str):
@@ -160,16 +184,26 @@ def _traj(path: Path, pictures: Pictures) -> Iterator[Recorded]:
         if not texts:
             raise UserError(f"{where}: no turn follows (no line with text_output)")
         prompt = head["initial_prompt"]
-        chat = _chat(where, prompt) if isinstance(prompt, list) else split_chat(str(prompt)) or [Said("user", str(prompt))]
+        chat = (
+            _chat(where, prompt)
+            if isinstance(prompt, list)
+            else split_chat(str(prompt)) or [Said("user", str(prompt))]
+        )
         if len(heads) > 1:
             notes.append(f"{len(heads)} searches share this file; the pictures are those of the last.")
         seen = len(list(path.parent.glob("observation_*_original_image.jpg")))
         name = str(head.get("doc_id", path.parent.name))
         yield Recorded(
-            where, question_of(chat), tuple(texts), pictures.find(where, ("original_image.jpg",), path.parent, name),
-            _text(head.get("ground_truth")), _score(head), name,
-            seen if len(heads) == 1 and seen else None, tuple(dict.fromkeys(notes)),
-        )  # fmt: skip
+            where,
+            question_of(chat),
+            tuple(texts),
+            pictures.find(where, ("original_image.jpg",), path.parent, name),
+            _text(head.get("ground_truth")),
+            _score(head),
+            name,
+            seen if len(heads) == 1 and seen else None,
+            tuple(dict.fromkeys(notes)),
+        )
 
 
 def _messages(path: Path, pictures: Pictures) -> Iterator[Recorded]:
@@ -182,22 +216,31 @@ def _messages(path: Path, pictures: Pictures) -> Iterator[Recorded]:
         shown = [picture for said in chat if said.role == "user" for picture in said.pictures]
         named = [str(image) for image in row.get("images") or () if isinstance(image, str)]
         yield Recorded(
-            where, question_of(chat), texts_of(chat),
+            where,
+            question_of(chat),
+            texts_of(chat),
             pictures.find(where, (*shown, *named)[:1], path.parent, *_names(row), str(number)),
-            _text(row.get("ground_truth", row.get("answer", row.get("solution")))), _score(row),
-        )  # fmt: skip
+            _text(row.get("ground_truth", row.get("answer", row.get("solution")))),
+            _score(row),
+        )
 
 
 def _verl(path: Path, pictures: Pictures) -> Iterator[Recorded]:
     for number, (where, row) in enumerate(_records(path), start=1):
-        if not (isinstance(row, dict) and isinstance(row.get("input"), str) and isinstance(row.get("output"), str)):
+        if not (
+            isinstance(row, dict) and isinstance(row.get("input"), str) and isinstance(row.get("output"), str)
+        ):
             raise UserError(f"{where}: no rollout, which has the texts input and output")
         chat = read_rollout(row["input"], row["output"])
         named = tuple(name for name in _names(row) if "." in name)
         yield Recorded(
-            where, question_of(chat), texts_of(chat), pictures.find(where, named, path.parent, *_names(row), str(number)),
-            _text(row.get("gts", row.get("ground_truth"))), _score(row),
-        )  # fmt: skip
+            where,
+            question_of(chat),
+            texts_of(chat),
+            pictures.find(where, named, path.parent, *_names(row), str(number)),
+            _text(row.get("gts", row.get("ground_truth"))),
+            _score(row),
+        )
 
 
 def _chat(where: str, messages: Any) -> list[Said]:
@@ -225,8 +268,12 @@ def _text(value: Any) -> str | None:
 
 
 def _score(row: dict[str, Any]) -> float | None:
-    """Whether the answer was right, if the log says that; else its reward, which may count other things as well."""
-    value = next((row[key] for key in ("acc", "correct", "score") if isinstance(row.get(key), bool | int | float)), None)
+    """Whether the answer was right, if the log says that; else its reward, which may count other things as
+    well."""
+    value = next(
+        (row[key] for key in ("acc", "correct", "score") if isinstance(row.get(key), bool | int | float)),
+        None,
+    )
     return None if value is None else float(value)
 
 

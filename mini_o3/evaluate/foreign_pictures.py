@@ -1,4 +1,5 @@
-"""Which picture a foreign record is about: the one the user names, one in the record, or one in the user's folder."""
+"""Which picture a foreign record is about: the one the user names, one in the record, or one in the user's
+folder."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", 
 
 
 class Pictures:
-    """Finds pictures. What is embedded in a log is written to `scratch`, named by its content, so equal ones are one file."""
+    """Finds pictures. What is embedded in a log is written to `scratch`, named by its content, so equal ones
+    are one file."""
 
     def __init__(self, scratch: Path, picture: Path | None = None, folder: Path | None = None) -> None:
         """`picture`: the one all records are about; `folder`: where to look for others by name.
@@ -40,7 +42,8 @@ class Pictures:
 
         Args:
             where: file and line, for messages.
-            named: what the record calls its picture: a data URL, or a path taken from `beside`; the first one there counts.
+            named: what the record calls its picture: a data URL, or a path taken from `beside`; the first one
+                there counts.
             names: names by which it may lie in the user's folder, without a suffix.
 
         Raises:
@@ -60,7 +63,9 @@ class Pictures:
             if name in self._by_stem:
                 return self._by_stem[name]
         told = f"its picture {short(named[0])} is not there" if named else "it does not tell its picture"
-        raise UserError(f"{where}: {told}; give --picture FILE, or --pictures FOLDER with a file of that name")
+        raise UserError(
+            f"{where}: {told}; give --picture FILE, or --pictures FOLDER with a file of that name"
+        )
 
     def _unpacked(self, where: str, url: str) -> Path:
         head, comma, body = url.partition(",")

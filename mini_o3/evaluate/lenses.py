@@ -1,7 +1,7 @@
 """Control experiments: the same run, but what the policy is shown is not what it asked to see.
 
-An accuracy that survives these does not come from looking. VisualNeedle (arXiv 2605.26380) blackens crops; swapping them
-between questions, and showing nothing at all, are ours.
+An accuracy that survives these does not come from looking. VisualNeedle (arXiv 2605.26380) blackens crops;
+swapping them between questions, and showing nothing at all, are ours.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ LensOf = Callable[[SearchTask], Lens]
 def lens_of(views: str, tasks: Sequence[SearchTask]) -> LensOf:
     """How a task is shown: `honest`; `black` or `swapped` observations; `blind`: the first view is black too.
 
-    A swapped observation is the same part of the picture of the next task that has another one, at the size of the real one.
+    A swapped observation is the same part of the picture of the next task that has another one, at the size
+    of the real one.
 
     Raises:
         UserError: observations are to be swapped, and there is one picture only.
@@ -48,10 +49,15 @@ def _black(original: Image.Image, rect: Rect, budget: PixelBudget, dark: bool) -
 
 def _swapped(tasks: Sequence[SearchTask]) -> LensOf:
     if not are_several(tasks):
-        raise UserError("--views swapped: all tasks are on one picture, so there is none to swap with; add tasks on others")
+        raise UserError(
+            "--views swapped: all tasks are on one picture, so there is none to swap with; add tasks on"
+            " others"
+        )
     partners: dict[str, str] = {}
     for index, task in enumerate(tasks):
-        others = (other.picture for other in [*tasks[index + 1 :], *tasks[:index]] if other.picture != task.picture)
+        others = (
+            other.picture for other in [*tasks[index + 1 :], *tasks[:index]] if other.picture != task.picture
+        )
         partners[task.id] = next(others)
     opened = lru_cache(maxsize=4)(open_picture)
 

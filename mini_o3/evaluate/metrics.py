@@ -1,4 +1,5 @@
-"""Figures of an evaluation: accuracy with its error, the curve over turn limits, how episodes ended, what was found."""
+"""Figures of an evaluation: accuracy with its error, the curve over turn limits, how episodes ended, what was
+found."""
 
 from __future__ import annotations
 
@@ -33,18 +34,23 @@ class Value(NamedTuple):
 
 
 def summarise(rows: Sequence[Judged]) -> dict[str, Any]:
-    """All figures. Accuracies are over judged episodes; what was not judged is counted, with the reasons, and left out."""
+    """All figures. Accuracies are over judged episodes; what was not judged is counted, with the reasons, and
+    left out."""
     episodes = [row.episode for row in rows]
     right = [row.episode.num_turns for row in rows if row.verdict.is_correct]
     summary: dict[str, Any] = {
         **rates(rows),
-        "unjudged_reasons": dict(sorted(Counter(row.verdict.cause for row in rows if not row.verdict.is_judged).items())),
+        "unjudged_reasons": dict(
+            sorted(Counter(row.verdict.cause for row in rows if not row.verdict.is_judged).items())
+        ),
         "samples": max(Counter(row.task.id for row in rows).values(), default=0),
         "pass_at_k": _share(over_samples(rows, any)),
         "maj_at_k": _share(majority(rows)),
         "turns_mean": round(_mean([episode.num_turns for episode in episodes]), 3),
         "turns_mean_correct": round(_mean(right), 3) if right else None,
-        "turns_histogram": {str(n): count for n, count in sorted(Counter(e.num_turns for e in episodes).items())},
+        "turns_histogram": {
+            str(n): count for n, count in sorted(Counter(e.num_turns for e in episodes).items())
+        },
         "over_turn_rate": round(_mean([e.is_over_turn for e in episodes]), 4),
         "void_rate": round(_mean([e.stop is StopReason.VOID for e in episodes]), 4),
         "malformed_rate": round(_mean([any(turn.malformed for turn in e.turns) for e in episodes]), 4),
@@ -65,7 +71,8 @@ def summarise(rows: Sequence[Judged]) -> dict[str, Any]:
 
 
 def rates(rows: Sequence[Judged]) -> dict[str, Any]:
-    """Avg@K: the mean over tasks of their share of right episodes, and its standard error clustered by picture."""
+    """Avg@K: the mean over tasks of their share of right episodes, and its standard error clustered by
+    picture."""
     judged = [row for row in rows if row.verdict.is_judged]
     share, error = mean_over_tasks([_value(row, row.verdict.is_correct) for row in judged])
     return {
@@ -80,9 +87,10 @@ def rates(rows: Sequence[Judged]) -> dict[str, Any]:
 def curve(rows: Sequence[Judged], limits: Sequence[int] = LIMITS) -> dict[str, dict[str, float | None]]:
     """Accuracy at every turn limit up to the one that was played, from one run at that limit.
 
-    An answer in turn t counts at every limit of t or more: with limit T a policy writes T turns at most, and nothing it is
-    told before its last turn depends on T (arXiv 2509.07969, figure 1: the curve is the running sum of answers by turn).
-    `check_curve` tests that on a sample.
+    An answer in turn t counts at every limit of t or more: with limit T a policy writes T turns at most, and
+        nothing it is
+    told before its last turn depends on T (arXiv 2509.07969, figure 1: the curve is the running sum of
+    answers by turn). `check_curve` tests that on a sample.
     """
     played = max((row.episode.limits.turns for row in rows), default=0)
     judged = [row for row in rows if row.verdict.is_judged]
@@ -120,17 +128,21 @@ def localisation(rows: Sequence[Judged]) -> dict[str, Any]:
     known = [row for row in rows if row.task.targets and row.verdict.is_judged]
     found = [(_located(row), row.verdict.is_correct) for row in known]
     cells = {
-        "located_right": (True, True), "located_wrong": (True, False),
-        "missed_right": (False, True), "missed_wrong": (False, False),
-    }  # fmt: skip
+        "located_right": (True, True),
+        "located_wrong": (True, False),
+        "missed_right": (False, True),
+        "missed_wrong": (False, False),
+    }
     shares_ = {name: round(_mean([pair == cell for pair in found]), 4) for name, cell in cells.items()}
     return {"episodes": len(known), "located": round(_mean([located for located, _ in found]), 4), **shares_}
 
 
 def mean_over_tasks(values: Sequence[Value]) -> tuple[float | None, float | None]:
-    """Mean over tasks of their values' means, and its standard error by clusters; None where there are too few.
+    """Mean over tasks of their values' means, and its standard error by clusters; None where there are too
+    few.
 
-    Clusters are pictures: questions about one picture are not independent. With one task per cluster this is the usual error.
+    Clusters are pictures: questions about one picture are not independent. With one task per cluster this is
+        the usual error.
     """
     by_task: dict[str, list[float]] = defaultdict(list)
     cluster_of: dict[str, str] = {}
@@ -173,7 +185,11 @@ def _rotations(rows: Sequence[Judged]) -> dict[str, Any]:
     """Cyclic groups, as HR-Bench reports them, and how often every rotation was right."""
     score = score_groups([(row.task, row.episode.seed, row.verdict) for row in rows])
     consistent = None if score.consistent is None else round(score.consistent, 4)
-    return {"groups": score.groups, "mean": None if score.mean is None else round(score.mean, 4), "consistent": consistent}
+    return {
+        "groups": score.groups,
+        "mean": None if score.mean is None else round(score.mean, 4),
+        "consistent": consistent,
+    }
 
 
 def _located(row: Judged) -> bool:

@@ -28,7 +28,9 @@ class Protocol(BaseModel):
     dialect: str | None = Field(None, description="how the policy speaks; null: as its prompts say")
     max_pixels: int | None = Field(None, gt=0, description="largest view; null: what the policy wants")
     turns: int = Field(32, gt=0)
-    images: int | None = Field(None, gt=0, description="views per episode, the first included; null: as turns allow")
+    images: int | None = Field(
+        None, gt=0, description="views per episode, the first included; null: as turns allow"
+    )
     context_tokens: int | None = Field(None, gt=0)
     void_retries: int = Field(2, ge=0)
     samples: int = Field(1, gt=0, description="episodes per question: K of Avg@K")
@@ -36,7 +38,10 @@ class Protocol(BaseModel):
     temperature: float = Field(0.0, ge=0, le=2)
     judge: str = "auto"
     views: Literal["honest", "black", "swapped", "blind"] = Field(
-        "honest", description="control experiments: black or other pictures' observations; blind: nothing is seen at all"
+        "honest",
+        description=(
+            "control experiments: black or other pictures' observations; blind: nothing is seen at all"
+        ),
     )
 
     @property
@@ -44,7 +49,9 @@ class Protocol(BaseModel):
         return Limits(self.turns, self.images, self.context_tokens, self.void_retries)
 
     def samples_for(self, task: SearchTask) -> int:
-        return next((k for source, k in self.samples_of.items() if task.source.startswith(source)), self.samples)
+        return next(
+            (k for source, k in self.samples_of.items() if task.source.startswith(source)), self.samples
+        )
 
 
 def read_protocol(name: str | None, **changes: Any) -> Protocol:
@@ -59,14 +66,17 @@ def read_protocol(name: str | None, **changes: Any) -> Protocol:
         raise UserError(f"--protocol {name}: neither a file nor one of {', '.join(known)}")
     protocol = read_config(path, Protocol, **changes)
     if protocol.samples > 1 and protocol.temperature == 0:
-        raise UserError("--samples: greedy episodes on one task are all the same; give a --temperature above 0")
+        raise UserError(
+            "--samples: greedy episodes on one task are all the same; give a --temperature above 0"
+        )
     return protocol
 
 
 def manifest(
     protocol: Protocol, policy: Policy, spec: str, tasks: Sequence[SearchTask], folder: str, judge: str
 ) -> dict[str, Any]:
-    """The protocol with what it came to: hashes, budgets, names. Two evaluations with equal manifests should agree."""
+    """The protocol with what it came to: hashes, budgets, names. Two evaluations with equal manifests should
+    agree."""
     return {
         **protocol.model_dump(mode="json"),
         "tasks": folder,

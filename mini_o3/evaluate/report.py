@@ -1,4 +1,5 @@
-"""From episodes and verdicts to `report.json` and `report.md`. The same records always give the same bytes."""
+"""From episodes and verdicts to `report.json` and `report.md`. The same records always give the same
+bytes."""
 
 from __future__ import annotations
 
@@ -59,13 +60,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((folder / PROTOCOL_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError):
-        raise UserError(f"{folder / PROTOCOL_FILE}: cannot be read; give a folder that `mini-o3 eval --out` wrote") from None
+        raise UserError(
+            f"{folder / PROTOCOL_FILE}: cannot be read; give a folder that `mini-o3 eval --out` wrote"
+        ) from None
 
 
 def write_report(
     folder: Path, tasks: Sequence[SearchTask] | None = None, rows: Sequence[Judged] | None = None
 ) -> dict[str, Any]:
-    """Write `report.json`, `report.md` and, apart from them because it never repeats, `timing.json`; return the report.
+    """Write `report.json`, `report.md` and, apart from them because it never repeats, `timing.json`; return
+    the report.
 
     `rows` are those of `read_judged`, if they are at hand.
     """
@@ -85,7 +89,8 @@ def write_report(
     write_text(folder / "report.md", to_markdown(report))
     seconds = [sum(turn.seconds for turn in row.episode.turns) for row in rows]
     write_json(
-        folder / "timing.json", {"episodes": len(rows), "policy_seconds_mean": round(sum(seconds) / max(len(rows), 1), 4)}
+        folder / "timing.json",
+        {"episodes": len(rows), "policy_seconds_mean": round(sum(seconds) / max(len(rows), 1), 4)},
     )
     return report
 
@@ -107,14 +112,22 @@ def to_markdown(report: dict[str, Any]) -> str:
     if report["samples"] > 1:
         for name, key in (("Pass", "pass_at_k"), ("Maj", "maj_at_k")):
             lines += [f"{name}@{report['samples']} {_percent(report[key])}", ""]
-    lines += _table(("at a limit of", "accuracy"), [(f"{n} turns", _percent(point)) for n, point in report["curve"].items()])
+    lines += _table(
+        ("at a limit of", "accuracy"),
+        [(f"{n} turns", _percent(point)) for n, point in report["curve"].items()],
+    )
     endings = [(name.replace("_", " "), str(count)) for name, count in report["stops"].items()]
     endings += [("share with a malformed turn", f"{report['malformed_rate']:.1%}")]
-    endings += [("turns", str(report["turns_mean"])), ("turns of right answers", str(report["turns_mean_correct"]))]
+    endings += [
+        ("turns", str(report["turns_mean"])),
+        ("turns of right answers", str(report["turns_mean_correct"])),
+    ]
     lines += _table(("ending", "episodes"), endings)
     for name in ("categories", "families", "levels"):
         parts = report.get(name, {})
-        lines += _table((name, "tasks", "accuracy"), [(kind, str(r["tasks"]), _percent(r)) for kind, r in parts.items()])
+        lines += _table(
+            (name, "tasks", "accuracy"), [(kind, str(r["tasks"]), _percent(r)) for kind, r in parts.items()]
+        )
     if "groups" in report:
         groups = report["groups"]
         mean, strict = _share(groups["mean"]), _share(groups["consistent"])
@@ -127,13 +140,23 @@ def to_markdown(report: dict[str, Any]) -> str:
         ]
         lines += _table((f"of {found['episodes']} episodes", "right", "wrong"), cells)
     if "faithfulness" in report:
-        rows = [(name.replace("_", " "), _percent(r), str(r["turns_mean"])) for name, r in report["faithfulness"].items()]
+        rows = [
+            (name.replace("_", " "), _percent(r), str(r["turns_mean"]))
+            for name, r in report["faithfulness"].items()
+        ]
         lines += _table(("what was shown", "accuracy", "turns"), rows)
     if "published" in report:
         numbers = [Published(**number) for number in report["published"]]
-        lines += ["What others report on this benchmark, by their own protocols:", "", published_table(numbers)]
+        lines += [
+            "What others report on this benchmark, by their own protocols:",
+            "",
+            published_table(numbers),
+        ]
     lines += _table(("turns", "episodes"), list(report["turns_histogram"].items()))
-    lines += _table(("pattern", "share of episodes"), [(name, f"{share:.3f}") for name, share in report["patterns"].items()])
+    lines += _table(
+        ("pattern", "share of episodes"),
+        [(name, f"{share:.3f}") for name, share in report["patterns"].items()],
+    )
     settings = [(name, json.dumps(value, ensure_ascii=False)) for name, value in report["protocol"].items()]
     return "\n".join(lines + _table(("protocol", "value"), settings))
 

@@ -1,4 +1,5 @@
-"""An evaluation: ask, judge, report. Episodes and verdicts are kept as they come; the report follows from them."""
+"""An evaluation: ask, judge, report. Episodes and verdicts are kept as they come; the report follows from
+them."""
 
 from __future__ import annotations
 
@@ -38,24 +39,33 @@ def evaluate(
     concurrent: int = 1,
     report: Callable[[int, int, float], None] = lambda done, total, accuracy: None,
 ) -> dict[str, Any]:
-    """Ask every task as often as the protocol says, judge, and write `out/report.json` and `report.md`; returns the report.
+    """Ask every task as often as the protocol says, judge, and write `out/report.json` and `report.md`;
+    returns the report.
 
-    Sample k has seed k. Episodes and verdicts that are in `out` are kept, but for episodes in which the policy failed, which
-    are asked again, and answers a judge failed at, which are judged again. `concurrent` episodes go on at the same time.
-    `manifest` is the protocol with all it came to (`protocol.manifest`); it is saved, and a folder with another is refused.
-    `among` are the tasks that these are some of: what a control swaps with does not hang on which are asked here.
-    `report` is called after every episode with how many are done, how many there are and the accuracy so far.
+    Sample k has seed k. Episodes and verdicts that are in `out` are kept, but for episodes in which the
+    policy failed, which are asked again, and answers a judge failed at, which are judged again. `concurrent`
+    episodes go on at the same time. `manifest` is the protocol with all it came to (`protocol.manifest`); it
+    is saved, and a folder with another is refused. `among` are the tasks that these are some of: what a
+    control swaps with does not hang on which are asked here. `report` is called after every episode with how
+    many are done, how many there are and the accuracy so far.
 
     Raises:
-        UserError: `out` holds another evaluation, or the protocol wants to swap pictures and there is only one.
+        UserError: `out` holds another evaluation, or the protocol wants to swap pictures and there is only
+            one.
     """
-    lens_for = lens_of(protocol.views, among or tasks)  # first, so that nothing is claimed for what cannot be shown
+    lens_for = lens_of(
+        protocol.views, among or tasks
+    )  # first, so that nothing is claimed for what cannot be shown
     make_folder(out)
     claim(out, manifest)
-    tasks = list({task.id: task for task in tasks}.values())  # a benchmark may hold a question twice: it is asked once
+    tasks = list(
+        {task.id: task for task in tasks}.values()
+    )  # a benchmark may hold a question twice: it is asked once
     wanted = [(task, seed) for task in tasks for seed in range(protocol.samples_for(task))]
     done = {
-        (row["task_id"], row["seed"]) for row in read_jsonl(out / EPISODES_FILE) if row["stop"] != StopReason.POLICY_ERROR
+        (row["task_id"], row["seed"])
+        for row in read_jsonl(out / EPISODES_FILE)
+        if row["stop"] != StopReason.POLICY_ERROR
     }
     verdicts = read_verdicts(out)
     keys = {(task.id, seed) for task, seed in wanted}
@@ -113,8 +123,12 @@ def claim(out: Path, manifest: dict[str, Any]) -> None:
     path = out / PROTOCOL_FILE
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
-        changed = sorted(k for k in {*kept, *manifest} if k not in _FREE and not same(kept.get(k), manifest.get(k)))
+        changed = sorted(
+            k for k in {*kept, *manifest} if k not in _FREE and not same(kept.get(k), manifest.get(k))
+        )
         if changed:
-            raise UserError(f"{out}: holds an evaluation with other settings ({', '.join(changed)}); give another --out")
+            raise UserError(
+                f"{out}: holds an evaluation with other settings ({', '.join(changed)}); give another --out"
+            )
     else:
         write_json(path, manifest)

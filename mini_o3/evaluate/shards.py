@@ -23,12 +23,15 @@ def shard(tasks: Sequence[SearchTask], spec: str) -> list[SearchTask]:
     index, _, count = spec.partition("/")
     if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise UserError(f"--shard {spec}: expected i/n with i from 1 to n, such as 2/3")
-    pictures = {picture: number for number, picture in enumerate(dict.fromkeys(task.picture for task in tasks))}
+    pictures = {
+        picture: number for number, picture in enumerate(dict.fromkeys(task.picture for task in tasks))
+    }
     return [task for task in tasks if pictures[task.picture] % int(count) == int(index) - 1]
 
 
 def merge(folders: Sequence[Path], out: Path) -> dict[str, Any]:
-    """Put the shards of one evaluation together in `out`; the report is that of an evaluation that never was in pieces.
+    """Put the shards of one evaluation together in `out`; the report is that of an evaluation that never was
+    in pieces.
 
     Raises:
         UserError: they are shards of different evaluations, one is missing, or one is there twice.
@@ -39,7 +42,9 @@ def merge(folders: Sequence[Path], out: Path) -> dict[str, Any]:
         keys = {*manifests[0], *manifest} - {"revision"}
         changed = sorted(key for key in keys if not same(manifests[0].get(key), manifest.get(key)))
         if changed:
-            raise UserError(f"{folder}: is not of the same evaluation as {folders[0]} (other {', '.join(changed)})")
+            raise UserError(
+                f"{folder}: is not of the same evaluation as {folders[0]} (other {', '.join(changed)})"
+            )
     counts = {name.partition("/")[2] for name in shards}
     count = counts.pop() if len(counts) == 1 else ""
     missing = [f"{i}/{count}" for i in range(1, int(count or 0) + 1) if f"{i}/{count}" not in shards]

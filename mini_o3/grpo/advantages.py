@@ -1,9 +1,9 @@
 """Group advantages and over-turn masking: which rollout learns, and how much.
 
-Departs from the paper in nothing by default: the reward is normalised over the whole group (`statistics="all"`), a rollout
-that ran out of turns, pictures or context is masked, and the loss is divided by the number of rollouts that are not
-(`normaliser="completed"`). The paper's words leave both open, and the released code divides by all; both readings are options
-(arXiv 2509.07969, section on over-turn masking).
+Departs from the paper in nothing by default: the reward is normalised over the whole group
+(`statistics="all"`), a rollout that ran out of turns, pictures or context is masked, and the loss is divided
+by the number of rollouts that are not (`normaliser="completed"`). The paper's words leave both open, and the
+released code divides by all; both readings are options (arXiv 2509.07969, section on over-turn masking).
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ class Masking:
     """How rollouts without an answer are treated.
 
     Attributes:
-        over_turn: mask rollouts that a limit stopped; False trains on them with their reward (0), as plain GRPO does.
+        over_turn: mask rollouts that a limit stopped; False trains on them with their reward (0), as plain
+            GRPO does.
         void: mask rollouts that ended because the policy kept writing neither a zoom nor an answer.
         statistics: whose rewards the mean and the spread of a group are taken over.
-        normaliser: how many rollouts a group's loss is divided by: all of the group, or those that completed. "batch" divides
-            by all that completed in the mini-batch: then a rollout counts the same whether others of its group completed or
-            not, while "completed" lets a lone one count as much as a whole group.
-        variance: whose rewards must differ for the group to be worth learning from. "completed" drops a group whose
-            finished rollouts are all right while others ran over; "all" keeps it, as the released code does: its right
-            answers gain.
+        normaliser: how many rollouts a group's loss is divided by: all of the group, or those that completed.
+            "batch" divides by all that completed in the mini-batch: then a rollout counts the same whether
+            others of its group completed or not, while "completed" lets a lone one count as much as a whole
+            group.
+        variance: whose rewards must differ for the group to be worth learning from. "completed" drops a group
+            whose finished rollouts are all right while others ran over; "all" keeps it, as the released code
+            does: its right answers gain.
     """
 
     over_turn: bool = True
@@ -59,7 +61,8 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class GroupAdvantages:
-    """Advantages (G,), 0 where masked; `completed` (G,) is the mask M; `normaliser` is what counts of the group."""
+    """Advantages (G,), 0 where masked; `completed` (G,) is the mask M; `normaliser` is what counts of the
+    group."""
 
     advantages: np.ndarray
     completed: np.ndarray
@@ -69,11 +72,12 @@ class GroupAdvantages:
 def group_advantages(rollouts: Sequence[Ended], masking: Masking) -> GroupAdvantages | None:
     """Advantages of the rollouts on one question, or None if the group has to be dropped.
 
-    A group is dropped if a rollout could not be judged (it is not scored 0), if nobody completed, or if the rewards that
-    `variance` speaks of are all the same: dynamic sampling asks for another question then.
+    A group is dropped if a rollout could not be judged (it is not scored 0), if nobody completed, or if the
+    rewards that `variance` speaks of are all the same: dynamic sampling asks for another question then.
 
-    A_i = M_i (r_i - mean) / std, with the unbiased standard deviation. What is the same is decided before costs: divided by
-    the spread of a group whose rewards are all the same, the least cost would weigh as much as being right.
+    A_i = M_i (r_i - mean) / std, with the unbiased standard deviation. What is the same is decided before
+    costs: divided by the spread of a group whose rewards are all the same, the least cost would weigh as much
+        as being right.
     """
     if any(rollout.reward is None for rollout in rollouts):
         return None
@@ -90,4 +94,6 @@ def group_advantages(rollouts: Sequence[Ended], masking: Masking) -> GroupAdvant
     if spread < _SAME:
         return None
     advantages = np.where(completed, (rewards - rewards[counted].mean()) / spread, 0.0)
-    return GroupAdvantages(advantages, completed, len(rollouts) if masking.normaliser == "all" else int(completed.sum()))
+    return GroupAdvantages(
+        advantages, completed, len(rollouts) if masking.normaliser == "all" else int(completed.sum())
+    )

@@ -20,7 +20,8 @@ class Trajectory:
     Attributes:
         ids, mask, old: token ids; 1 where the policy wrote them; their log-probabilities then. Parallel.
         views: which of the mini-batch's views stand behind the image placeholders, in order.
-        weight: advantage over the normaliser of its group and the number of groups: what its loss counts in the update.
+        weight: advantage over the normaliser of its group and the number of groups: what its loss counts in
+            the update.
     """
 
     ids: tuple[int, ...]
@@ -39,7 +40,8 @@ class MiniBatch:
 
 
 def counted(group: Group, per_token: bool) -> int:
-    """What a group counts: its normaliser in rollouts, or the tokens that those of its rollouts wrote that completed."""
+    """What a group counts: its normaliser in rollouts, or the tokens that those of its rollouts wrote that
+    completed."""
     assert group.advantages is not None
     if not per_token:
         return group.advantages.normaliser
@@ -47,12 +49,16 @@ def counted(group: Group, per_token: bool) -> int:
     return sum(sum(rollout.episode.token_mask) for rollout, completed in done if completed)
 
 
-def mini_batch(groups: Sequence[Group], total: int, *, over_batch: int = 0, per_token: bool = False) -> MiniBatch:
-    """What an update learns from `groups`, which are all or (on several processes) some of its `total` groups.
+def mini_batch(
+    groups: Sequence[Group], total: int, *, over_batch: int = 0, per_token: bool = False
+) -> MiniBatch:
+    """What an update learns from `groups`, which are all or (on several processes) some of its `total`
+    groups.
 
-    A rollout that was masked, or has an advantage of zero, is left out: it has no gradient. The loss of the update is the
-    mean over groups of each group's sum over what it counts, as the paper's formula says; or, with `over_batch`, the sum
-    over everything divided by that.
+    A rollout that was masked, or has an advantage of zero, is left out: it has no gradient. The loss of the
+        update is the
+    mean over groups of each group's sum over what it counts, as the paper's formula says; or, with
+    `over_batch`, the sum over everything divided by that.
     """
     trajectories: list[Trajectory] = []
     views: list[Image.Image] = []
@@ -73,13 +79,20 @@ def mini_batch(groups: Sequence[Group], total: int, *, over_batch: int = 0, per_
                     views.append(view)
                 shown.append(numbers[key])
             trajectories.append(
-                Trajectory(episode.token_ids, episode.token_mask, episode.token_log_probs, tuple(shown), gain / divisor)
+                Trajectory(
+                    episode.token_ids,
+                    episode.token_mask,
+                    episode.token_log_probs,
+                    tuple(shown),
+                    gain / divisor,
+                )
             )
     return MiniBatch(trajectories, views)
 
 
 def pack(trajectories: Sequence[Trajectory], tokens: int) -> list[list[Trajectory]]:
-    """Longest first, in micro-batches whose padded size stays below `tokens`; a longer trajectory stands alone."""
+    """Longest first, in micro-batches whose padded size stays below `tokens`; a longer trajectory stands
+    alone."""
     packs: list[list[Trajectory]] = []
     for trajectory in sorted(trajectories, key=lambda t: -len(t.ids)):
         if packs and (len(packs[-1]) + 1) * len(packs[-1][0].ids) <= tokens:
@@ -112,10 +125,13 @@ def collate(rows: Sequence[Trajectory], grids: Sequence[tuple[int, int]], image_
     """`grids` holds (rows, columns) in image tokens of every view of the mini-batch."""
     shape = (len(rows), max(len(row.ids) for row in rows))
     packed = Packed(
-        torch.zeros(shape, dtype=torch.long), torch.zeros(shape), torch.zeros(shape),
-        torch.zeros((3, *shape), dtype=torch.long), torch.tensor([row.weight for row in rows], dtype=torch.float32),
+        torch.zeros(shape, dtype=torch.long),
+        torch.zeros(shape),
+        torch.zeros(shape),
+        torch.zeros((3, *shape), dtype=torch.long),
+        torch.tensor([row.weight for row in rows], dtype=torch.float32),
         [view for row in rows for view in row.views],
-    )  # fmt: skip
+    )
     for index, row in enumerate(rows):
         count = len(row.ids)
         packed.ids[index, :count] = torch.tensor(row.ids)

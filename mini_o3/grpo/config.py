@@ -11,7 +11,8 @@ from mini_o3.grpo.loss import Clip
 
 
 class GrpoConfig(BaseModel):
-    """All that determines a run. Defaults are the paper's where it gives them (arXiv 2509.07969, training details)."""
+    """All that determines a run. Defaults are the paper's where it gives them (arXiv 2509.07969, training
+    details)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,15 +21,23 @@ class GrpoConfig(BaseModel):
     start: str = Field("", description="checkpoint or run folder to start from; empty: nano as shipped")
 
     tasks: str = Field("", description="folder with tasks.jsonl; empty: fresh probes")
-    levels: dict[str, float] = Field({"easy": 0.2, "medium": 0.4, "hard": 0.4}, description="of fresh probes: their shares")
+    levels: dict[str, float] = Field(
+        {"easy": 0.2, "medium": 0.4, "hard": 0.4}, description="of fresh probes: their shares"
+    )
     groups: int = Field(256, gt=0, description="questions per step that must teach something")
     rollouts: int = Field(16, gt=1, description="per question")
-    most_asked: float = Field(4.0, ge=1, description="give up looking for such questions after this many times `groups`")
+    most_asked: float = Field(
+        4.0, ge=1, description="give up looking for such questions after this many times `groups`"
+    )
     judge: str = Field("exact", description="who gives the reward, as --judge of eval")
     prompts: str | None = Field(None, description="prompt profile; null: what the checkpoint wants")
     turns: int = Field(6, gt=0, description="turn limit of rollouts")
-    images: int | None = Field(None, gt=0, description="views per rollout, the first included; null: as turns allow")
-    context_tokens: int | None = Field(None, gt=0, description="length of a rollout; null: what the checkpoint can take")
+    images: int | None = Field(
+        None, gt=0, description="views per rollout, the first included; null: as turns allow"
+    )
+    context_tokens: int | None = Field(
+        None, gt=0, description="length of a rollout; null: what the checkpoint can take"
+    )
     void_retries: int = Field(2, ge=0, description="turns without any action that are corrected")
     max_tokens: int = Field(1024, gt=0, description="of one turn")
     max_pixels: int | None = Field(None, gt=0, description="of a view; null: what the checkpoint wants")
@@ -54,27 +63,48 @@ class GrpoConfig(BaseModel):
     gradient_checkpointing: bool = Field(False, description="less memory, a third more work")
 
     validate_every: int = Field(0, ge=0, description="steps; 0: never")
-    validate_tasks: str = Field("", description="folder with tasks.jsonl to validate on; empty: probes of `validate_levels`")
-    validate_levels: list[Literal["easy", "medium", "hard"]] = Field([], description="empty: those of `levels`")
+    validate_tasks: str = Field(
+        "", description="folder with tasks.jsonl to validate on; empty: probes of `validate_levels`"
+    )
+    validate_levels: list[Literal["easy", "medium", "hard"]] = Field(
+        [], description="empty: those of `levels`"
+    )
     validate_probes: int = Field(24, gt=0, description="per level, or of the folder")
     validate_turns: int = Field(32, gt=0)
     collapse_zooms: float = Field(0.1, ge=0, description="stop when rollouts zoom less often than this")
-    drift_over_turn: float = Field(0.9, ge=0, le=1, description="stop when more run over than this share, and than at first")
+    drift_over_turn: float = Field(
+        0.9, ge=0, le=1, description="stop when more run over than this share, and than at first"
+    )
     patience: int = Field(10, gt=0, description="steps that either must last")
 
     threads: int = Field(2, gt=0)
     save_minutes: float = Field(3.0, gt=0)
 
     #: Settings that a resumed run may change: they do not alter what is learnt.
-    free_to_change: ClassVar[frozenset[str]] = frozenset({
-        "threads", "save_minutes", "micro_tokens", "gradient_checkpointing", "slots", "steps", "validate_every",
-        "validate_tasks", "validate_levels", "validate_probes", "validate_turns", "collapse_zooms", "drift_over_turn",
-        "patience",
-    })  # fmt: skip
+    free_to_change: ClassVar[frozenset[str]] = frozenset(
+        {
+            "threads",
+            "save_minutes",
+            "micro_tokens",
+            "gradient_checkpointing",
+            "slots",
+            "steps",
+            "validate_every",
+            "validate_tasks",
+            "validate_levels",
+            "validate_probes",
+            "validate_turns",
+            "collapse_zooms",
+            "drift_over_turn",
+            "patience",
+        }
+    )
 
     @property
     def masking(self) -> Masking:
-        return Masking(self.over_turn_masking, self.void_masking, self.statistics, self.normaliser, self.variance)
+        return Masking(
+            self.over_turn_masking, self.void_masking, self.statistics, self.normaliser, self.variance
+        )
 
     @property
     def clip(self) -> Clip:
@@ -85,7 +115,12 @@ class GrpoConfig(BaseModel):
         if self.updates > self.groups:
             raise ValueError(f"updates ({self.updates}) cannot be more than groups ({self.groups})")
         if self.turn_cost * self.turns >= 1:
-            raise ValueError(f"turn_cost ({self.turn_cost}) x turns ({self.turns}) must be less than being right is worth, 1")
+            raise ValueError(
+                f"turn_cost ({self.turn_cost}) x turns ({self.turns}) must be less than being right is"
+                " worth, 1"
+            )
         if self.token_mean == "batch" and self.normaliser == "all":
-            raise ValueError('token_mean = "batch" counts tokens; normaliser = "all" counts rollouts: choose one')
+            raise ValueError(
+                'token_mean = "batch" counts tokens; normaliser = "all" counts rollouts: choose one'
+            )
         return self

@@ -1,7 +1,7 @@
 """One policy update: log-probabilities of what was written, the clipped objective, a step of AdamW.
 
-Departs from the released code in cost, not in kind: a view is encoded once per update however many rollouts saw it (twice if
-the vision tower learns), and a rollout without gradient is never read.
+Departs from the released code in cost, not in kind: a view is encoded once per update however many rollouts
+saw it (twice if the vision tower learns), and a rollout without gradient is never read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Learner:
         return not self.config.freeze_vision
 
     def update(self, batch: MiniBatch) -> dict[str, float]:
-        """One optimiser step; returns sums for the log: loss, tokens, clipped tokens, entropy, and the gradient's norm."""
+        """One optimiser step; returns sums for the log: loss, tokens, clipped tokens, entropy, and the
+        gradient's norm."""
         self.optimiser.zero_grad(set_to_none=True)
         sums = {
             "loss": 0.0,
@@ -68,7 +69,9 @@ class Learner:
     @torch.no_grad()
     def look(self, parts: Sequence[list[Image.Image]]) -> list[torch.Tensor]:
         """Image tokens of every view, which collect gradients if the vision tower is trained."""
-        return [tokens.requires_grad_(self.trains_vision) for part in parts for tokens in encode(self.vlm, part)]
+        return [
+            tokens.requires_grad_(self.trains_vision) for part in parts for tokens in encode(self.vlm, part)
+        ]
 
     def packs(self, batch: MiniBatch) -> Iterator[Packed]:
         """The rollouts of a mini-batch, as many at a time as `micro_tokens` allows."""
@@ -78,9 +81,11 @@ class Learner:
             yield collate(rows, grids, self.renderer.image_pad)
 
     def log_probs(self, packed: Packed, seen: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probabilities (B, T) of the tokens the policy wrote (0 elsewhere), and the entropy (N,) where it wrote them.
+        """Log-probabilities (B, T) of the tokens the policy wrote (0 elsewhere), and the entropy (N,) where
+        it wrote them.
 
-        The distribution is the one that was drawn from: at the sampling temperature, without vision tokens. `seen` holds the
+        The distribution is the one that was drawn from: at the sampling temperature, without vision tokens.
+            `seen` holds the
         image tokens of every view of the mini-batch.
         """
         device = self.vlm.device
@@ -88,10 +93,16 @@ class Learner:
         embedded = self.core.language_model.embed_tokens(ids)
         if packed.views:
             tokens = torch.cat([seen[view] for view in packed.views])
-            embedded = embedded.masked_scatter((ids == self.renderer.image_pad)[..., None], tokens.to(embedded.dtype))
+            embedded = embedded.masked_scatter(
+                (ids == self.renderer.image_pad)[..., None], tokens.to(embedded.dtype)
+            )
         # Padding is on the right and attention is causal, so no mask is needed.
-        hidden = self.core.language_model(inputs_embeds=embedded, position_ids=packed.places.to(device), use_cache=False)
-        scores = self.vlm.model.lm_head(hidden.last_hidden_state[:, :-1][wrote]).float() / self.config.temperature
+        hidden = self.core.language_model(
+            inputs_embeds=embedded, position_ids=packed.places.to(device), use_cache=False
+        )
+        scores = (
+            self.vlm.model.lm_head(hidden.last_hidden_state[:, :-1][wrote]).float() / self.config.temperature
+        )
         forbidden = torch.zeros(scores.shape[-1], dtype=torch.bool, device=device)
         forbidden[list(self.renderer.forbidden)] = True
         spread = scores.masked_fill(forbidden, -torch.inf).log_softmax(-1)
@@ -104,19 +115,27 @@ class Learner:
     def _loss(self, packed: Packed, seen: Sequence[torch.Tensor], sums: dict[str, float]) -> torch.Tensor:
         device = self.vlm.device
         log_probs, entropy = self.log_probs(packed, seen)
-        # The objective is linear in a positive factor of the advantage, so the weight of a rollout is part of it.
+        # The objective is linear in a positive factor of the advantage, so the weight of a rollout is part of
+        # it.
         loss, clipped = policy_loss(
-            log_probs, packed.old.to(device), packed.mask.to(device), packed.weights.to(device), self.config.clip,
+            log_probs,
+            packed.old.to(device),
+            packed.mask.to(device),
+            packed.weights.to(device),
+            self.config.clip,
             self.config.token_mean,
-        )  # fmt: skip
+        )
         sums["loss"] += float(loss.detach())
         sums["tokens"] += float(packed.mask.sum())
         sums["clipped"] += float(clipped)
         sums["entropy"] += float(entropy.sum())
         return loss
 
-    def _backward_through_views(self, parts: Sequence[list[Image.Image]], seen: Sequence[torch.Tensor]) -> None:
-        """Encode every view again, now with a graph, part by part: memory does not grow with the number of views."""
+    def _backward_through_views(
+        self, parts: Sequence[list[Image.Image]], seen: Sequence[torch.Tensor]
+    ) -> None:
+        """Encode every view again, now with a graph, part by part: memory does not grow with the number of
+        views."""
         left = iter(seen)
         for part in parts:
             grads = [tokens.grad for tokens in (next(left) for _ in part)]
@@ -129,5 +148,7 @@ class Learner:
             if parameter.grad is None:  # nothing to read here, or a part of the model that no text reaches
                 parameter.grad = torch.zeros_like(parameter)
             parameter.grad = self.accelerator.reduce(parameter.grad, "sum")
-        total = self.accelerator.reduce(torch.tensor(list(sums.values()), dtype=torch.float64, device=self.vlm.device), "sum")
+        total = self.accelerator.reduce(
+            torch.tensor(list(sums.values()), dtype=torch.float64, device=self.vlm.device), "sum"
+        )
         return dict(zip(sums, total.tolist(), strict=True))

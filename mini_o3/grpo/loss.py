@@ -1,7 +1,8 @@
 """The clipped policy objective over the tokens that the policy wrote.
 
-Departs from the paper in nothing: no KL term, no entropy term, asymmetric clipping. The mean over a rollout's own tokens
-(`tokens="rollout"`) is what its formula says; `tokens="batch"` weighs every token of a batch alike, as DAPO does.
+Departs from the paper in nothing: no KL term, no entropy term, asymmetric clipping. The mean over a rollout's
+own tokens (`tokens="rollout"`) is what its formula says; `tokens="batch"` weighs every token of a batch
+alike, as DAPO does.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ def policy_loss(
     clip: Clip,
     tokens: Literal["rollout", "batch"] = "rollout",
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sum of the losses of some rollouts, to be divided by the mini-batch's normaliser; and how many tokens were clipped.
+    """Sum of the losses of some rollouts, to be divided by the mini-batch's normaliser; and how many tokens
+    were clipped.
 
     Args:
         log_probs, old: (B, T) of each token under the policy now and when it was drawn.
         mask: (B, T) 1 where the policy wrote the token.
         advantages: (B,).
-        tokens: "rollout": each rollout's loss is the mean over its tokens, and the normaliser counts rollouts; "batch": it is
-            the sum over its tokens, and the normaliser counts tokens.
+        tokens: "rollout": each rollout's loss is the mean over its tokens, and the normaliser counts
+            rollouts; "batch": it is the sum over its tokens, and the normaliser counts tokens.
     """
     mask = mask.to(log_probs.dtype)
     ratio = torch.exp((log_probs - old) * mask)  # 1 where nothing was written: no overflow, no gradient

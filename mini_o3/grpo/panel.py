@@ -18,10 +18,18 @@ from mini_o3.kit.rundir import read_jsonl
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN = (
-    ("reward", "reward"), ("answered", "answered"), ("over_turn", "over-turn"), ("void", "void"), ("malformed", "malformed"),
-    ("zooms", "zooms per rollout"), ("turns", "turns per rollout"), ("entropy", "entropy"), ("clipped", "clipped"),
-    ("grad_norm", "gradient"), ("kept", "questions kept"),
-)  # fmt: skip
+    ("reward", "reward"),
+    ("answered", "answered"),
+    ("over_turn", "over-turn"),
+    ("void", "void"),
+    ("malformed", "malformed"),
+    ("zooms", "zooms per rollout"),
+    ("turns", "turns per rollout"),
+    ("entropy", "entropy"),
+    ("clipped", "clipped"),
+    ("grad_norm", "gradient"),
+    ("kept", "questions kept"),
+)
 
 
 class Panel:
@@ -39,7 +47,9 @@ class Panel:
             self.live.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.live:
             self.live.__exit__(kind, error, trace)
 
@@ -54,13 +64,19 @@ class Panel:
         row = self.rows[-1]
         table = Table.grid(padding=(0, 2))
         for key, name in _SHOWN:
-            table.add_row(name, _figure(row[key]), sparkline([r[key] for r in self.rows if r[key] is not None]))
-        turns = "  ".join(f"{number}: {count}" for number, count in enumerate(row["histogram"], start=1) if count)
+            table.add_row(
+                name, _figure(row[key]), sparkline([r[key] for r in self.rows if r[key] is not None])
+            )
+        turns = "  ".join(
+            f"{number}: {count}" for number, count in enumerate(row["histogram"], start=1) if count
+        )
         parts: list[Any] = [table, f"turns of rollouts  {turns}"]
         parts += [f"not judged  {row['unjudged']} of {row['rollouts']} rollouts"] if row["unjudged"] else []
         looked_at = [r["validation"] for r in self.rows if "validation" in r]
         for level in looked_at[-1] if looked_at else ():
-            values = [found[level] for found in looked_at if found.get(level) is not None]  # not asked, or not judged
+            values = [
+                found[level] for found in looked_at if found.get(level) is not None
+            ]  # not asked, or not judged
             if not values:
                 continue
             parts.append(f"validation {level}  {values[-1]:.3f}  {sparkline(values)}")
@@ -86,4 +102,6 @@ def _line(row: dict[str, Any]) -> str:
     figures = " ".join(f"{key} {_figure(row[key])}" for key, _ in _SHOWN if key != "kept")
     figures += f" unjudged {row['unjudged']}/{row['rollouts']}" if row["unjudged"] else ""
     looked = " ".join(f"{level} {value}" for level, value in row.get("validation", {}).items())
-    return f"{figures} kept {row['kept']}/{row['asked']} learnt {row['learnt']}" + (f" validation {looked}" if looked else "")
+    return f"{figures} kept {row['kept']}/{row['asked']} learnt {row['learnt']}" + (
+        f" validation {looked}" if looked else ""
+    )

@@ -18,7 +18,9 @@ from mini_o3.vision import open_picture
 
 _SPAN = 1_000_000  # probes of one run
 _RUNS = TRAINING_SEEDS // _SPAN - 20
-VALIDATION_SEEDS = _RUNS * _SPAN  # from here to TRAINING_SEEDS: never trained on by reinforcement, looked at while it goes on
+VALIDATION_SEEDS = (
+    _RUNS * _SPAN
+)  # from here to TRAINING_SEEDS: never trained on by reinforcement, looked at while it goes on
 
 
 class Question(NamedTuple):
@@ -41,7 +43,9 @@ class FreshProbes:
 
     def __post_init__(self) -> None:
         if not are_shares(self.levels, LEVELS):
-            raise UserError(f"levels: {dict(self.levels)} are not shares of {', '.join(LEVELS)} that sum to 1")
+            raise UserError(
+                f"levels: {dict(self.levels)} are not shares of {', '.join(LEVELS)} that sum to 1"
+            )
 
     def __call__(self, index: int) -> Question:
         rng = stream("grpo probes", self.seed, index)

@@ -1,4 +1,5 @@
-"""Groups of rollouts: every question is asked several times, all of them together, and judged as soon as it is answered."""
+"""Groups of rollouts: every question is asked several times, all of them together, and judged as soon as it
+is answered."""
 
 from __future__ import annotations
 
@@ -62,11 +63,15 @@ class Roller:
     at_once: int
     seed: int
 
-    def groups(self, indices: Sequence[int], done: Callable[[Group], None] = lambda group: None) -> list[Group]:
+    def groups(
+        self, indices: Sequence[int], done: Callable[[Group], None] = lambda group: None
+    ) -> list[Group]:
         """The groups of these questions, in this order; `done` is called as each ends."""
 
         async def all_of_them() -> list[Group]:
-            room = asyncio.Semaphore(-(-self.at_once // self.rollouts) + 1)  # one more, so that no slot waits for a picture
+            room = asyncio.Semaphore(
+                -(-self.at_once // self.rollouts) + 1
+            )  # one more, so that no slot waits for a picture
 
             async def one(index: int) -> Group:
                 async with room:  # judging needs none, however long it takes
@@ -94,7 +99,9 @@ class Roller:
                 views.append(view)
 
         task = question.task
-        episode = await run_episode(task, self.policy, self.limits, picture=question.picture, seed=seed, on_turn=on_turn)
+        episode = await run_episode(
+            task, self.policy, self.limits, picture=question.picture, seed=seed, on_turn=on_turn
+        )
         return asyncio.create_task(self._judge(task, episode, tuple(views)))
 
     async def _judge(self, task: SearchTask, episode: Episode, views: tuple[Image.Image, ...]) -> Rollout:
@@ -109,8 +116,10 @@ class Roller:
 def ended(rollout: Rollout, turn_cost: float) -> Ended:
     """What of a rollout decides its advantage; a right answer costs `turn_cost` for every turn.
 
-    The cost is ours, against the drift into endless searching that an independent port of the paper saw. Only right answers
-    pay: were wrong ones to pay too, they would lose to those that never answer, and a group of nothing but wrong answers
+    The cost is ours, against the drift into endless searching that an independent port of the paper saw. Only
+    right answers
+    pay: were wrong ones to pay too, they would lose to those that never answer, and a group of nothing but
+        wrong answers
     would learn to give them sooner.
     """
     episode = rollout.episode

@@ -1,7 +1,7 @@
 """Group relative policy optimisation with over-turn masking: ask, roll out, judge, learn, look, save; again.
 
-Departs from the paper in the questions: fresh probes, which have no end, unless a folder of tasks is given. What the released
-code does otherwise than the paper says is an option, see `advantages`.
+Departs from the paper in the questions: fresh probes, which have no end, unless a folder of tasks is given.
+What the released code does otherwise than the paper says is an option, see `advantages`.
 """
 
 from __future__ import annotations
@@ -51,12 +51,13 @@ def train(
 ) -> Path:
     """Train and leave a checkpoint directory `out/model`; goes on from `out/state.pt` if it is there.
 
-    Call it on every process of a `torchrun`: each rolls out and learns its share, all end with the same weights.
-    `report` gets a row per step, on the first process only. `judge` stands in for the one that the config names.
+    Call it on every process of a `torchrun`: each rolls out and learns its share, all end with the same
+    weights. `report` gets a row per step, on the first process only. `judge` stands in for the one that the
+    config names.
 
     Raises:
-        UserError: `out` holds another run, a model without its state, or another process at work; or what the config names
-            is missing.
+        UserError: `out` holds another run, a model without its state, or another process at work; or what the
+            config names is missing.
         KeyboardInterrupt: Ctrl-C or SIGTERM came; the step at hand was finished and saved.
     """
     torch.set_num_threads(config.threads)
@@ -107,19 +108,30 @@ class Trainer:
         self.vlm.budget = budget_of(self.vlm, load_profile(self.vlm.profile or "search"), config.max_pixels)
         self.vlm.turn_tokens = self.vlm.turn_tokens or config.max_tokens
         self.policy = Local(self.vlm, "learner", slots=config.slots)
-        self.policy.sampling = replace(self.policy.sampling, temperature=config.temperature, max_tokens=config.max_tokens)
+        self.policy.sampling = replace(
+            self.policy.sampling, temperature=config.temperature, max_tokens=config.max_tokens
+        )
         self.learner = Learner(self.vlm, config, accelerator)
         judge = judge or make_judge(config.judge, cache=out / f"judge_cache.{self.rank}.jsonl")
         limits = Limits(config.turns, config.images, config.context_tokens, config.void_retries)
         self.roller = Roller(
-            self.policy, judge, _questions(config), limits, config.rollouts, config.masking, config.turn_cost, config.slots,
+            self.policy,
+            judge,
+            _questions(config),
+            limits,
+            config.rollouts,
+            config.masking,
+            config.turn_cost,
+            config.slots,
             config.seed,
-        )  # fmt: skip
+        )
         self.validation = _validation(config) if config.validate_every else {}
         self.step, self.next_index, self.yield_ = 0, 0, 0.5
         self.rows: list[Row] = []
         if self.is_main:  # last, so that nothing is claimed for settings that cannot be run
-            claim_run(out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(GrpoConfig))
+            claim_run(
+                out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(GrpoConfig)
+            )
 
     def advance(self) -> Row:
         """One step of the run."""
@@ -129,14 +141,18 @@ class Trainer:
         learnt = self._learn(groups)
         self.step += 1
         row: Row = {"step": self.step, **rates(sums, self.config.turns), **learnt}
-        row["seconds"] = [round(rolled - began, 2), round(time.monotonic() - rolled, 2)]  # rolling out, learning
+        row["seconds"] = [
+            round(rolled - began, 2),
+            round(time.monotonic() - rolled, 2),
+        ]  # rolling out, learning
         if self.config.validate_every and self.step % self.config.validate_every == 0:
             row["validation"] = self._validate()
         self.rows.append(row)
         return row
 
     def look_before(self) -> None:
-        """Before the first step, a line of the log that holds the validation alone: what training starts from."""
+        """Before the first step, a line of the log that holds the validation alone: what training starts
+        from."""
         if self.config.validate_every and self.step == 0:
             found = self._validate()
             if self.is_main:
@@ -145,7 +161,8 @@ class Trainer:
     def _ask(self) -> tuple[list[Group], dict[str, float]]:
         """Roll out until `groups` questions teach something; those that do not are dropped, and others asked.
 
-        Asked in waves whose size follows from how many of the last ones were worth it. All that were are kept, so there may
+        Asked in waves whose size follows from how many of the last ones were worth it. All that were are
+        kept, so there may
         be more than asked for: what ends first is not what is kept, or short searches would be preferred.
         """
         kept: list[Group] = []
@@ -163,10 +180,13 @@ class Trainer:
         return kept, sums
 
     def _learn(self, groups: list[Group]) -> Row:
-        """Several updates on the groups of a step, each on its part of them, in the order in which they were asked."""
+        """Several updates on the groups of a step, each on its part of them, in the order in which they were
+        asked."""
         per_token = self.config.token_mean == "batch"
         counts = {
-            i: n for of_process in self._all({g.index: counted(g, per_token) for g in groups}) for i, n in of_process.items()
+            i: n
+            for of_process in self._all({g.index: counted(g, per_token) for g in groups})
+            for i, n in of_process.items()
         }
         order = sorted(counts)
         updates = min(self.config.updates, len(order))
@@ -190,13 +210,20 @@ class Trainer:
         }
 
     def _validate(self) -> dict[str, float | None]:
-        """Greedy accuracy, of what could be judged, on probes that are not trained on; None if nothing could."""
+        """Greedy accuracy, of what could be judged, on probes that are not trained on; None if nothing
+        could."""
         out: dict[str, float | None] = {}
         greedy = self.policy.sampling_by(replace(self.policy.sampling, temperature=0.0))
         limits = replace(self.roller.limits, turns=self.config.validate_turns, images=None)
         for name, (questions, number) in self.validation.items():
             roller = replace(
-                self.roller, policy=greedy, questions=questions, limits=limits, rollouts=1, turn_cost=0.0, seed=0
+                self.roller,
+                policy=greedy,
+                questions=questions,
+                limits=limits,
+                rollouts=1,
+                turn_cost=0.0,
+                seed=0,
             )
             groups = roller.groups(range(number)[self.rank :: self.processes])
             rewards = [group.rollouts[0].reward for group in groups]
@@ -209,13 +236,17 @@ class Trainer:
         """Load the last state, if there is one, and cut the log back to it."""
         path, log = self.out / "state.pt", self.out / "metrics.jsonl"
         if not path.exists() and (self.out / "model").exists():
-            raise UserError(f"{self.out}: holds a model, but no state to go on from; give another --out folder")
+            raise UserError(
+                f"{self.out}: holds a model, but no state to go on from; give another --out folder"
+            )
         state = torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {"step": 0}
         if state["step"]:
             self.vlm.model.load_state_dict(state["weights"])
             self.learner.optimiser.load_state_dict(state["optimiser"])
             self.step, self.next_index, self.yield_ = state["step"], state["next_index"], state["yield"]
-            if self.is_main and steps_of(self.out / "model") != self.step:  # a kill came between state and model
+            if (
+                self.is_main and steps_of(self.out / "model") != self.step
+            ):  # a kill came between state and model
                 save_vlm(self.vlm, self.out / "model", {"step": self.step})
         rows = cut_log(log, self.step if self.step else -1) if self.is_main else []
         self.rows = [row for row in self._all(rows)[0] if row["step"]]
@@ -223,11 +254,16 @@ class Trainer:
     def save(self) -> None:
         if self.is_main:
             state = {
-                "step": self.step, "next_index": self.next_index, "yield": self.yield_,
-                "weights": self.vlm.model.state_dict(), "optimiser": self.learner.optimiser.state_dict(),
-            }  # fmt: skip
+                "step": self.step,
+                "next_index": self.next_index,
+                "yield": self.yield_,
+                "weights": self.vlm.model.state_dict(),
+                "optimiser": self.learner.optimiser.state_dict(),
+            }
             write_atomically(self.out / "state.pt", lambda part: torch.save(state, part))
-            save_vlm(self.vlm, self.out / "model", {"step": self.step})  # second: a model without a state is nobody's
+            save_vlm(
+                self.vlm, self.out / "model", {"step": self.step}
+            )  # second: a model without a state is nobody's
         self.accelerator.wait_for_everyone()
 
     def agree(self, want: bool) -> bool:
@@ -250,7 +286,8 @@ def _questions(config: GrpoConfig) -> Questions:
 
 
 def _validation(config: GrpoConfig) -> dict[str, tuple[Questions, int]]:
-    """Name -> what validation asks, and how many: of a folder in an order that stays, or probes of every level."""
+    """Name -> what validation asks, and how many: of a folder in an order that stays, or probes of every
+    level."""
     if config.validate_tasks:
         tasks = _answered(config.validate_tasks)
         return {"tasks": (TaskFolder(0, tasks), min(config.validate_probes, len(tasks)))}

@@ -62,7 +62,8 @@ def rates(sums: dict[str, float], turns: int) -> Row:
 def alarm(rows: Sequence[Row], config: GrpoConfig) -> str | None:
     """Why the run should stop, or None.
 
-    Collapse: the policy no longer looks, as the paper saw without a cold start. Drift: it looks for ever, as an independent
+    Collapse: the policy no longer looks, as the paper saw without a cold start. Drift: it looks for ever, as
+        an independent
     port saw with masking. Either must hold on the mean of the last `patience` steps.
     """
     if len(rows) < config.patience:
@@ -70,22 +71,32 @@ def alarm(rows: Sequence[Row], config: GrpoConfig) -> str | None:
     last = rows[-config.patience :]
     zooms = sum(row["zooms"] for row in last) / len(last)
     if zooms < config.collapse_zooms:
-        return f"collapse: {zooms:.2f} zooms per rollout over the last {len(last)} steps (bound {config.collapse_zooms})"
+        return (
+            f"collapse: {zooms:.2f} zooms per rollout over the last {len(last)} steps (bound"
+            f" {config.collapse_zooms})"
+        )
     over = sum(row["over_turn"] for row in last) / len(last)
     first = rows[0]["over_turn"]
     if over > config.drift_over_turn and over > first:
         return (
-            f"drift: {over:.0%} of the rollouts ran out of turns over the last {len(last)} steps, {first:.0%} at first "
-            f"(bound {config.drift_over_turn:.0%})"
+            f"drift: {over:.0%} of the rollouts ran out of turns over the last {len(last)} steps, {first:.0%}"
+            f" at first (bound {config.drift_over_turn:.0%})"
         )
     return None
 
 
 def starved(rows: Sequence[Row], config: GrpoConfig) -> str | None:
-    """Why there is no use in going on as the run did in these steps, or None. Nothing was learnt in the last `patience`."""
+    """Why there is no use in going on as the run did in these steps, or None. Nothing was learnt in the last
+    `patience`."""
     last = rows[-config.patience :]
     if len(last) < config.patience or any(row["learnt"] for row in last):
         return None
     if all(row["unjudged"] == row["rollouts"] for row in last):
-        return f"no rollout of the last {len(last)} steps could be judged; see that the judge ({config.judge}) answers"
-    return f"no question of the last {len(last)} steps taught anything: each was answered always, or never, rightly"
+        return (
+            f"no rollout of the last {len(last)} steps could be judged; see that the judge ({config.judge})"
+            " answers"
+        )
+    return (
+        f"no question of the last {len(last)} steps taught anything: each was answered always, or never,"
+        " rightly"
+    )

@@ -1,12 +1,13 @@
 """The task `mini_o3/visual_search` of inspect_ai: our episodes as its samples, our judge as its scorer.
 
     inspect eval mini_o3/visual_search -T tasks=runs/easy -T policy=nano -T turns=32 --model none
-    inspect eval mini_o3/visual_search -T tasks=runs/easy -T temperature=0.6 --epochs 8 --log-images --model none
+    inspect eval mini_o3/visual_search -T tasks=runs/easy -T temperature=0.6 --epochs 8 --log-images --model
+    none
 
-Its own model is not asked. Epochs are samples: epoch k has seed k - 1, and inspect's reducers make Avg@K and the like of
-them. The log holds each conversation with its views (`--log-images`) and, in the metadata of the sample, the task and the
-episode, so `inspect score --scorer mini_o3/judged` can judge a log again. An answer that nobody could judge is unscored
-(`Score.unscored`: in the log with its reason, in no metric).
+Its own model is not asked. Epochs are samples: epoch k has seed k - 1, and inspect's reducers make Avg@K and
+the like of them. The log holds each conversation with its views (`--log-images`) and, in the metadata of the
+sample, the task and the episode, so `inspect score --scorer mini_o3/judged` can judge a log again. An answer
+that nobody could judge is unscored (`Score.unscored`: in the log with its reason, in no metric).
 """
 
 from __future__ import annotations
@@ -94,13 +95,20 @@ def search(
     """One episode per sample; a policy that fails is in the log as the episode's end, and raises nothing."""
     known = {found.id: found for found in read_tasks(tasks)}
     chosen = choose_policy(
-        policy, max_pixels=max_pixels, concurrent=_CONCURRENT, temperature=temperature, prompts=prompts, dialect=dialect,
+        policy,
+        max_pixels=max_pixels,
+        concurrent=_CONCURRENT,
+        temperature=temperature,
+        prompts=prompts,
+        dialect=dialect,
         tasks=list(known.values()),
-    )  # fmt: skip
+    )
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         if state.epoch > 1 and temperature == 0:
-            raise UserError("--epochs: greedy episodes on one task are all the same; give -T temperature above 0")
+            raise UserError(
+                "--epochs: greedy episodes on one task are all the same; give -T temperature above 0"
+            )
         heard = Heard(chosen)
         episode = await run_episode(known[str(state.sample_id)], heard, Limits(turns), seed=state.epoch - 1)
         state.messages = [_chat(message) for message in heard.messages]
@@ -114,7 +122,8 @@ def search(
 
 @scorer(metrics=[accuracy(), stderr(cluster="picture")])
 def judged(judge: str = "auto") -> Scorer:
-    """The verdict of `--judge` on the sample's episode; errors are clustered by picture, as in our own reports."""
+    """The verdict of `--judge` on the sample's episode; errors are clustered by picture, as in our own
+    reports."""
     made = make_judge(judge)
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -124,7 +133,11 @@ def judged(judge: str = "auto") -> Scorer:
             "answer": episode.answer,
             "explanation": verdict.reason or f"{episode.answer!r} is {verdict.kind.value}, by {made.name}",
             "reason": _reason(verdict),
-            "metadata": {"verdict": verdict.to_dict(), "stop": episode.stop.value, "turns": episode.num_turns},
+            "metadata": {
+                "verdict": verdict.to_dict(),
+                "stop": episode.stop.value,
+                "turns": episode.num_turns,
+            },
         }
         if not verdict.is_judged:
             return Score.unscored(**more)
@@ -167,9 +180,11 @@ def _once(tasks: Sequence[SearchTask]) -> list[SearchTask]:
 
 def _sample(found: SearchTask) -> Sample:
     return Sample(
-        input=found.asked, target=found.answer or "", id=found.id,
+        input=found.asked,
+        target=found.answer or "",
+        id=found.id,
         metadata={"picture": found.picture, "category": found.category, "task": found.to_dict()},
-    )  # fmt: skip
+    )
 
 
 def _reason(verdict: Verdict) -> str | None:
@@ -179,9 +194,14 @@ def _reason(verdict: Verdict) -> str | None:
 
 
 def _chat(message: Message) -> ChatMessage:
-    kinds: dict[str, Any] = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
+    kinds: dict[str, Any] = {
+        "system": ChatMessageSystem,
+        "user": ChatMessageUser,
+        "assistant": ChatMessageAssistant,
+    }
     content: list[Content] = [
-        ContentText(text=part) if isinstance(part, str) else ContentImage(image=_data_url(part)) for part in message.parts
+        ContentText(text=part) if isinstance(part, str) else ContentImage(image=_data_url(part))
+        for part in message.parts
     ]
     made: ChatMessage = kinds[message.role](content=content)
     return made

@@ -1,4 +1,5 @@
-"""Questions that another program asks, a picture and a text each, answered by whole episodes that are kept in a folder."""
+"""Questions that another program asks, a picture and a text each, answered by whole episodes that are kept in
+a folder."""
 
 from __future__ import annotations
 
@@ -42,8 +43,11 @@ class Searches:
     What is in the folder is not asked again, but for episodes in which the policy failed.
     """
 
-    def __init__(self, policy: Policy, limits: Limits, out: Path, *, settings: dict[str, Any], concurrent: int = 1) -> None:
-        """`settings` say what the answers depend on; they are kept, and `concurrent` episodes go on at the same time.
+    def __init__(
+        self, policy: Policy, limits: Limits, out: Path, *, settings: dict[str, Any], concurrent: int = 1
+    ) -> None:
+        """`settings` say what the answers depend on; they are kept, and `concurrent` episodes go on at the
+        same time.
 
         Raises:
             UserError: `out` cannot be written to, or holds episodes by other settings.
@@ -54,15 +58,21 @@ class Searches:
         self.pictures = PictureStore(self.out)
         found = [Episode.from_dict(row) for row in read_jsonl(self.out / EPISODES_FILE)]
         self.done = {
-            (episode.task_id, episode.seed): episode for episode in found if episode.stop is not StopReason.POLICY_ERROR
+            (episode.task_id, episode.seed): episode
+            for episode in found
+            if episode.stop is not StopReason.POLICY_ERROR
         }
 
-    def answer(self, questions: Sequence[Callable[[], Question]], report: Callable[[], None] = lambda: None) -> list[Episode]:
-        """An episode for each question; a question is called for when its turn comes, so few pictures are in memory.
+    def answer(
+        self, questions: Sequence[Callable[[], Question]], report: Callable[[], None] = lambda: None
+    ) -> list[Episode]:
+        """An episode for each question; a question is called for when its turn comes, so few pictures are in
+        memory.
 
         Raises:
-            UserError: a picture cannot be used; or the policy failed at some (said after all the others are done: a program
-                that cannot leave a question unscored must not score a failure as a wrong answer).
+            UserError: a picture cannot be used; or the policy failed at some (said after all the others are
+                done: a program that cannot leave a question unscored must not score a failure as a wrong
+                    answer).
         """
         episodes: dict[int, Episode] = {}
         left = iter(enumerate(questions))
@@ -70,13 +80,16 @@ class Searches:
         failed = [episode for episode in episodes.values() if episode.stop is StopReason.POLICY_ERROR]
         if failed:
             raise UserError(
-                f"{len(failed)} of {len(questions)} searches failed, the first: {failed[0].error}; the others are kept in "
-                f"{self.out}: run again to fill these in"
+                f"{len(failed)} of {len(questions)} searches failed, the first: {failed[0].error}; the others"
+                f" are kept in {self.out}: run again to fill these in"
             )
         return [episodes[number] for number in range(len(questions))]
 
     async def _all(
-        self, left: Iterator[tuple[int, Callable[[], Question]]], episodes: dict[int, Episode], report: Callable[[], None]
+        self,
+        left: Iterator[tuple[int, Callable[[], Question]]],
+        episodes: dict[int, Episode],
+        report: Callable[[], None],
     ) -> None:
         async def go_on() -> None:
             for number, question in left:

@@ -1,9 +1,9 @@
 """VLMEvalKit's two files: tasks as its table, and an evaluation of ours as predictions for it to score.
 
-A data set of VLMEvalKit is one table `NAME.tsv` in `$LMUData`, with the columns `index, image, question, A, B, ..., answer,
-category, l2-category, split`; `image` is base64, or the index of the row that has the same picture. Its scoring reads a file
-`MODEL_NAME.tsv` (or `.json`, `.xlsx`) with the columns of the table but for `image`, and `prediction`
-(VLMEvalKit, vlmeval/dataset/image_base.py and vlmeval/smp/file.py).
+A data set of VLMEvalKit is one table `NAME.tsv` in `$LMUData`, with the columns `index, image, question, A,
+B, ..., answer, category, l2-category, split`; `image` is base64, or the index of the row that has the same
+picture. Its scoring reads a file `MODEL_NAME.tsv` (or `.json`, `.xlsx`) with the columns of the table but for
+`image`, and `prediction` (VLMEvalKit, vlmeval/dataset/image_base.py and vlmeval/smp/file.py).
 """
 
 from __future__ import annotations
@@ -28,15 +28,32 @@ from mini_o3.vision import open_picture
 KINDS = ("choice", "open")
 SUFFIXES = (".tsv", ".json", ".xlsx")
 
-#: The prediction of an episode that ended without an answer. VLMEvalKit takes it for a refusal, which is wrong without any
-#: guess or judge (vlmeval/utils/matching_util.py); an empty cell would be read as the word `nan`.
+#: The prediction of an episode that ended without an answer. VLMEvalKit takes it for a refusal, which is
+#: wrong without any guess or judge (vlmeval/utils/matching_util.py); an empty cell would be read as the word
+#: `nan`.
 UNANSWERED = "Cannot determine the answer"
 
 # What pandas, with which VLMEvalKit reads tables, takes for an empty cell (its documented `na_values`).
 _NOTHING = {
-    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN",
-    "None", "n/a", "nan", "null",
-}  # fmt: skip
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-1.#QNAN",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "1.#QNAN",
+    "<NA>",
+    "N/A",
+    "NA",
+    "NULL",
+    "NaN",
+    "None",
+    "n/a",
+    "nan",
+    "null",
+}
 _AS_THEY_ARE = ("JPEG", "MPO", "PNG")
 _NOT_IN_XLSX = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # Excel refuses the whole file for one of them
 
@@ -44,7 +61,8 @@ Report = Callable[[int, int], None]
 
 
 class Written(NamedTuple):
-    """What a table came to: its rows, the pictures in it, and rows with a text that VLMEvalKit reads as an empty cell."""
+    """What a table came to: its rows, the pictures in it, and rows with a text that VLMEvalKit reads as an
+    empty cell."""
 
     rows: int
     pictures: int
@@ -68,18 +86,23 @@ class Predicted(NamedTuple):
 
 
 def write_tasks(
-    tasks: Sequence[SearchTask], path: Path, *, only: str | None = None, report: Report = lambda done, total: None
+    tasks: Sequence[SearchTask],
+    path: Path,
+    *,
+    only: str | None = None,
+    report: Report = lambda done, total: None,
 ) -> Written:
     """Write tasks as a table of VLMEvalKit; `index` is the place of a task in `tasks`, from 0.
 
-    Pictures that are JPEG or PNG files go in byte for byte, one in memory at a time, each once; others, and those whose EXIF
-    turns them (VLMEvalKit shows them unturned), go in as PNG of their upright pixels. `only` takes the questions with options
-    (`choice`) or without (`open`): VLMEvalKit treats a whole table as the one or the other. Of a category in three parts or
-    more the last is `l2-category`; for probes these are family and level. Target boxes and groups have no column.
+    Pictures that are JPEG or PNG files go in byte for byte, one in memory at a time, each once; others, and
+    those whose EXIF turns them (VLMEvalKit shows them unturned), go in as PNG of their upright pixels. `only`
+    takes the questions with options (`choice`) or without (`open`): VLMEvalKit treats a whole table as the
+    one or the other. Of a category in three parts or more the last is `l2-category`; for probes these are
+    family and level. Target boxes and groups have no column.
 
     Raises:
-        UserError: `path` does not end in .tsv, tasks of both kinds are there and `only` is None, none is left, one has no
-            answer, or a picture cannot be used.
+        UserError: `path` does not end in .tsv, tasks of both kinds are there and `only` is None, none is
+            left, one has no answer, or a picture cannot be used.
     """
     if path.suffix != ".tsv":
         raise UserError(f"--out {path}: VLMEvalKit finds its tables by the ending; name it {path.stem}.tsv")
@@ -112,7 +135,8 @@ def write_tasks(
 def write_predictions(
     folder: Path, path: Path, *, seed: int = 0, tasks: Path | None = None, only: str | None = None
 ) -> Predicted:
-    """Write what an evaluation answered as predictions for VLMEvalKit to score, in the rows of `write_tasks`' table.
+    """Write what an evaluation answered as predictions for VLMEvalKit to score, in the rows of `write_tasks`'
+    table.
 
     Args:
         folder: what `mini-o3 eval --out` wrote.
@@ -149,7 +173,9 @@ def write_predictions(
             row = {"index": index, **{column: cells.get(column, "") for column in columns}}
             rows.append({**row, "prediction": answer or UNANSWERED})
     if not rows:
-        raise UserError(f"{folder}: holds no prediction for these tasks ({failed} failed, {missing} not asked)")
+        raise UserError(
+            f"{folder}: holds no prediction for these tasks ({failed} failed, {missing} not asked)"
+        )
     make_folder(path.parent)
     _WRITERS[path.suffix](path, rows)
     return Predicted(len(rows), unanswered, failed, missing)
@@ -162,15 +188,24 @@ def _chosen(tasks: Sequence[SearchTask], only: str | None) -> list[tuple[int, Se
     choice = sum(bool(task.options) for task in tasks)
     if only is None and 0 < choice < len(tasks):
         raise UserError(
-            f"--only: {choice} tasks have options and {len(tasks) - choice} have none, and VLMEvalKit treats a table as the "
-            f"one or the other; write two, with --only {KINDS[0]} and --only {KINDS[1]}"
+            f"--only: {choice} tasks have options and {len(tasks) - choice} have none, and VLMEvalKit treats"
+            f" a table as the one or the other; write two, with --only {KINDS[0]} and --only {KINDS[1]}"
         )
-    found = [(index, task) for index, task in enumerate(tasks) if only is None or bool(task.options) == (only == "choice")]
+    found = [
+        (index, task)
+        for index, task in enumerate(tasks)
+        if only is None or bool(task.options) == (only == "choice")
+    ]
     if not found:
-        raise UserError(f"--only {only}: there is no such task" if tasks else "there are no tasks in that folder")
+        raise UserError(
+            f"--only {only}: there is no such task" if tasks else "there are no tasks in that folder"
+        )
     for index, task in found:
         if task.answer is None:
-            raise UserError(f"task {index + 1} ({task.question[:60]!r}) has no answer; VLMEvalKit has nothing to score it by")
+            raise UserError(
+                f"task {index + 1} ({task.question[:60]!r}) has no answer; VLMEvalKit has nothing to score"
+                " it by"
+            )
     return found
 
 
@@ -186,7 +221,11 @@ def _cells(task: SearchTask) -> dict[str, str]:
     first, second = task.category or task.family, "" if task.category else task.level
     if task.category.count("/") >= 2:  # as MME-RealWorld's are read: task/subtask/category
         first, _, second = task.category.rpartition("/")
-    cells = {"question": task.question, **dict(zip(LETTERS, task.options, strict=False)), "answer": task.answer or ""}
+    cells = {
+        "question": task.question,
+        **dict(zip(LETTERS, task.options, strict=False)),
+        "answer": task.answer or "",
+    }
     divided = {"category": first, "l2-category": second}
     return {**cells, **{name: text for name, text in divided.items() if text}, "split": task.source or "test"}
 
@@ -221,7 +260,9 @@ def _write_xlsx(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         from openpyxl import Workbook
         from openpyxl.cell import WriteOnlyCell
     except ImportError:
-        raise UserError(f"--out {path}: needs openpyxl; `pip install openpyxl`, or name a .tsv or .json file") from None
+        raise UserError(
+            f"--out {path}: needs openpyxl; `pip install openpyxl`, or name a .tsv or .json file"
+        ) from None
     book = Workbook(write_only=True)
     sheet = book.create_sheet()
 
@@ -238,5 +279,7 @@ def _write_xlsx(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 _WRITERS: dict[str, Callable[[Path, Sequence[dict[str, Any]]], None]] = {
-    ".tsv": _write_tsv, ".json": write_json, ".xlsx": _write_xlsx,
-}  # fmt: skip
+    ".tsv": _write_tsv,
+    ".json": write_json,
+    ".xlsx": _write_xlsx,
+}

@@ -20,10 +20,11 @@ class Agreement:
         counts: (verdict of the first, verdict of the second) -> answers.
         both: answers that both have judged.
         raw: share of those on which they agree; None if there are none.
-        kappa: agreement beyond what their shares of correct answers alone would give: 1 is full, 0 is chance. None if one
+        kappa: agreement beyond what their shares of correct answers alone would give: 1 is full, 0 is chance.
+            None if one
             verdict is all that both ever gave: then nothing tells agreement from chance.
-        stderr: large-sample standard error of kappa (Fleiss, Cohen and Everitt 1969), for answers that are independent;
-            several samples of one task are not quite, and make it too small.
+        stderr: large-sample standard error of kappa (Fleiss, Cohen and Everitt 1969), for answers that are
+            independent; several samples of one task are not quite, and make it too small.
     """
 
     counts: dict[tuple[Kind, Kind], int]
@@ -34,7 +35,12 @@ class Agreement:
 
     def table(self, first: str, second: str) -> list[str]:
         """The counts as lines of text: the first judge's verdicts down, the second's across."""
-        lines = [f"rows: {first}", f"columns: {second}", "", " " * 12 + "".join(f"{kind.value:>12}" for kind in KINDS)]
+        lines = [
+            f"rows: {first}",
+            f"columns: {second}",
+            "",
+            " " * 12 + "".join(f"{kind.value:>12}" for kind in KINDS),
+        ]
         return lines + [f"{a.value:<12}" + "".join(f"{self.counts[a, b]:>12}" for b in KINDS) for a in KINDS]
 
 
@@ -55,5 +61,7 @@ def agreement(pairs: Iterable[tuple[Verdict, Verdict]]) -> Agreement:
         return Agreement(counts, both, raw, None, None)
     same = sum(share[a, a] * ((1 - chance) - (first[a] + second[a]) * (1 - raw)) ** 2 for a in judged)
     different = sum(share[a, b] * (second[a] + first[b]) ** 2 for a in judged for b in judged if a is not b)
-    variance = (same + (1 - raw) ** 2 * different - (raw * chance - 2 * chance + raw) ** 2) / (both * (1 - chance) ** 4)
+    variance = (same + (1 - raw) ** 2 * different - (raw * chance - 2 * chance + raw) ** 2) / (
+        both * (1 - chance) ** 4
+    )
     return Agreement(counts, both, raw, (raw - chance) / (1 - chance), math.sqrt(max(variance, 0.0)))

@@ -1,8 +1,9 @@
-"""Which option of a multiple choice an answer names: a ladder of rules from strict to lenient, none of which guesses.
+"""Which option of a multiple choice an answer names: a ladder of rules from strict to lenient, none of which
+guesses.
 
-The order of the rungs is that of the published scorers (lmms-eval, VLMEvalKit, DeepEyes); where those take the first capital
-letter of a sentence, an answer that no rung can read is unparsed. `mme_letter` is the scorer of MME-RealWorld as published,
-quirks included, for figures that must be comparable.
+The order of the rungs is that of the published scorers (lmms-eval, VLMEvalKit, DeepEyes); where those take
+the first capital letter of a sentence, an answer that no rung can read is unparsed. `mme_letter` is the
+scorer of MME-RealWorld as published, quirks included, for figures that must be comparable.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _SHORTEST = 2  # letters and digits of an option whose mere mention counts
 
 
 def option_letter(answer: str, options: Sequence[str]) -> str | None:
-    """The letter of the option that an answer names; None if it names none, or more than one, or what it names is denied.
+    """The letter of the option that an answer names; None if it names none, or more than one, or what it
+    names is denied.
 
     The first rung that finds what it looks for decides:
 
@@ -44,11 +46,12 @@ def option_letter(answer: str, options: Sequence[str]) -> str | None:
     3. a letter with a bracket, full stop or colon at the beginning: `B. It is red`;
     4. `the answer is B`, `option (B)`;
     5. `(B)` or `[B]` anywhere;
-    6. the text of one option, and of no other, somewhere in the answer. Texts of one letter or digit do not count, nor does
+    6. the text of one option, and of no other, somewhere in the answer. Texts of one letter or digit do not
+    count, nor does
        one that is part of a longer one that is there (`red` in `dark red`).
 
-    From the third on, an answer is not read if it denies something, or if the letter of another option stands alone in it.
-    Letters beyond the options never count.
+    From the third on, an answer is not read if it denies something, or if the letter of another option stands
+    alone in it. Letters beyond the options never count.
     """
     text = _plain(answer)
     letters = LETTERS[: len(options)]
@@ -60,7 +63,9 @@ def option_letter(answer: str, options: Sequence[str]) -> str | None:
         return known(lone[1])
     texts = [normalise(_plain(option)) for option in options]
     whole = normalise(text)
-    if whole and (named := _only({letter for letter, option in zip(letters, texts, strict=False) if whole == option})):
+    if whole and (
+        named := _only({letter for letter, option in zip(letters, texts, strict=False) if whole == option})
+    ):
         return named
     if (first := _FIRST_AND_TEXT.match(text)) and (letter := known(first[1])):
         rest = normalise(text[first.end() :])
@@ -71,18 +76,23 @@ def option_letter(answer: str, options: Sequence[str]) -> str | None:
     if first := _FIRST.match(text):
         found = {first[1]}
     else:
-        found = set(_SAID.findall(text)) or set(_MARKED.findall(text)) or {letters[i] for i in _mentioned(whole, texts)}
+        found = (
+            set(_SAID.findall(text))
+            or set(_MARKED.findall(text))
+            or {letters[i] for i in _mentioned(whole, texts)}
+        )
     only = _only(found)
     others = {letter for letter in _ALONE.findall(_ARTICLE.sub("", text)) if known(letter)} - found
     return known(only) if only and not others else None
 
 
 def mme_letter(answer: str, options: Sequence[str]) -> str | None:
-    """The letter that the published scorer of MME-RealWorld reads: the first capital A to E, wherever it stands.
+    """The letter that the published scorer of MME-RealWorld reads: the first capital A to E, wherever it
+    stands.
 
-    Without one, the first option whose line `(A) text` contains the whole answer; without a capital, an answer of more than
-    ten words is unparsed. `A car` is therefore A, and `Best answer: C` is B. The four phrases that the original removes first
-    hold no such capital; removing them changes the number of words.
+    Without one, the first option whose line `(A) text` contains the whole answer; without a capital, an
+    answer of more than ten words is unparsed. `A car` is therefore A, and `Best answer: C` is B. The four
+    phrases that the original removes first hold no such capital; removing them changes the number of words.
     """
     text = answer.strip()
     for phrase in ("The best answer is", "The correct answer is", "The answer is", "The answer"):
@@ -96,13 +106,20 @@ def mme_letter(answer: str, options: Sequence[str]) -> str | None:
 
 
 def truth_letter(expected: str, options: Sequence[str]) -> str | None:
-    """The letter of the right option, which a task gives as the letter or, in some files, as the option's text."""
+    """The letter of the right option, which a task gives as the letter or, in some files, as the option's
+    text."""
     letters = LETTERS[: len(options)]
     bare = expected.strip().strip("().").upper()
     if len(bare) == 1 and bare in letters:
         return bare
     wanted = normalise(expected)
-    return _only({letter for letter, option in zip(letters, options, strict=False) if wanted and normalise(option) == wanted})
+    return _only(
+        {
+            letter
+            for letter, option in zip(letters, options, strict=False)
+            if wanted and normalise(option) == wanted
+        }
+    )
 
 
 def _plain(text: str) -> str:
@@ -118,8 +135,11 @@ def _plain(text: str) -> str:
 
 
 def _mentioned(text: str, options: Sequence[str]) -> set[int]:
-    """Indices of the options that stand in a normalised text as whole words, other than inside a longer one."""
-    long_first = sorted({text for text in options if sum(map(str.isalnum, text)) >= _SHORTEST}, key=len, reverse=True)
+    """Indices of the options that stand in a normalised text as whole words, other than inside a longer
+    one."""
+    long_first = sorted(
+        {text for text in options if sum(map(str.isalnum, text)) >= _SHORTEST}, key=len, reverse=True
+    )
     if not long_first:
         return set()
     found, reached = set(), 0

@@ -11,7 +11,9 @@ from mini_o3.judge.verdict import CORRECT, INCORRECT, Verdict, without_judge
 _ARTICLES = re.compile(r"^(a|an|the)\s+")
 _NUMBERS = {
     word: str(i)
-    for i, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+    for i, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    )
 }
 
 
@@ -23,7 +25,8 @@ def normalise(answer: str) -> str:
 
 
 def same(answer: str, expected: str) -> bool:
-    """Whether two texts say the same after `normalise`; texts of which that leaves nothing must be equal as they are."""
+    """Whether two texts say the same after `normalise`; texts of which that leaves nothing must be equal as
+    they are."""
     normal = normalise(expected)
     return normalise(answer) == normal if normal else answer.strip() == expected.strip()
 

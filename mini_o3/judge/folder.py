@@ -51,14 +51,16 @@ class Tally:
         unparsed = sum(verdict.reason == UNPARSED for verdict in self.verdicts)
         words = [
             f"{self.count(Kind.CORRECT)} correct",
-            f"{self.count(Kind.INCORRECT)} incorrect" + (f" ({unparsed} of them unparsed)" if unparsed else ""),
+            f"{self.count(Kind.INCORRECT)} incorrect"
+            + (f" ({unparsed} of them unparsed)" if unparsed else ""),
             f"{self.count(Kind.UNJUDGED)} unjudged",
         ]
         failed = f"; THE JUDGE FAILED at {self.failed}: run this again to fill them in" if self.failed else ""
         return f"{', '.join(words)} of {len(self.verdicts)} episodes, by {self.judge}{failed}"
 
     def reasons(self) -> list[str]:
-        """A line for each cause of being incorrect or unjudged that is more than a wrong answer, the most frequent first."""
+        """A line for each cause of being incorrect or unjudged that is more than a wrong answer, the most
+        frequent first."""
         told = [verdict for verdict in self.verdicts if verdict.reason]
         counts = Counter((verdict.kind.value, verdict.cause) for verdict in told)
         details: dict[tuple[str, str], Counter[str]] = {key: Counter() for key in counts}
@@ -76,8 +78,9 @@ class Tally:
 def read_asked(folder: Path, tasks: Path | None = None) -> list[Asked]:
     """The episodes of a folder written by `mini-o3 eval`, in the order of its file, each with its task.
 
-    Of several about the same task and seed the last counts, but for those in which the policy failed, which an evaluation
-    asks again. `tasks` is the folder with `tasks.jsonl`; None: the one that `protocol.json` names.
+    Of several about the same task and seed the last counts, but for those in which the policy failed, which
+    an evaluation asks again. `tasks` is the folder with `tasks.jsonl`; None: the one that `protocol.json`
+    names.
 
     Raises:
         UserError: there are no episodes, or no task to one of them.
@@ -98,7 +101,9 @@ def read_asked(folder: Path, tasks: Path | None = None) -> list[Asked]:
     known = {task.id: task for task in read_tasks(where)}
     missing = [task_id for task_id, _ in episodes if task_id not in known]
     if missing:
-        raise UserError(f"{where}: has no task {missing[0]}, which {path} is about; give the right folder with --tasks")
+        raise UserError(
+            f"{where}: has no task {missing[0]}, which {path} is about; give the right folder with --tasks"
+        )
     return [Asked(known[episode.task_id], episode) for episode in episodes.values()]
 
 
@@ -113,9 +118,11 @@ def judge_folder(
 ) -> Tally:
     """Judge the episodes of a folder into its `verdicts.jsonl`, or into the file `out`.
 
-    Verdicts that are there are kept; those that are missing, unjudged or about another answer are asked for, `concurrent` at
-    the same time, and each is in the file as soon as it is there. When all are, the file is put into the order of the
-    episodes: the same verdicts always make the same file. `report` gets how many are judged and how many there are.
+    Verdicts that are there are kept; those that are missing, unjudged or about another answer are asked for,
+    `concurrent` at the same time, and each is in the file as soon as it is there. When all are, the file is
+    put into the order of the
+    episodes: the same verdicts always make the same file. `report` gets how many are judged and how many
+        there are.
 
     Raises:
         UserError: the folder is not one of episodes, or the file holds the verdicts of another judge.
@@ -125,12 +132,17 @@ def judge_folder(
     path = path / VERDICTS_FILE if path.is_dir() else path
     kept = read_rows(path)
     if other := next((row["judge"] for row in kept.values() if row.get("judge") != judge.name), None):
-        raise UserError(f"{path}: holds verdicts of {other}, not of {judge.name}; remove it or give another file with --out")
+        raise UserError(
+            f"{path}: holds verdicts of {other}, not of {judge.name}; remove it or give another file with"
+            " --out"
+        )
     said = {row.key: digest(row.episode) for row in rows}
     found = {
         key: verdict
         for key, row in kept.items()
-        if key in said and row.get("said", said[key]) == said[key] and (verdict := Verdict.from_dict(row)).is_judged
+        if key in said
+        and row.get("said", said[key]) == said[key]
+        and (verdict := Verdict.from_dict(row)).is_judged
     }
 
     def judged(row: Asked, verdict: Verdict) -> None:

@@ -15,12 +15,14 @@ class GroupScore:
     """Rotations, scored.
 
     Attributes:
-        mean: of the share of correct rotations per group, over groups, as HR-Bench reports it; None without groups.
-        consistent: share of the groups in which every rotation is correct; a policy that prefers one position cannot
-            reach it. None without groups.
+        mean: of the share of correct rotations per group, over groups, as HR-Bench reports it; None without
+            groups.
+        consistent: share of the groups in which every rotation is correct; a policy that prefers one position
+            cannot reach it. None without groups.
         groups: how many were scored.
         left_out: groups with a rotation that nobody could judge; they are in neither figure.
-        sizes: rotations per group -> how many groups have so many; more than one size means that some are missing.
+        sizes: rotations per group -> how many groups have so many; more than one size means that some are
+            missing.
     """
 
     mean: float | None
@@ -33,7 +35,8 @@ class GroupScore:
 def score_groups(rows: Iterable[tuple[SearchTask, int, Verdict]]) -> GroupScore:
     """Score tasks by `group`; a row is a task, the seed of the episode on it, and the verdict.
 
-    Rotations of a question belong together if their episodes have the same seed: with K samples there are K groups for each
+    Rotations of a question belong together if their episodes have the same seed: with K samples there are K
+        groups for each
     question. A task without a group is a group of its own. (HR-Bench: four rotations, `cycle_category`.)
     """
     groups: dict[tuple[str, str, int], list[Verdict]] = defaultdict(list)

@@ -29,7 +29,8 @@ Model = Callable[[SearchTask, str], Awaitable[Verdict]]
 
 
 class Judge(Protocol):
-    """Gives verdicts on episodes; many may be asked for at the same time. Verdicts of equal names may be put together."""
+    """Gives verdicts on episodes; many may be asked for at the same time. Verdicts of equal names may be put
+    together."""
 
     @property
     def name(self) -> str: ...
@@ -44,7 +45,8 @@ class Chain:
     Attributes:
         name: the specification, with the hash of the prompt in place of a model's address.
         rules: asked in this order, until one leaves nothing open.
-        model: asked for what the rules leave open; what it cannot tell is unjudged. None: the rules' word stands.
+        model: asked for what the rules leave open; what it cannot tell is unjudged. None: the rules' word
+            stands.
     """
 
     name: str
@@ -66,13 +68,15 @@ class Chain:
 
 
 def exact_rule(task: SearchTask, answer: str) -> Finding:
-    """Correct if the texts are the same after normalising; that they are not leaves open whether they mean the same."""
+    """Correct if the texts are the same after normalising; that they are not leaves open whether they mean
+    the same."""
     assert task.answer is not None
     return Finding(CORRECT) if same(answer, task.answer) else Finding(INCORRECT, open=True)
 
 
 def choice_rule(task: SearchTask, answer: str) -> Finding:
-    """By the letter of the option that the answer names (`choice.option_letter`); an unparsed answer is open."""
+    """By the letter of the option that the answer names (`choice.option_letter`); an unparsed answer is
+    open."""
     return _by_letter(task, answer, option_letter)
 
 
@@ -86,7 +90,12 @@ def auto_rule(task: SearchTask, answer: str) -> Finding:
     return (choice_rule if task.options else exact_rule)(task, answer)
 
 
-RULES: dict[str, Rule] = {"auto": auto_rule, "exact": exact_rule, "choice": choice_rule, "choice-mme": mme_rule}
+RULES: dict[str, Rule] = {
+    "auto": auto_rule,
+    "exact": exact_rule,
+    "choice": choice_rule,
+    "choice-mme": mme_rule,
+}
 
 
 def make_judge(spec: str, *, cache: Path | None = None, concurrent: int = 16) -> Chain:

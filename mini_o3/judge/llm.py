@@ -1,4 +1,5 @@
-"""A language model as judge, behind any OpenAI-compatible endpoint: strict, cached, and never wrong when it fails."""
+"""A language model as judge, behind any OpenAI-compatible endpoint: strict, cached, and never wrong when it
+fails."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class LlmJudge:
     """One model with one prompt.
 
     Attributes:
-        name: `llm:MODEL@PROMPT`, the latter the hash of the prompt: verdicts with equal names may be put together.
+        name: `llm:MODEL@PROMPT`, the latter the hash of the prompt: verdicts with equal names may be put
+            together.
         cache: file with a line per verdict; None keeps them in memory only. Failures are never kept.
         concurrent: requests at the same time.
     """
@@ -62,7 +64,8 @@ class LlmJudge:
 
     @classmethod
     def parse(cls, spec: str, *, cache: Path | None = None, concurrent: int = 16) -> LlmJudge:
-        """From `URL#MODEL`, which may be followed by `,prompt=FILE`, `,max_tokens=N`, `,timeout=SECONDS`, `,attempts=N`.
+        """From `URL#MODEL`, which may be followed by `,prompt=FILE`, `,max_tokens=N`, `,timeout=SECONDS`,
+        `,attempts=N`.
 
         Raises:
             UserError: the URL or the model is missing, or an option is not known.
@@ -82,11 +85,14 @@ class LlmJudge:
                     raise ValueError
             except (KeyError, ValueError):
                 known = "prompt=FILE, max_tokens=N, timeout=SECONDS, attempts=N"
-                raise UserError(f"--judge llm:{where}: {option!r} is not an option; it takes {known}") from None
+                raise UserError(
+                    f"--judge llm:{where}: {option!r} is not an option; it takes {known}"
+                ) from None
         return cls(ChatSettings(url, model, **changes), prompt, cache=cache, concurrent=concurrent)
 
     async def __call__(self, task: SearchTask, answer: str) -> Verdict:
-        """The verdict on an answer to a task whose expected answer is known; unjudged if the model gives none."""
+        """The verdict on an answer to a task whose expected answer is known; unjudged if the model gives
+        none."""
         assert task.answer is not None
         asked, truth = task.asked, task.answer
         if task.options and (letter := truth_letter(task.answer, task.options)):
@@ -96,8 +102,12 @@ class LlmJudge:
             return known
         if (loop := asyncio.get_running_loop()) is not self._loop:  # what asyncio makes belongs to one loop
             self._loop, self._room, self._asking = loop, asyncio.Semaphore(self.concurrent), {}
-        if (asking := self._asking.get(key)) is None:  # samples of a task often give the same answer at the same time
-            asking = self._asking[key] = asyncio.ensure_future(self._ask(key, self.prompt.messages(asked, truth, answer)))
+        if (
+            asking := self._asking.get(key)
+        ) is None:  # samples of a task often give the same answer at the same time
+            asking = self._asking[key] = asyncio.ensure_future(
+                self._ask(key, self.prompt.messages(asked, truth, answer))
+            )
             asking.add_done_callback(lambda _: self._asking.pop(key, None))
         return await asyncio.shield(asking)
 
@@ -106,7 +116,10 @@ class LlmJudge:
         async with self._room:
             for _ in range(READINGS):
                 if time.monotonic() < self._rests_until:
-                    return unjudged(f"{JUDGE_FAILED}: not asked after {FAILURES} failures in a row, the last: {self._last}")
+                    return unjudged(
+                        f"{JUDGE_FAILED}: not asked after {FAILURES} failures in a row, the last:"
+                        f" {self._last}"
+                    )
                 try:
                     reply = await complete(self.settings, messages, key=self.key, transport=self.transport)
                 except ChatError as error:
@@ -115,7 +128,9 @@ class LlmJudge:
                 self._failures = 0
                 if (found := read_verdict(reply.text)) is not None:
                     return self._keep(key, CORRECT if found else INCORRECT)
-                said = " ".join(reply.text.split())[:80] + ("" if reply.finished else " (cut off; raise max_tokens)")
+                said = " ".join(reply.text.split())[:80] + (
+                    "" if reply.finished else " (cut off; raise max_tokens)"
+                )
         return unjudged(f"{JUDGE_FAILED}: no verdict in {READINGS} replies, the last: {said!a}")
 
     def _failed(self, error: ChatError) -> None:
@@ -136,5 +151,13 @@ class LlmJudge:
 
 def _read(cache: Path | None) -> dict[str, Verdict]:
     kept = {Kind.CORRECT.value: CORRECT, Kind.INCORRECT.value: INCORRECT}
-    rows = [row for row in read_jsonl(cache, skip_damaged=True) if isinstance(row, dict)] if cache is not None else []
-    return {str(row["key"]): kept[str(row["verdict"])] for row in rows if "key" in row and str(row.get("verdict")) in kept}
+    rows = (
+        [row for row in read_jsonl(cache, skip_damaged=True) if isinstance(row, dict)]
+        if cache is not None
+        else []
+    )
+    return {
+        str(row["key"]): kept[str(row["verdict"])]
+        for row in rows
+        if "key" in row and str(row.get("verdict")) in kept
+    }

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_ANSWER = 1000  # characters that a judge is shown; DeepEyes scores longer answers 0, nobody gives such a one in earnest
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, invisible, surrogates, private, unassigned
+# characters that a judge is shown; DeepEyes scores longer answers 0, nobody gives such a one in earnest
+MAX_ANSWER = 1000
+_HIDDEN = frozenset(
+    {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+)  # controls, invisible, surrogates, private, unassigned
 _DELIMITERS = frozenset("<>`|{}")  # of tags, code fences, chat templates, JSON
 _ROLE = re.compile(r"\[(?=/?[A-Z_]+\])|#(?=#)")  # [INST] and its like; headings such as ###
 
@@ -14,18 +17,26 @@ _ROLE = re.compile(r"\[(?=/?[A-Z_]+\])|#(?=#)")  # [INST] and its like; headings
 def quoted(text: str, limit: int = MAX_ANSWER) -> str:
     """`text` as one JSON string on one line, in quotes.
 
-    Control and invisible characters (line ends, direction marks, surrogates), the characters that delimit tags, fences and
-    templates, and the brackets of role marks are written as JSON escapes (`\\u003c`). Of a text longer than `limit`
-    characters the beginning is kept, and a note outside the quotes says how long it was: no text can forge it.
+    Control and invisible characters (line ends, direction marks, surrogates), the characters that delimit
+    tags, fences and templates, and the brackets of role marks are written as JSON escapes (`\\u003c`). Of a
+    text longer than `limit`
+    characters the beginning is kept, and a note outside the quotes says how long it was: no text can forge
+        it.
     """
     note = f" (cut off: the first {limit} of {len(text)} characters)" if len(text) > limit else ""
     kept = text[:limit]
     roles = {match.start() for match in _ROLE.finditer(kept)}
-    return '"' + "".join(_escape(ch) if index in roles else _plain(ch) for index, ch in enumerate(kept)) + '"' + note
+    return (
+        '"'
+        + "".join(_escape(ch) if index in roles else _plain(ch) for index, ch in enumerate(kept))
+        + '"'
+        + note
+    )
 
 
 def visible(text: str) -> str:
-    """Text of a data set as it is, but for characters that nobody can see or send: they become spaces; line ends stay."""
+    """Text of a data set as it is, but for characters that nobody can see or send: they become spaces; line
+    ends stay."""
     return "".join(ch if ch == "\n" or unicodedata.category(ch) not in _HIDDEN else " " for ch in text)
 
 

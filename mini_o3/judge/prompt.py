@@ -13,7 +13,13 @@ from mini_o3.judge.neutral import quoted, visible
 from mini_o3.kit.errors import UserError
 
 PROMPTS_DIR = Path(__file__).parent / "prompts"
-_FIELDS = {"question": "question", "truth": "truth", "ground_truth": "truth", "answer": "answer", "prediction": "answer"}
+_FIELDS = {
+    "question": "question",
+    "truth": "truth",
+    "ground_truth": "truth",
+    "answer": "answer",
+    "prediction": "answer",
+}
 _FIELD = re.compile(r"\{(" + "|".join(_FIELDS) + r")\}")
 _LABELS = ("verdict", "score", "judgement", "judgment")
 _VALUES = {"correct": True, "1": True, "incorrect": False, "0": False}
@@ -26,7 +32,8 @@ _FENCED = re.compile(r"```(?:json)?\n(.*)\n```", re.S)
 
 @dataclass(frozen=True, slots=True)
 class JudgePrompt:
-    """A text with `{question}`, `{truth}` (or `{ground_truth}`) and `{answer}` (or `{prediction}`) where they go.
+    """A text with `{question}`, `{truth}` (or `{ground_truth}`) and `{answer}` (or `{prediction}`) where they
+    go.
 
     Attributes:
         system: said first; empty if the text has no line `---`, which ends it.
@@ -42,7 +49,8 @@ class JudgePrompt:
         return hashlib.sha256(f"{self.system}\x00{self.user}".encode()).hexdigest()[:12]
 
     def messages(self, question: str, truth: str, answer: str) -> list[dict[str, Any]]:
-        """The conversation about one answer. The answer is quoted and what it contains is never filled in again."""
+        """The conversation about one answer. The answer is quoted and what it contains is never filled in
+        again."""
         values = {"question": visible(question), "truth": visible(truth), "answer": quoted(answer)}
         texts = [("system", self.system), ("user", self.user)]
         return [
@@ -62,21 +70,28 @@ def load_prompt(path: Path | None = None) -> JudgePrompt:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable text file ({error}); give the judge's prompt as one") from None
+        raise UserError(
+            f"{path}: not a readable text file ({error}); give the judge's prompt as one"
+        ) from None
     rows = [index for index, line in enumerate(lines) if line.strip() == "---"]
     cut = rows[0] if rows else -1
     prompt = JudgePrompt("\n".join(lines[: max(cut, 0)]).strip(), "\n".join(lines[cut + 1 :]).strip())
     found = {_FIELDS[name] for name in _FIELD.findall(prompt.system + prompt.user)}
     if missing := {"truth", "answer"} - found:
-        raise UserError(f"{path}: has no {' and no '.join(f'{{{name}}}' for name in sorted(missing))}; put it where it goes")
+        raise UserError(
+            f"{path}: has no {' and no '.join(f'{{{name}}}' for name in sorted(missing))}; put it where it"
+            " goes"
+        )
     return prompt
 
 
 def read_verdict(reply: str) -> bool | None:
-    """Whether a judge's reply says correct or incorrect; None unless it says exactly one of them in a form that is known.
+    """Whether a judge's reply says correct or incorrect; None unless it says exactly one of them in a form
+    that is known.
 
-    Known are the word alone, JSON with one of the keys verdict, score, judgement, and a line `Score: 1`; the last two may end
-    a longer reply if no other place of it has such a label. A thought in `<think>` at the beginning is not read.
+    Known are the word alone, JSON with one of the keys verdict, score, judgement, and a line `Score: 1`; the
+    last two may end a longer reply if no other place of it has such a label. A thought in `<think>` at the
+    beginning is not read.
     """
     text = _THOUGHT.sub("", reply, count=1) if _THOUGHT.match(reply) else reply
     text = text.strip()

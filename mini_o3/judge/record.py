@@ -19,7 +19,8 @@ Key = tuple[str, int]  # task id, seed
 
 
 def verdict_row(key: Key, verdict: Verdict, judge: Judge, episode: Episode | None = None) -> dict[str, Any]:
-    """One line of the file; with the episode, a digest of what it said, by which a verdict on another answer is told."""
+    """One line of the file; with the episode, a digest of what it said, by which a verdict on another answer
+    is told."""
     row: dict[str, Any] = {"task_id": key[0], "seed": key[1], **verdict.to_dict(), "judge": judge.name}
     return row | {"said": digest(episode)} if episode else row
 
@@ -42,7 +43,9 @@ def read_rows(path: Path) -> dict[Key, dict[str, Any]]:
             Verdict.from_dict(row)
             rows[str(row["task_id"]), int(row["seed"])] = row
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: a line is not a verdict ({error!r}); remove the file and judge again") from None
+            raise UserError(
+                f"{path}: a line is not a verdict ({error!r}); remove the file and judge again"
+            ) from None
     return rows
 
 

@@ -1,4 +1,5 @@
-"""Verdict: correct, incorrect, or unjudged with the reason; and what an episode's end settles without any judge."""
+"""Verdict: correct, incorrect, or unjudged with the reason; and what an episode's end settles without any
+judge."""
 
 from __future__ import annotations
 
@@ -23,12 +24,14 @@ class Kind(StrEnum):
 class Verdict:
     """What a judge said of an answer.
 
-    Unjudged is not wrong: it counts neither way, and whoever averages verdicts leaves it out and says how many there were.
+    Unjudged is not wrong: it counts neither way, and whoever averages verdicts leaves it out and says how
+        many there were.
 
     Attributes:
         kind: which of the three.
-        reason: of an unjudged answer, why nobody could tell, as `cause` or `cause: detail`; of an incorrect one, what was
-            wrong with it other than its content (`no answer: turn_limit`, `unparsed`), or nothing; else empty.
+        reason: of an unjudged answer, why nobody could tell, as `cause` or `cause: detail`; of an incorrect
+            one, what was wrong with it other than its content (`no answer: turn_limit`, `unparsed`), or
+            nothing; else empty.
     """
 
     kind: Kind
@@ -36,7 +39,10 @@ class Verdict:
 
     def __post_init__(self) -> None:
         if bool(self.reason) < (self.kind is Kind.UNJUDGED) or (self.reason and self.kind is Kind.CORRECT):
-            raise ValueError(f"an unjudged verdict has a reason and a correct one has none, got {self.kind}, {self.reason!r}")
+            raise ValueError(
+                f"an unjudged verdict has a reason and a correct one has none, got {self.kind},"
+                f" {self.reason!r}"
+            )
 
     @property
     def is_correct(self) -> bool:
@@ -75,7 +81,8 @@ def unjudged(reason: str) -> Verdict:
 def without_judge(episode: Episode, expected: str | None) -> Verdict | None:
     """The verdict that needs no judge; None if there is an answer to be compared with the expected one.
 
-    An episode whose policy failed was never answered and is unjudged; one that ran over or was void is incorrect.
+    An episode whose policy failed was never answered and is unjudged; one that ran over or was void is
+    incorrect.
     """
     if episode.stop is StopReason.POLICY_ERROR:
         return unjudged(f"policy failed: {_line(episode.error)}" if episode.error else "policy failed")

@@ -1,4 +1,5 @@
-"""A vote of several searches on one question: the most frequent answer (self-consistency, arXiv 2203.11171)."""
+"""A vote of several searches on one question: the most frequent answer (self-consistency, arXiv
+2203.11171)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from mini_o3.judge.exact import normalise
 
 
 def tally(answers: Sequence[str | None]) -> list[list[int]]:
-    """Who says the same: positions in `answers` by normalised answer, most votes first, the earliest of equals first.
+    """Who says the same: positions in `answers` by normalised answer, most votes first, the earliest of
+    equals first.
 
     None does not vote, so without any answer there is no group.
     """

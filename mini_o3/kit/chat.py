@@ -1,4 +1,5 @@
-"""Calls to an OpenAI-compatible chat endpoint over plain HTTP: what is sent, what is tried again, what is given up."""
+"""Calls to an OpenAI-compatible chat endpoint over plain HTTP: what is sent, what is tried again, what is
+given up."""
 
 from __future__ import annotations
 
@@ -26,9 +27,10 @@ class ChatSettings:
     Attributes:
         url: base such as `http://127.0.0.1:8000/v1`, or the whole `.../chat/completions`.
         timeout: seconds for one request.
-        attempts: tries of one call; rate limits (429), server errors (5xx), broken connections, timeouts and replies
-            that are not what was asked for are tried again, everything else fails at once.
-        pause: seconds before the second try; doubled each time, at most 30. A `Retry-After` of the server wins.
+        attempts: tries of one call; rate limits (429), server errors (5xx), broken connections, timeouts and
+            replies that are not what was asked for are tried again, everything else fails at once.
+        pause: seconds before the second try; doubled each time, at most 30. A `Retry-After` of the server
+            wins.
         key_variables: environment variables that may hold the key; the first that does counts.
     """
 
@@ -63,7 +65,8 @@ class ChatSettings:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A reply: its text, whether it ended by itself (and not at the length limit), and the length of the context after it in
+    """A reply: its text, whether it ended by itself (and not at the length limit), and the length of the
+    context after it in
     tokens (0 if the endpoint does not say)."""
 
     text: str
@@ -72,7 +75,8 @@ class Completion:
 
 
 class ChatError(Exception):
-    """An endpoint gave no reply; one line that names it. `status` is the HTTP status, if that was the reason."""
+    """An endpoint gave no reply; one line that names it. `status` is the HTTP status, if that was the
+    reason."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -88,7 +92,9 @@ def split_endpoint(spec: str, option: str) -> tuple[str, str]:
     url, _, model = spec.partition("#")
     if not url.startswith(("http://", "https://")) or not model:
         kind = option.split()[-1]
-        raise UserError(f"{option}:{spec}: expected {kind}:URL#MODEL, such as {kind}:http://127.0.0.1:8000/v1#my-model")
+        raise UserError(
+            f"{option}:{spec}: expected {kind}:URL#MODEL, such as {kind}:http://127.0.0.1:8000/v1#my-model"
+        )
     return url, model
 
 
@@ -108,19 +114,25 @@ async def complete(
         ChatError: there is none, after all attempts or because trying again cannot help.
     """
     body = {
-        "model": settings.model, "messages": list(messages),
-        "temperature": settings.temperature, "max_tokens": settings.max_tokens,
-    }  # fmt: skip
+        "model": settings.model,
+        "messages": list(messages),
+        "temperature": settings.temperature,
+        "max_tokens": settings.max_tokens,
+    }
     if seed is not None and settings.temperature > 0:
         body["seed"] = seed
     content = json.dumps(body).encode()  # in ASCII: a lone surrogate in a text must not stop the request
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     problem, code = "", None
-    async with httpx.AsyncClient(timeout=settings.timeout, transport=transport, verify=_certificates()) as client:
+    async with httpx.AsyncClient(
+        timeout=settings.timeout, transport=transport, verify=_certificates()
+    ) as client:
         for attempt in range(settings.attempts):
             wait = min(settings.pause * 2**attempt, _LONGEST_PAUSE)
             try:
-                async with asyncio.timeout(settings.timeout):  # for the whole reply; httpx counts every read anew
+                async with asyncio.timeout(
+                    settings.timeout
+                ):  # for the whole reply; httpx counts every read anew
                     response = await client.post(settings.endpoint, content=content, headers=headers)
             except TimeoutError:
                 problem, code = f"no reply within {settings.timeout:g} s", None

@@ -16,7 +16,8 @@ Config = TypeVar("Config", bound=BaseModel)
 
 
 def read_config(path: Path | None, kind: type[Config], **changes: Any) -> Config:
-    """A config file as `kind`, with those fields replaced whose value in `changes` is not None; no file: they are all.
+    """A config file as `kind`, with those fields replaced whose value in `changes` is not None; no file: they
+    are all.
 
     Raises:
         UserError: the file is missing or not TOML, or a field is unknown or out of range.
@@ -24,7 +25,9 @@ def read_config(path: Path | None, kind: type[Config], **changes: Any) -> Config
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; give a config such as those in configs/") from None
+        raise UserError(
+            f"{path}: {error.strerror or error}; give a config such as those in configs/"
+        ) from None
     except ValueError as error:
         raise UserError(f"{path}: not valid TOML ({error})") from None
     return validated(path, kind, data | {key: value for key, value in changes.items() if value is not None})
@@ -39,16 +42,24 @@ def validated(path: Path | None, kind: type[Config], data: dict[str, Any]) -> Co
     try:
         return kind(**data)
     except ValidationError as error:
-        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")  # a slip of the pen says most
+        first = min(
+            error.errors(), key=lambda e: e["type"] != "extra_forbidden"
+        )  # a slip of the pen says most
         field, what = ".".join(map(str, first["loc"])), _in_words(first, kind)
-        named = field if path else field and f"--{field.replace('_', '-')}"  # a setting, or none: two that do not go together
+        named = (
+            field if path else field and f"--{field.replace('_', '-')}"
+        )  # a setting, or none: two that do not go together
         raise UserError(": ".join(str(part) for part in (path, named, what) if part)) from None
 
 
 def defaults_of(kind: type[BaseModel]) -> dict[str, Any]:
-    """What settings have that nobody gives, as JSON has it: a run is older than a setting that its record lacks."""
+    """What settings have that nobody gives, as JSON has it: a run is older than a setting that its record
+    lacks."""
     fields = {name: field for name, field in kind.model_fields.items() if not field.is_required()}
-    return {name: to_jsonable_python(field.get_default(call_default_factory=True)) for name, field in fields.items()}
+    return {
+        name: to_jsonable_python(field.get_default(call_default_factory=True))
+        for name, field in fields.items()
+    }
 
 
 def _in_words(error: Any, kind: type[BaseModel]) -> str:

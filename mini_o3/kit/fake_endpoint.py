@@ -20,14 +20,19 @@ class Received:
 
 
 class Endpoint:
-    """Plays `behaviours` one after the other, one for each request, then what `answer` says; `requests` is what came in,
+    """Plays `behaviours` one after the other, one for each request, then what `answer` says; `requests` is
+    what came in,
     if it is to `keep` it.
 
     A request that nobody answers is refused with status 418, which no client should try again.
     """
 
     def __init__(
-        self, *behaviours: Behaviour, answer: Callable[[Received], Behaviour] | None = None, port: int = 0, keep: bool = True
+        self,
+        *behaviours: Behaviour,
+        answer: Callable[[Received], Behaviour] | None = None,
+        port: int = 0,
+        keep: bool = True,
     ) -> None:
         self.behaviours, self.answer, self.keep = list(behaviours), answer, keep
         self.requests: list[Received] = []
@@ -35,7 +40,9 @@ class Endpoint:
         self.lock = threading.Lock()
         self.server = _Server(("127.0.0.1", port), _Handler)
         self.server.endpoint = self
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
 
     @property
     def url(self) -> str:
@@ -79,7 +86,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send(self, code: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(code)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+        for name, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -112,7 +123,9 @@ def sends(body: Any) -> Behaviour:
 def status(code: int, message: str = "no", **headers: str) -> Behaviour:
     """An error with a body; `retry_after="0"` becomes the header Retry-After."""
     data = json.dumps({"error": {"message": message}}).encode()
-    return lambda handler: handler.send(code, data, {name.replace("_", "-"): value for name, value in headers.items()})
+    return lambda handler: handler.send(
+        code, data, {name.replace("_", "-"): value for name, value in headers.items()}
+    )
 
 
 def hangs_up() -> Behaviour:

@@ -27,7 +27,9 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda part: _discard(part.write_text(text, encoding="utf-8", errors="backslashreplace")))
+    write_atomically(
+        path, lambda part: _discard(part.write_text(text, encoding="utf-8", errors="backslashreplace"))
+    )
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -49,7 +51,8 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def append_jsonl(path: Path, row: dict[str, Any]) -> None:
-    """Add one line; a line that a kill has cut off is ignored by `read_jsonl` and removed by the next append."""
+    """Add one line; a line that a kill has cut off is ignored by `read_jsonl` and removed by the next
+    append."""
     with path.open("ab+") as file:
         if file.tell() > 0:
             file.seek(-1, os.SEEK_END)
@@ -70,7 +73,8 @@ def _mend_last_line(path: Path) -> None:
 
 
 def read_jsonl(path: Path, skip_damaged: bool = False) -> list[dict[str, Any]]:
-    """All rows of a file written by `append_jsonl`, but for a last line that a kill cut off; empty if there is no file.
+    """All rows of a file written by `append_jsonl`, but for a last line that a kill cut off; empty if there
+    is no file.
 
     `skip_damaged` is for what can be made again.
 
@@ -87,16 +91,22 @@ def read_jsonl(path: Path, skip_damaged: bool = False) -> list[dict[str, Any]]:
                 rows.append(json.loads(line))
         except ValueError:
             if number < len(lines) and not skip_damaged:
-                raise UserError(f"{path}, line {number}: is damaged; put it right, or delete the line") from None
+                raise UserError(
+                    f"{path}, line {number}: is damaged; put it right, or delete the line"
+                ) from None
     return rows
 
 
 def claim_run(
-    out: Path, settings: dict[str, Any], free: Collection[str] = (), defaults: Mapping[str, Any] = MappingProxyType({})
+    out: Path,
+    settings: dict[str, Any],
+    free: Collection[str] = (),
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write `config.json` of a run, unless `out` holds a run with other settings (but for the `free` ones).
 
-    `defaults` are those of a record that lacks a setting, since it is older. `revision` names all code that was at work,
+    `defaults` are those of a record that lacks a setting, since it is older. `revision` names all code that
+    was at work,
     in order: who resumes a run by other code does not pass for who began it.
 
     Raises:
@@ -110,16 +120,23 @@ def claim_run(
         if "config" not in record:
             raise UserError(f"{out}: holds a config.json that no run wrote; give another --out folder")
         kept = {**defaults, **record["config"]}
-        changed = sorted(key for key in {*kept, *settings} if key not in free and not same(kept.get(key), settings.get(key)))
+        changed = sorted(
+            key
+            for key in {*kept, *settings}
+            if key not in free and not same(kept.get(key), settings.get(key))
+        )
         if changed:
-            raise UserError(f"{out}: holds a run with other settings ({', '.join(changed)}); give another --out folder")
+            raise UserError(
+                f"{out}: holds a run with other settings ({', '.join(changed)}); give another --out folder"
+            )
         before = record["revision"].split(", ")
         at_work = before + [code for code in at_work if code != before[-1]]
     write_json(path, {"config": settings, "revision": ", ".join(at_work)})
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two settings are equal, or name one place, seen from here: `hf:runs/nano` and `hf:/home/me/runs/nano`."""
+    """Whether two settings are equal, or name one place, seen from here: `hf:runs/nano` and
+    `hf:/home/me/runs/nano`."""
     return one == other or (isinstance(one, str) and isinstance(other, str) and _place(one) == _place(other))
 
 
@@ -139,7 +156,9 @@ def held(out: Path, wait: bool = False) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
-            raise UserError(f"{out}: another process is at work there; wait for it, or give another --out folder") from None
+            raise UserError(
+                f"{out}: another process is at work there; wait for it, or give another --out folder"
+            ) from None
         yield
 
 
@@ -162,7 +181,9 @@ def make_folder(path: Path) -> Path:
         probe.touch()
         probe.unlink(missing_ok=True)  # another process may probe the same folder
     except OSError as error:
-        raise UserError(f"{path}: cannot be written to ({error.strerror}); give another --out folder") from None
+        raise UserError(
+            f"{path}: cannot be written to ({error.strerror}); give another --out folder"
+        ) from None
     return path
 
 
@@ -171,7 +192,9 @@ def revision() -> str:
     folder = Path(__file__).parent
 
     def git(*args: str) -> str:
-        return subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(folder), *args], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")

@@ -10,7 +10,8 @@ import numpy as np
 def stream(*key: int | str) -> np.random.Generator:
     """A generator determined by `key` alone; two different keys give independent streams.
 
-    Used wherever work may be split over processes or resumed: the stream for item 17 does not depend on items 0..16.
+    Used wherever work may be split over processes or resumed: the stream for item 17 does not depend on items
+        0..16.
     """
     digest = hashlib.sha256("\x1f".join(f"{type(part).__name__}:{part}" for part in key).encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))

@@ -10,16 +10,21 @@ from PIL import Image
 
 
 class Patcher:
-    """Views to (patches, grid), as `Qwen2VLImageProcessor` with `do_resize=False` does, without its other 20 options.
+    """Views to (patches, grid), as `Qwen2VLImageProcessor` with `do_resize=False` does, without its other 20
+    options.
 
-    A view of width W and height H becomes (H / patch) * (W / patch) rows of 3 * temporal * patch * patch floats, in the
-    order in which `merge` x `merge` neighbours stand together.
+    A view of width W and height H becomes (H / patch) * (W / patch) rows of 3 * temporal * patch * patch
+    floats, in the order in which `merge` x `merge` neighbours stand together.
     """
 
-    def __init__(self, patch: int, merge: int, temporal: int, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, patch: int, merge: int, temporal: int, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> None:
         self.patch, self.merge, self.temporal = patch, merge, temporal
         self.scale = torch.tensor([1 / (255 * s) for s in std], dtype=torch.float32).view(3, 1, 1)
-        self.shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=torch.float32).view(3, 1, 1)
+        self.shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=torch.float32).view(
+            3, 1, 1
+        )
 
     @classmethod
     def of(cls, processor_config: dict[str, Any]) -> Patcher:
@@ -33,7 +38,8 @@ class Patcher:
         )
 
     def __call__(self, views: list[Image.Image]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows of all views one after another (N, 3 * temporal * patch^2) float32, and their grids (views, 3) int64.
+        """Rows of all views one after another (N, 3 * temporal * patch^2) float32, and their grids (views, 3)
+        int64.
 
         A grid is (1, rows, columns) counted in patches.
 

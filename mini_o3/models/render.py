@@ -1,7 +1,7 @@
 """Chat to token ids, one message at a time, so that what is in the KV cache never has to be rendered again.
 
-The layout is Qwen2.5-VL's ChatML. Whether the policy wrote a token is decided here and nowhere else: ids of messages are
-the environment's (mask 0), ids that were sampled are the policy's (mask 1).
+The layout is Qwen2.5-VL's ChatML. Whether the policy wrote a token is decided here and nowhere else: ids of
+messages are the environment's (mask 0), ids that were sampled are the policy's (mask 1).
 """
 
 from __future__ import annotations
@@ -16,14 +16,23 @@ from PIL import Image
 from transformers import PreTrainedTokenizerBase
 
 from mini_o3.episode import Message
-from mini_o3.models.tokenizer import END_OF_TEXT, IM_END, IM_START, IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START
+from mini_o3.models.tokenizer import (
+    END_OF_TEXT,
+    IM_END,
+    IM_START,
+    IMAGE_PAD,
+    VIDEO_PAD,
+    VISION_END,
+    VISION_START,
+)
 
 Part = str | Image.Image
 
 
 @dataclass(slots=True)
 class Rendered:
-    """Token ids with their mask (1: the policy wrote it) and the views behind their image placeholders, in order."""
+    """Token ids with their mask (1: the policy wrote it) and the views behind their image placeholders, in
+    order."""
 
     ids: list[int] = field(default_factory=list)
     mask: list[int] = field(default_factory=list)
@@ -54,7 +63,9 @@ class ChatRenderer:
         return list(self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(
+            self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
 
     def message(self, role: str, parts: Sequence[Part]) -> Rendered:
         """One whole message that the environment wrote, with its end."""
@@ -85,17 +96,20 @@ class ChatRenderer:
         return out
 
     def spoken(self, text: str) -> Rendered:
-        """A policy message written by someone who is not sampled (a teacher): its text and its end are the policy's."""
+        """A policy message written by someone who is not sampled (a teacher): its text and its end are the
+        policy's."""
         ids = [*self.encode(text), self.im_end]
         return Rendered(ids, [1] * len(ids))
 
     def closing(self, sampled: Sequence[int]) -> Rendered:
-        """What the environment adds after sampled ids: the end if the policy did not write it, and the line break."""
+        """What the environment adds after sampled ids: the end if the policy did not write it, and the line
+        break."""
         ids = [*([] if sampled and sampled[-1] == self.im_end else [self.im_end]), *self.newline]
         return Rendered(ids, [0] * len(ids))
 
     def ended(self, drawn: Sequence[int], stops: tuple[str, ...]) -> bool:
-        """Whether what was drawn so far is a whole turn: its end, or one of the texts (in ASCII) that end one."""
+        """Whether what was drawn so far is a whole turn: its end, or one of the texts (in ASCII) that end
+        one."""
         if drawn[-1] in self.ends:
             return True
         if drawn[-1] not in _ending_ids(self.tokenizer, frozenset(stop[-1] for stop in stops)):
@@ -109,12 +123,16 @@ def _ending_ids(tokenizer: Any, characters: frozenset[str]) -> frozenset[int]:
     return frozenset(index for text, index in tokenizer.get_vocab().items() if characters & set(text))
 
 
-def positions(ids: Sequence[int], image_pad: int, grids: Sequence[tuple[int, int]], start: int = 0) -> tuple[np.ndarray, int]:
-    """Multimodal rotary positions of `ids`: (3, N) int64 for time, row and column, and the next free position.
+def positions(
+    ids: Sequence[int], image_pad: int, grids: Sequence[tuple[int, int]], start: int = 0
+) -> tuple[np.ndarray, int]:
+    """Multimodal rotary positions of `ids`: (3, N) int64 for time, row and column, and the next free
+    position.
 
-    Text advances all three together; the tokens of a view stand at its start in time and spread over rows and columns.
-    `grids` holds (rows, columns) in image tokens of the views behind the placeholders. Equal to transformers'
-    `get_rope_index`, but can go on from `start`, so that a conversation is positioned turn by turn.
+    Text advances all three together; the tokens of a view stand at its start in time and spread over rows and
+    columns. `grids` holds (rows, columns) in image tokens of the views behind the placeholders. Equal to
+    transformers' `get_rope_index`, but can go on from `start`, so that a conversation is positioned turn by
+    turn.
     """
     out = np.empty((3, len(ids)), np.int64)
     at, index, view = start, 0, 0
@@ -126,6 +144,8 @@ def positions(ids: Sequence[int], image_pad: int, grids: Sequence[tuple[int, int
         rows, columns = grids[view]
         count = rows * columns
         cells = np.arange(count)
-        out[:, index : index + count] = at + np.stack([np.zeros(count, np.int64), cells // columns, cells % columns])
+        out[:, index : index + count] = at + np.stack(
+            [np.zeros(count, np.int64), cells // columns, cells % columns]
+        )
         at, index, view = at + max(rows, columns), index + count, view + 1
     return out, at

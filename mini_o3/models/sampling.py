@@ -31,8 +31,9 @@ def draw(
 ) -> tuple[list[int], list[float]]:
     """One token per row of `logits` (B, vocabulary), and its log-probability.
 
-    Log-probabilities are those of the distribution drawn from: `forbidden` tokens excluded, at the temperature (at 1 if
-    greedy). `uniforms` in [0, 1) decide, one per row, so that a row's draw does not depend on what else is in the batch.
+    Log-probabilities are those of the distribution drawn from: `forbidden` tokens excluded, at the
+    temperature (at 1 if greedy). `uniforms` in [0, 1) decide, one per row, so that a row's draw does not
+    depend on what else is in the batch.
     """
     scores = logits.float().clone()
     scores[:, list(forbidden)] = -torch.inf
@@ -41,7 +42,10 @@ def draw(
     tokens = spread.argmax(-1)
     if any(temperatures):
         cumulated = spread.double().exp().cumsum(-1)
-        wanted = torch.tensor(list(uniforms), dtype=torch.double, device=scores.device)[:, None] * cumulated[:, -1:]
+        wanted = (
+            torch.tensor(list(uniforms), dtype=torch.double, device=scores.device)[:, None]
+            * cumulated[:, -1:]
+        )
         drawn = torch.searchsorted(cumulated, wanted, right=True)[:, 0].clamp(max=scores.shape[-1] - 1)
         tokens = torch.where(torch.tensor([t > 0 for t in temperatures], device=scores.device), drawn, tokens)
     return tokens.tolist(), spread.gather(-1, tokens[:, None])[:, 0].tolist()

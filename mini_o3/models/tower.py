@@ -9,10 +9,12 @@ import torch.nn.functional as F
 
 
 def encode_views(visual: Any, rows: torch.Tensor, grids: torch.Tensor) -> torch.Tensor:
-    """Image tokens (tokens of all views, width) of the views in `rows` (N, patch floats) with `grids` (views, 3).
+    """Image tokens (tokens of all views, width) of the views in `rows` (N, patch floats) with `grids` (views,
+    3).
 
     Views of one size go through the tower as one (views, patches) batch, 1.3 times as fast on a processor as
-    transformers' loop over views; that needs full attention in every block. All else takes the tower's own way.
+    transformers' loop over views; that needs full attention in every block. All else takes the tower's own
+    way.
     """
     full = len(set(visual.config.fullatt_block_indexes)) == visual.config.depth
     if full and len(grids) > 1 and bool((grids == grids[0]).all()):
@@ -50,7 +52,9 @@ def _angles(visual: Any, rows: int, columns: int) -> tuple[torch.Tensor, torch.T
     """Cosines and sines (patches, head width) of each patch's row and column, in the order of `Patcher`."""
     merge = visual.spatial_merge_size
     places = torch.stack(torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij"))
-    blocks = places.view(2, rows // merge, merge, columns // merge, merge).permute(0, 1, 3, 2, 4).reshape(2, -1)
+    blocks = (
+        places.view(2, rows // merge, merge, columns // merge, merge).permute(0, 1, 3, 2, 4).reshape(2, -1)
+    )
     frequencies = visual.rotary_pos_emb.inv_freq.float()
     angles = torch.cat([blocks[axis].to(frequencies.device)[:, None] * frequencies for axis in (0, 1)], -1)
     angles = torch.cat([angles, angles], -1)

@@ -64,9 +64,13 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
     try:
         config = json.loads((folder / "config.json").read_text())
         processor = _processor(folder)
-        settings = json.loads((folder / SETTINGS_FILE).read_text()) if (folder / SETTINGS_FILE).is_file() else {}
+        settings = (
+            json.loads((folder / SETTINGS_FILE).read_text()) if (folder / SETTINGS_FILE).is_file() else {}
+        )
         if config.get("model_type") != "qwen2_5_vl":
-            raise UserError(f"{folder}: holds a {config.get('model_type')} model; only Qwen2.5-VL (qwen2_5_vl) can be run")
+            raise UserError(
+                f"{folder}: holds a {config.get('model_type')} model; only Qwen2.5-VL (qwen2_5_vl) can be run"
+            )
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = dtype or compute_dtype(config, device)
         model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=dtype).to(device).eval()
@@ -75,20 +79,32 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
         budget = PixelBudget(**settings["budget"]) if "budget" in settings else None
         stored = _stored(folder)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); is the checkpoint complete?") from None
+        raise UserError(
+            f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); is the checkpoint complete?"
+        ) from None
     return Vlm(
-        model, ChatRenderer(tokenizer, patcher.patch * patcher.merge), patcher, budget, settings.get("profile"),
-        settings.get("turn_tokens"), int(model.config.text_config.max_position_embeddings), stored, processor,
+        model,
+        ChatRenderer(tokenizer, patcher.patch * patcher.merge),
+        patcher,
+        budget,
+        settings.get("profile"),
+        settings.get("turn_tokens"),
+        int(model.config.text_config.max_position_embeddings),
+        stored,
+        processor,
         _says(config),
-    )  # fmt: skip
+    )
 
 
 def compute_dtype(config: dict[str, Any], device: str) -> torch.dtype:
-    """The number format to compute in: bfloat16 if that is what `config.json` says, and the processor has units for it.
+    """The number format to compute in: bfloat16 if that is what `config.json` says, and the processor has
+    units for it.
 
     One without them was 50 times slower in it than in float32.
     """
-    return torch.bfloat16 if _says(config) in ("bfloat16", "float16") and has_bfloat16(device) else torch.float32
+    return (
+        torch.bfloat16 if _says(config) in ("bfloat16", "float16") and has_bfloat16(device) else torch.float32
+    )
 
 
 def _says(config: dict[str, Any]) -> str | None:
@@ -104,10 +120,12 @@ def has_bfloat16(device: str) -> bool:
 
 
 def _processor(folder: Path) -> dict[str, Any]:
-    """Settings of the picture processor: a file of their own, or a part of what newer versions of transformers save."""
+    """Settings of the picture processor: a file of their own, or a part of what newer versions of
+    transformers save."""
     path = next(folder / name for name in _PROCESSOR_FILES if (folder / name).is_file())
     found = json.loads(path.read_text())
-    return found if path.name == _PROCESSOR_FILES[0] else found["image_processor"]  # type: ignore[no-any-return]
+    # type: ignore[no-any-return]
+    return found if path.name == _PROCESSOR_FILES[0] else found["image_processor"]
 
 
 def checkpoint_in(folder: str | Path) -> Path:
@@ -116,7 +134,8 @@ def checkpoint_in(folder: str | Path) -> Path:
 
 
 def budget_of(vlm: Vlm, profile: PromptProfile, max_pixels: int | None) -> PixelBudget:
-    """The size of views that the checkpoint wants, else the dialect of its prompts, or views of at most `max_pixels`.
+    """The size of views that the checkpoint wants, else the dialect of its prompts, or views of at most
+    `max_pixels`.
 
     If it wants them all alike, they have exactly `max_pixels`.
 
@@ -128,7 +147,11 @@ def budget_of(vlm: Vlm, profile: PromptProfile, max_pixels: int | None) -> Pixel
     if max_pixels is None:
         return own
     try:
-        return replace(own, max_pixels=max_pixels, min_pixels=max_pixels if own.square else min(own.min_pixels, max_pixels))
+        return replace(
+            own,
+            max_pixels=max_pixels,
+            min_pixels=max_pixels if own.square else min(own.min_pixels, max_pixels),
+        )
     except ValueError as error:
         raise UserError(f"max_pixels {max_pixels}: {error}") from None
 
@@ -140,7 +163,8 @@ def keep_less(model: Any) -> None:
 
 
 def weights_hash(folder: Path) -> str:
-    """Twelve hex digits by which to tell the weights of a checkpoint: names, sizes, first and last mebibyte of its files.
+    """Twelve hex digits by which to tell the weights of a checkpoint: names, sizes, first and last mebibyte
+    of its files.
 
     Training moves weights all over a model, so reading all 15 GB of a large one would hardly tell more.
     """
@@ -162,14 +186,23 @@ def save_vlm(vlm: Vlm, folder: Path, settings: dict[str, Any]) -> None:
     """
     if vlm.budget is not None:
         settings = {"budget": vlm.budget.to_dict(), **settings}
-    settings = {key: value for key, value in (("profile", vlm.profile), ("turn_tokens", vlm.turn_tokens)) if value} | settings
+    settings = {
+        key: value for key, value in (("profile", vlm.profile), ("turn_tokens", vlm.turn_tokens)) if value
+    } | settings
     save_checkpoint(
-        vlm.model, vlm.renderer.tokenizer, folder, settings, dtype=vlm.stored, processor=vlm.processor, says=vlm.says
+        vlm.model,
+        vlm.renderer.tokenizer,
+        folder,
+        settings,
+        dtype=vlm.stored,
+        processor=vlm.processor,
+        says=vlm.says,
     )
 
 
 def steps_of(folder: Path) -> int | None:
-    """After how many steps of its training `save_vlm` wrote this checkpoint; None if it is not whole, or says nothing."""
+    """After how many steps of its training `save_vlm` wrote this checkpoint; None if it is not whole, or says
+    nothing."""
     try:
         step = json.loads((folder / SETTINGS_FILE).read_text()).get("step")
     except (OSError, ValueError):  # a kill came while it was written

@@ -77,7 +77,9 @@ class ApiConversation:
         self.messages += [_chat(message) for message in messages]
         policy = self.policy
         try:
-            said = await complete(policy.settings, self.messages, key=policy.key, seed=self.seed, transport=policy.transport)
+            said = await complete(
+                policy.settings, self.messages, key=policy.key, seed=self.seed, transport=policy.transport
+            )
         except ChatError as error:
             raise PolicyError(str(error)) from None
         text = _until_action(said.text, load_dialect(policy.dialect).ends)
@@ -104,6 +106,7 @@ def _content(part: str | Image.Image) -> dict[str, Any]:
 
 
 def _until_action(text: str, closings: Sequence[str]) -> str:
-    """Up to the end of the first action: what a chat model goes on to make up about the observation is not its turn."""
+    """Up to the end of the first action: what a chat model goes on to make up about the observation is not
+    its turn."""
     ends = [text.find(closing) + len(closing) for closing in closings if closing in text]
     return text[: min(ends)] if ends else text

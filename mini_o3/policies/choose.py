@@ -38,7 +38,8 @@ def choose_policy(
         prompts: name or folder of a prompt profile; None: what the dialect or the policy wants.
         dialect: in which the policy writes its actions; None: the one that its prompts teach.
         picture, question, tasks: where the teacher finds its probe: beside the picture, or among those given.
-        say, folder: how the human policy talks (its answers come from standard input), and where it leaves views.
+        say, folder: how the human policy talks (its answers come from standard input), and where it leaves
+            views.
 
     Raises:
         UserError: there is no such policy, or it cannot be built.
@@ -47,19 +48,30 @@ def choose_policy(
     if kind in ("replay", "hf", "api") and not rest:
         raise UserError(f"--policy {spec}: something is missing after {kind!r}; choose one of {CHOICES}")
     if kind == "nano" and max_pixels is not None:
-        raise UserError("--max-pixels: nano only sees views of 168 x 168; leave the option out or take another policy")
+        raise UserError(
+            "--max-pixels: nano only sees views of 168 x 168; leave the option out or take another policy"
+        )
     if kind in ("nano", "teacher") and prompts is not None:
-        raise UserError(f"--prompts: {kind} knows its own prompts only; leave the option out or take another policy")
+        raise UserError(
+            f"--prompts: {kind} knows its own prompts only; leave the option out or take another policy"
+        )
     profile = _profile(prompts, dialect)
     if kind in ("nano", "teacher", "human") and profile and profile.dialect != "mini_o3":
-        raise UserError(f"--dialect {profile.dialect}: {kind} speaks mini_o3 only; leave it out or take another policy")
+        raise UserError(
+            f"--dialect {profile.dialect}: {kind} speaks mini_o3 only; leave it out or take another policy"
+        )
     budget = _budget(max_pixels, load_dialect(profile.dialect).budget if profile else None)
     if kind in ("nano", "hf"):
         from mini_o3.models.nano import NANO_DIR
         from mini_o3.policies.local import Local
 
         return Local.load(
-            rest or str(NANO_DIR), spec, slots=concurrent, temperature=temperature, max_pixels=max_pixels, profile=profile
+            rest or str(NANO_DIR),
+            spec,
+            slots=concurrent,
+            temperature=temperature,
+            max_pixels=max_pixels,
+            profile=profile,
         )
     if kind == "api":
         from mini_o3.policies.api import Api, ApiSettings
@@ -72,7 +84,9 @@ def choose_policy(
     if kind == "human":
         from mini_o3.policies.human import Human
 
-        return Human(budget=budget, profile=profile, say=say, folder=folder, ask=lambda prompt: _ask(prompt, say))
+        return Human(
+            budget=budget, profile=profile, say=say, folder=folder, ask=lambda prompt: _ask(prompt, say)
+        )
     if kind == "teacher":
         from mini_o3.policies.teacher import Teacher
 
@@ -87,7 +101,8 @@ def _ask(prompt: str, say: Callable[[str], None]) -> str:
 
 
 def _profile(prompts: str | None, dialect: str | None) -> PromptProfile | None:
-    """The prompts asked for; those of a foreign dialect if only that is given; None: what the policy wants."""
+    """The prompts asked for; those of a foreign dialect if only that is given; None: what the policy
+    wants."""
     if dialect is None:
         return None if prompts is None else load_profile(prompts)
     spoken = load_dialect(dialect)

@@ -15,14 +15,15 @@ from mini_o3.episode import Message, PolicyError, Reply, Request
 from mini_o3.protocol import Answer, PromptProfile, Zoom, format_action, load_profile
 from mini_o3.vision import PixelBudget, Region
 
-HELP = """zoom X0 Y0 X1 Y1 [SOURCE]   look closer; fractions 0..1 of SOURCE (0: original, i: observation i; else the last)
+HELP = """zoom X0 Y0 X1 Y1 [SOURCE]   look closer; fractions 0..1 of SOURCE (0: original, i: observation i)
 answer TEXT                 give the answer
 quit                        leave"""
 
 
 @contextmanager
 def plain_interrupts() -> Iterator[None]:
-    """Within, Ctrl-C raises KeyboardInterrupt at once. asyncio would only mark the task and let `input` wait on."""
+    """Within, Ctrl-C raises KeyboardInterrupt at once. asyncio would only mark the task and let `input` wait
+    on."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -34,7 +35,8 @@ def plain_interrupts() -> Iterator[None]:
 
 
 class Human:
-    """Asks a person through `ask` (prompt in, line out; EOFError: the person left) and `say` (one line out)."""
+    """Asks a person through `ask` (prompt in, line out; EOFError: the person left) and `say` (one line
+    out)."""
 
     name = "human"
     context_tokens: int | None = None

@@ -17,7 +17,8 @@ from mini_o3.vision import PixelBudget
 
 
 class Local:
-    """Policy that decodes with one loaded model, up to `slots` episodes together; each keeps its KV cache over turns.
+    """Policy that decodes with one loaded model, up to `slots` episodes together; each keeps its KV cache
+    over turns.
 
     `weights` tells the weights it was loaded with from any others; None if it was not loaded from a folder.
     """
@@ -56,15 +57,25 @@ class Local:
         max_pixels: int | None = None,
         profile: PromptProfile | None = None,
     ) -> Local:
-        """Load a checkpoint directory; views are as large as it wants them, else as its dialect does, or `max_pixels`.
+        """Load a checkpoint directory; views are as large as it wants them, else as its dialect does, or
+        `max_pixels`.
 
         Raises:
             UserError: the directory is not a checkpoint, or the dialect of `profile` is unknown.
         """
         vlm = load_vlm(folder)
         profile = profile or load_profile(vlm.profile or "search")
-        sampling = Sampling(temperature, vlm.turn_tokens or Sampling().max_tokens, load_dialect(profile.dialect).ends)
-        policy = cls(vlm, name, slots=slots, sampling=sampling, budget=budget_of(vlm, profile, max_pixels), profile=profile)
+        sampling = Sampling(
+            temperature, vlm.turn_tokens or Sampling().max_tokens, load_dialect(profile.dialect).ends
+        )
+        policy = cls(
+            vlm,
+            name,
+            slots=slots,
+            sampling=sampling,
+            budget=budget_of(vlm, profile, max_pixels),
+            profile=profile,
+        )
         policy.weights = weights_hash(Path(folder))
         return policy
 
@@ -97,13 +108,19 @@ class LocalConversation:
         prompt = renderer.prompt(messages, self.sampled)
         room = self.policy.context_tokens
         if self.sampled is None and room is not None and len(prompt.ids) >= room:
-            raise PolicyError(f"the question and its view take {len(prompt.ids)} tokens of {room}; lower max_pixels")
+            raise PolicyError(
+                f"the question and its view take {len(prompt.ids)} tokens of {room}; lower max_pixels"
+            )
         sampled = await engine.reply(self.stream, prompt, self.policy.sampling)
         self.sampled = sampled.ids
         return Reply(
-            renderer.decode(sampled.ids), sampled.finished, tuple(prompt.ids), tuple(sampled.ids),
-            tuple(sampled.log_probs), self.stream.tokens,
-        )  # fmt: skip
+            renderer.decode(sampled.ids),
+            sampled.finished,
+            tuple(prompt.ids),
+            tuple(sampled.ids),
+            tuple(sampled.log_probs),
+            self.stream.tokens,
+        )
 
     def close(self) -> None:
         if self.stream is not None:

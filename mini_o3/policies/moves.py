@@ -1,10 +1,11 @@
 """A scripted search of a probe, move by move, by the rules of one who does not know where anything is.
 
-It says what can be seen in the views it was shown, tries candidates from left to right and never by which is right, and
-answers only when the evidence is legible in the last view. Nothing has to be remembered from one quarter to the next: each
-has a part of its own, and only what lies there is tried. Every thought restates the goal, says what the last look showed
-and then what to do next: with the goal's words right before what is to be compared with them, a small model learns to
-compare.
+It says what can be seen in the views it was shown, tries candidates from left to right and never by which is
+right, and answers only when the evidence is legible in the last view. Nothing has to be remembered from one
+quarter to the next: each has a part of its own, and only what lies there is tried. Every thought restates the
+goal, says what the last look showed
+and then what to do next: with the goal's words right before what is to be compared with them, a small model
+learns to compare.
 Deliberate mistakes carry `learn=False`: an imitator learns the repair, not the mistake.
 """
 
@@ -25,10 +26,17 @@ from mini_o3.vision import Rect, Region
 
 PATTERNS = ("trial_and_error", "depth_first", "self_correction", "second_look")
 _BACK = 0.2  # by so much wider is the look after one that cut off what stands beside the target
-_TOO_NEAR = 0.8  # share of targets with something beside them that `self_correction` first looks at too closely
+_TOO_NEAR = (
+    0.8  # share of targets with something beside them that `self_correction` first looks at too closely
+)
 _OVERLOOKS = 0.3  # share of the searches by quarters that need a second pass, of those that can have one
 _QUARTERS = ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7))  # centres
-_AGAIN = ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))  # and in a second pass, of quarters that share nothing
+_AGAIN = (
+    (0.25, 0.25),
+    (0.75, 0.25),
+    (0.25, 0.75),
+    (0.75, 0.75),
+)  # and in a second pass, of quarters that share nothing
 _SEAM = 0.02  # share of the picture
 _EDGE = 0.15  # of a quarter: what lies nearer than this to a side that it shares is another quarter's
 _WIDER = 0.6  # side of the second look after a miss, around the same place
@@ -43,11 +51,16 @@ Moves = Generator[Move, None, None]
 
 
 class Search:
-    """The moves of one episode. `rects` mirrors the session's list: what each frame covers of the original."""
+    """The moves of one episode. `rects` mirrors the session's list: what each frame covers of the
+    original."""
 
-    def __init__(self, task: SearchTask, size: tuple[int, int], pattern: str, rng: np.random.Generator) -> None:
+    def __init__(
+        self, task: SearchTask, size: tuple[int, int], pattern: str, rng: np.random.Generator
+    ) -> None:
         if task.goal is None or not task.things:
-            raise UserError(f"{task.picture}: not a probe; the teacher only knows probes (mini-o3 probe make)")
+            raise UserError(
+                f"{task.picture}: not a probe; the teacher only knows probes (mini-o3 probe make)"
+            )
         self.task, self.goal, self.size, self.pattern, self.rng = task, task.goal, size, pattern, rng
         self.goal_words = restate(task.goal)
         self.rects = [Rect(0, 0, *size)]
@@ -57,7 +70,8 @@ class Search:
         self.last = (0, (0.5, 0.5), 1.0)  # frame, centre and side of the last look
 
     def moves(self) -> Moves:
-        """All moves up to the answer; ends without one if the target cannot be seen from anywhere it looked."""
+        """All moves up to the answer; ends without one if the target cannot be seen from anywhere it
+        looked."""
         overlooks = self.pattern in ("depth_first", "second_look") and self.rng.random() < _OVERLOOKS
         overlooks = overlooks and self.in_one_quarter()
         if self.pattern == "depth_first":
@@ -72,13 +86,20 @@ class Search:
             yield from self.descend(again=True)
 
     def try_candidates(
-        self, frame: int, forget: bool = False, quarter: tuple[float, float] | None = None, again: bool = False
+        self,
+        frame: int,
+        forget: bool = False,
+        quarter: tuple[float, float] | None = None,
+        again: bool = False,
     ) -> Moves:
-        """Look at everything in `frame` that could be it, from left to right; if it is a `quarter`, in the part of its own.
+        """Look at everything in `frame` that could be it, from left to right; if it is a `quarter`, in the
+        part of its own.
 
         `forget`: the target is overlooked. `again`: in a second pass, see `first_side`.
         """
-        shown = sight.apart([s for s in self.see(frame) if not (forget and self.goal.fits(s.thing))], self.goal.colour)
+        shown = sight.apart(
+            [s for s in self.see(frame) if not (forget and self.goal.fits(s.thing))], self.goal.colour
+        )
         lacking = forget and any(self.goal.fits(s.thing) for s in self.see(frame))
         elsewhere = [s.thing for s in shown if quarter and not own(s.spot, quarter)]
         listed = [s for s in sight.of_colour(shown, self.goal.colour) if s.thing not in elsewhere]
@@ -88,17 +109,25 @@ class Search:
         spots = sight.survey(shown, self.goal.colour, decoy, but=elsewhere)
         for index, candidate in enumerate(listed):
             spot = candidate.spot
-            plan = [spots, "look at"] if index == 0 else [f"back to observation {frame}" if frame else "", "next at"]
+            plan = (
+                [spots, "look at"]
+                if index == 0
+                else [f"back to observation {frame}" if frame else "", "next at"]
+            )
             erring = self.pattern == "self_correction" and candidate is not decoy
             miss = self.miss(frame, candidate) if erring and self.rng.random() < 0.35 else None
             if miss is not None:
-                yield self.zoom(frame, miss, FIRST_BOX, *plan[:-1], f"{plan[-1]} {sight.spot_words(miss)}", learn=False)
+                yield self.zoom(
+                    frame, miss, FIRST_BOX, *plan[:-1], f"{plan[-1]} {sight.spot_words(miss)}", learn=False
+                )
                 self.verdict = self.reading(self.see())
                 yield self.zoom(frame, miss, _WIDER, "missed", "wider")
             else:
                 learn = not ((lacking or decoy is not None) and index == 0)  # the list is wrong
                 side = self.first_side(candidate, again)
-                yield self.zoom(frame, spot, side, *plan[:-1], f"{plan[-1]} {sight.spot_words(spot)}", learn=learn)
+                yield self.zoom(
+                    frame, spot, side, *plan[:-1], f"{plan[-1]} {sight.spot_words(spot)}", learn=learn
+                )
             yield from self.inspect()
             if self.found:
                 return
@@ -107,7 +136,8 @@ class Search:
             self.verdict = sight.point(sight.of_colour(shown, self.goal.colour), self.goal.colour).rstrip(".")
 
     def descend(self, forget: bool = False, again: bool = False) -> Moves:
-        """Quarter by quarter: go in, try what shows there, come back. Each has a number, so that none is lost or had twice.
+        """Quarter by quarter: go in, try what shows there, come back. Each has a number, so that none is lost
+        or had twice.
 
         `again`: smaller quarters, whatever lies in them, so that nothing looks as it did in the first pass.
         """
@@ -120,20 +150,23 @@ class Search:
                 return
 
     def in_one_quarter(self) -> bool:
-        """Whether a second pass can find the target: it is not on a seam of its quarters, nor right beside one."""
+        """Whether a second pass can find the target: it is not on a seam of its quarters, nor right beside
+        one."""
         targets = [thing.region for thing in self.task.things if self.goal.fits(thing)]
         spans = [span for region in targets for span in ((region.x0, region.x1), (region.y0, region.y1))]
         return bool(spans) and not any(low < 0.5 + _SEAM and high > 0.5 - _SEAM for low, high in spans)
 
     def first_side(self, candidate: sight.Seen, again: bool) -> float:
-        """Side of the first look at a candidate; in a second pass larger dots get another, which cuts off nothing beside."""
+        """Side of the first look at a candidate; in a second pass larger dots get another, which cuts off
+        nothing beside."""
         side = first_box(candidate.share)
         if not again or side == LEAST_BOX:
             return side
         return side + 0.1 if self.goal.ask == "beside" else LEAST_BOX
 
     def inspect(self) -> Moves:
-        """Look ever closer at what is in the middle until it is told or ruled out; answer if it is the target."""
+        """Look ever closer at what is in the middle until it is told or ruled out; answer if it is the
+        target."""
         beside = self.goal.ask == "beside"
         widened = False
         while True:
@@ -162,7 +195,8 @@ class Search:
             yield self.zoom(source, spot, side + _BACK, "cut off", "back")
 
     def reading(self, seen: list[sight.Seen]) -> str:
-        """What the view shows of the candidate in its middle, as far as the goal needs it, and whether it is ruled out."""
+        """What the view shows of the candidate in its middle, as far as the goal needs it, and whether it is
+        ruled out."""
         goal, thing = self.goal, sight.central(seen, self.goal.colour)
         other = self.aimed_at(seen)
         if thing is None and other is not None:
@@ -205,7 +239,9 @@ class Search:
     def see(self, frame: int = -1) -> list[sight.Seen]:
         return sight.look(self.task.things, self.size, self.rects[frame])
 
-    def zoom(self, frame: int, spot: tuple[float, float], side: float, *plan: str, learn: bool = True) -> Move:
+    def zoom(
+        self, frame: int, spot: tuple[float, float], side: float, *plan: str, learn: bool = True
+    ) -> Move:
         """The move of zooming into a square around `spot` of `frame`, as `plan` says."""
         thought = self.thought(*plan)
         box = Region.around(*spot, side, side, frame)
@@ -216,7 +252,8 @@ class Search:
         return Move(Zoom(region, thought), learn)
 
     def miss(self, frame: int, candidate: sight.Seen) -> tuple[float, float] | None:
-        """A place near a candidate where nothing of its colour shows until one looks wider; None if there is none."""
+        """A place near a candidate where nothing of its colour shows until one looks wider; None if there is
+        none."""
         x, y = candidate.spot
         off = FIRST_BOX / 2 + 0.05
         places = []
@@ -234,8 +271,13 @@ class Search:
         return places[self.rng.integers(len(places))] if places else None
 
     def too_near(self, frame: int, thing: sight.Seen) -> float | None:
-        """Side of a look that cuts off what stands beside the target, though a wider one shows it; None most of the time."""
-        if self.pattern != "self_correction" or not self.goal.fits(thing.thing) or self.rng.random() > _TOO_NEAR:
+        """Side of a look that cuts off what stands beside the target, though a wider one shows it; None most
+        of the time."""
+        if (
+            self.pattern != "self_correction"
+            or not self.goal.fits(thing.thing)
+            or self.rng.random() > _TOO_NEAR
+        ):
             return None
         for side in (0.4, 0.3, 0.2):
             shows = []
@@ -250,7 +292,8 @@ class Search:
         return None
 
     def decoy(self, shown: Sequence[sight.Seen]) -> sight.Seen | None:
-        """A thing of another colour, taken for a candidate by mistake; None if there is none, and some of the time."""
+        """A thing of another colour, taken for a candidate by mistake; None if there is none, and some of the
+        time."""
         others = [s for s in shown if self.goal.colour not in (None, s.thing.colour)]
         return others[self.rng.integers(len(others))] if others and self.rng.random() < 0.7 else None
 
@@ -260,5 +303,9 @@ class Search:
 
 
 def own(spot: tuple[float, float], quarter: tuple[float, float]) -> bool:
-    """Whether a spot of the quarter with that centre is its own to try, and not one that the next quarter shows as well."""
-    return all(value >= _EDGE if centre > 0.5 else value <= 1 - _EDGE for value, centre in zip(spot, quarter, strict=True))
+    """Whether a spot of the quarter with that centre is its own to try, and not one that the next quarter
+    shows as well."""
+    return all(
+        value >= _EDGE if centre > 0.5 else value <= 1 - _EDGE
+        for value, centre in zip(spot, quarter, strict=True)
+    )

@@ -14,7 +14,8 @@ from mini_o3.vision import PixelBudget
 
 
 class Replay:
-    """Says what was said before. `scripts` maps a task id (or `*` for any task) to the texts of its turns; where a task was
+    """Says what was said before. `scripts` maps a task id (or `*` for any task) to the texts of its turns;
+    where a task was
     searched several times, `searches` has those of each seed."""
 
     name = "replay"
@@ -38,11 +39,14 @@ class Replay:
         return self.profile.dialect
 
     @classmethod
-    def read(cls, path: str, *, budget: PixelBudget | None = None, profile: PromptProfile | None = None) -> Replay:
-        """From `episodes.jsonl` or one `episode.json`; the episode of a file with one task replays for any task.
+    def read(
+        cls, path: str, *, budget: PixelBudget | None = None, profile: PromptProfile | None = None
+    ) -> Replay:
+        """From `episodes.jsonl` or one `episode.json`; the episode of a file with one task replays for any
+        task.
 
-        Of several searches of a task that of the seed asked for is played, else the one of the lowest; of several records of
-        one search the last.
+        Of several searches of a task that of the seed asked for is played, else the one of the lowest; of
+        several records of one search the last.
 
         Raises:
             UserError: the file is missing or holds no episode.
@@ -52,11 +56,15 @@ class Replay:
             text = Path(path).read_text(encoding="utf-8")
             rows = [json.loads(text)] if path.endswith(".json") else read_jsonl(Path(path))
             for row in rows:
-                searches[str(row["task_id"]), int(row.get("seed", 0))] = [str(turn["text"]) for turn in row["turns"]]
+                searches[str(row["task_id"]), int(row.get("seed", 0))] = [
+                    str(turn["text"]) for turn in row["turns"]
+                ]
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}; give the episodes.jsonl of a run") from None
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: not an episode record ({error!r}); give the episodes.jsonl of a run") from None
+            raise UserError(
+                f"{path}: not an episode record ({error!r}); give the episodes.jsonl of a run"
+            ) from None
         scripts: dict[str, list[str]] = {}
         for task_id, seed in sorted(searches):
             scripts.setdefault(task_id, searches[task_id, seed])

@@ -3,8 +3,10 @@
 Its search of a probe follows one of four patterns, drawn per episode:
 
 - `trial_and_error`: list the candidates that show in the overview, look at one after the other;
-- `depth_first`: descend into a quarter, try what shows there, come back to the original, descend into the next;
-- `self_correction`: some looks miss their aim, cut off what stands beside it, or go to a thing of another colour; it notices,
+- `depth_first`: descend into a quarter, try what shows there, come back to the original, descend into the
+next;
+- `self_correction`: some looks miss their aim, cut off what stands beside it, or go to a thing of another
+colour; it notices,
   says so and looks wider or goes on;
 - `second_look`: the first list of candidates lacks the right one; it runs out, and goes through the quarters.
 
@@ -34,7 +36,8 @@ _WEIGHTS = {
 
 
 class Teacher:
-    """Policy over a known set of probes or worlds; `pattern` fixes the pattern of probes instead of drawing it."""
+    """Policy over a known set of probes or worlds; `pattern` fixes the pattern of probes instead of drawing
+    it."""
 
     name = "teacher"
     context_tokens: int | None = None
@@ -49,7 +52,10 @@ class Teacher:
     ) -> None:
         self.tasks = {task.id: task for task in tasks}
         worlds = bool(tasks) and all(is_world(task) for task in tasks)
-        self.pattern, self.budget = pattern, budget or (PixelBudget() if worlds else EYE)  # worlds are for real models
+        self.pattern, self.budget = (
+            pattern,
+            budget or (PixelBudget() if worlds else EYE),
+        )  # worlds are for real models
         self.profile = profile or load_profile("search" if worlds else "nano")
 
     @classmethod
@@ -62,7 +68,8 @@ class Teacher:
         folder = tasks_folder(Path(picture))
         if not (folder / "tasks.jsonl").is_file():
             raise UserError(
-                f"--policy teacher: {folder}/tasks.jsonl is missing; the teacher only knows probes (mini-o3 probe make)"
+                f"--policy teacher: {folder}/tasks.jsonl is missing; the teacher only knows probes (mini-o3"
+                " probe make)"
             )
         teacher = cls(read_tasks(folder))
         teacher.find("", picture, question)
@@ -77,7 +84,8 @@ class Teacher:
         return TeacherConversation(Search(task, request.size, pattern, rng))
 
     def find(self, task_id: str, picture: str, question: str) -> SearchTask:
-        """The probe of that id, or else (in `ask` nobody knows the id) the one that asks `question` of `picture`."""
+        """The probe of that id, or else (in `ask` nobody knows the id) the one that asks `question` of
+        `picture`."""
         if task_id in self.tasks:
             return self.tasks[task_id]
         for task in self.tasks.values():

@@ -1,4 +1,5 @@
-"""The Visual Probe generator: pictures in which something small must be found, with everything about them known."""
+"""The Visual Probe generator: pictures in which something small must be found, with everything about them
+known."""
 
 from mini_o3.probes.generate import Probe, make_probe
 from mini_o3.probes.levels import LEVELS, TRAINING_SEEDS, Level

@@ -85,7 +85,9 @@ def _planks(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
 def _tiles(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     first, second = _muted(rng), _muted(rng)
     count = int(rng.integers(5, 22))
-    board = rng.random((count, count)) < 0.5 if rng.random() < 0.5 else np.indices((count, count)).sum(0) % 2 == 0
+    board = (
+        rng.random((count, count)) < 0.5 if rng.random() < 0.5 else np.indices((count, count)).sum(0) % 2 == 0
+    )
     colours = np.where(board[..., None], first, second) + rng.normal(0, 8, (count, count, 1))
     tiles = Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
     return Image.blend(tiles, _clouds(rng, size), 0.25)
@@ -103,7 +105,9 @@ def _shelves(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
                 fill = tuple(int(v) for v in _muted(rng))
                 draw.rectangle((x, bottom - height, x + width, bottom), fill=fill)
             x += width * 1.15
-        draw.rectangle((0, bottom - size[1] * 0.012, size[0], bottom), fill=tuple(int(v * 0.45) for v in wall))
+        draw.rectangle(
+            (0, bottom - size[1] * 0.012, size[0], bottom), fill=tuple(int(v * 0.45) for v in wall)
+        )
     return image
 
 

@@ -1,4 +1,5 @@
-"""Visual Probe generator: a seed and a level in, a picture with one question out. The same seed gives the same probe."""
+"""Visual Probe generator: a seed and a level in, a picture with one question out. The same seed gives the
+same probe."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Probe(NamedTuple):
 
 
 def training_size(rng: np.random.Generator) -> tuple[int, int]:
-    """Width and height of a picture to train on: two megapixels; larger ones take longer to paint than to search."""
+    """Width and height of a picture to train on: two megapixels; larger ones take longer to paint than to
+    search."""
     side, aspect = int(rng.integers(1344, 1600)), float(np.exp(rng.uniform(-0.5, 0.5)))
     return int(side * aspect**0.5), int(side / aspect**0.5)
 
@@ -53,19 +55,30 @@ def make_probe(
     scene = lay_out(rng, rules, family, size)
     question = questions.ask(rng, scene.goal)
     task = SearchTask(
-        picture=f"{level}_{seed}.jpg", question=question, answer=scene.answer, family=family, level=level, size=size,
-        targets=scene.evidence, goal=scene.goal, things=scene.things, seed=seed,
-    )  # fmt: skip
+        picture=f"{level}_{seed}.jpg",
+        question=question,
+        answer=scene.answer,
+        family=family,
+        level=level,
+        size=size,
+        targets=scene.evidence,
+        goal=scene.goal,
+        things=scene.things,
+        seed=seed,
+    )
     return Probe(task, place(rng, scene, backgrounds.paint(rng, size, photos)))
 
 
 def place(rng: np.random.Generator, scene: Scene, picture: Image.Image) -> Image.Image:
-    """Put the things of a scene, each slightly tinted, onto a background of its size. Changes and returns `picture`."""
+    """Put the things of a scene, each slightly tinted, onto a background of its size. Changes and returns
+    `picture`."""
     width, height = scene.size
     for thing in scene.things:
         side = round((thing.region.x1 - thing.region.x0) * width)
         tint = rng.integers(-12, 13, 3)
-        image = sprite(thing.colour, thing.shape, thing.digit, side, (int(tint[0]), int(tint[1]), int(tint[2])))
+        image = sprite(
+            thing.colour, thing.shape, thing.digit, side, (int(tint[0]), int(tint[1]), int(tint[2]))
+        )
         picture.paste(image, (round(thing.region.x0 * width), round(thing.region.y0 * height)), image)
     return picture
 

@@ -1,4 +1,5 @@
-"""The difficulty rule, stated once: how small the target is, how many places it could be, how deep one must zoom."""
+"""The difficulty rule, stated once: how small the target is, how many places it could be, how deep one must
+zoom."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ import numpy as np
 
 from mini_o3.vision import PixelBudget
 
-TRAINING_SEEDS = 500_000_000  # seeds below may be trained on; anything that is measured uses this one or above
+TRAINING_SEEDS = (
+    500_000_000  # seeds below may be trained on; anything that is measured uses this one or above
+)
 
 # The rule assumes a looker with nano's eye: a view of 168 x 168 pixels.
 VIEW_SIDE = 168
@@ -32,11 +35,13 @@ class Level:
     """One level of difficulty.
 
     Attributes:
-        side: least and greatest side of a thing, as a share of sqrt(width x height); its square is the share of area.
+        side: least and greatest side of a thing, as a share of sqrt(width x height); its square is the share
+            of area.
         candidates: how many things look like a possible target from afar.
         others: how many further things of other colours there are.
         gap: least distance of two candidates, share of the frame; a box around one never shows another.
-        megapixels: least and greatest size of the picture; smaller things need larger pictures to be legible at all.
+        megapixels: least and greatest size of the picture; smaller things need larger pictures to be legible
+            at all.
     """
 
     name: str
@@ -90,7 +95,11 @@ LEVELS: dict[str, Level] = {
 
 def are_shares(shares: Mapping[str, float], known: Iterable[str]) -> bool:
     """Whether these are shares of known names that sum to 1."""
-    return set(shares) <= set(known) and min(shares.values(), default=-1) >= 0 and abs(sum(shares.values()) - 1) < 1e-6
+    return (
+        set(shares) <= set(known)
+        and min(shares.values(), default=-1) >= 0
+        and abs(sum(shares.values()) - 1) < 1e-6
+    )
 
 
 def drawn(rng: np.random.Generator, shares: Mapping[str, float]) -> str:

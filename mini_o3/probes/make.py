@@ -27,7 +27,8 @@ def make_probes(
 ) -> int:
     """Make probes with seeds `seed .. seed + count - 1` and return how many lie in `out`.
 
-    Probes that are there already are kept, so an interrupted run goes on where it stopped. Another process is waited for.
+    Probes that are there already are kept, so an interrupted run goes on where it stopped. Another process is
+    waited for.
 
     Raises:
         UserError: the level is unknown, there are no photos, or `out` holds other probes.

@@ -7,14 +7,8 @@ import numpy as np
 from mini_o3.episode.task import Goal
 
 _WORDINGS: dict[str, tuple[str, ...]] = {
-    "digit": (
-        "What digit is on the {colour} {shape}?",
-        "Which digit does the {colour} {shape} carry?",
-    ),
-    "colour": (
-        "What colour is the {shape}?",
-        "Which colour does the {shape} have?",
-    ),
+    "digit": ("What digit is on the {colour} {shape}?", "Which digit does the {colour} {shape} carry?"),
+    "colour": ("What colour is the {shape}?", "Which colour does the {shape} have?"),
     "shape": (
         "What shape is the {colour} thing with the digit {digit}?",
         "Which shape carries the digit {digit} on {colour}?",
@@ -38,7 +32,8 @@ def restate(goal: Goal) -> str:
 
 
 def is_probe_question(question: str) -> bool:
-    """Whether nano was trained to understand this question: one of the wordings with known words in the gaps."""
+    """Whether nano was trained to understand this question: one of the wordings with known words in the
+    gaps."""
     from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES
 
     words = question.strip()

@@ -31,9 +31,9 @@ class Scene:
 def lay_out(rng: np.random.Generator, level: Level, family: str, size: tuple[int, int]) -> Scene:
     """Draw a scene of `family` at `level` for a picture of `size` pixels.
 
-    Every candidate fits what can be seen of the goal from afar (its colour; for the colour family: anything) and none
-    but the target fits all of it, so that the answer is unique and a guess is right one time in the number of
-    candidates at best.
+    Every candidate fits what can be seen of the goal from afar (its colour; for the colour family: anything)
+    and none but the target fits all of it, so that the answer is unique and a guess is right one time in the
+    number of candidates at best.
     """
     count = int(rng.integers(level.candidates[0], level.candidates[1] + 1))
     looks = _looks(rng, family, count + (2 if family == "colour" else 0))
@@ -53,7 +53,9 @@ def lay_out(rng: np.random.Generator, level: Level, family: str, size: tuple[int
         if index == 0:
             evidence = (thing.region,)
         if family == "beside":
-            neighbour = Thing(_other(rng, COLOURS, colour), str(rng.choice(SHAPES)), _digit(rng), board.put_beside(spot))
+            neighbour = Thing(
+                _other(rng, COLOURS, colour), str(rng.choice(SHAPES)), _digit(rng), board.put_beside(spot)
+            )
             things.append(neighbour)
             if index == 0:
                 answer = neighbour.shape

@@ -1,7 +1,7 @@
 """What can honestly be seen of a probe in one view, and the words for it.
 
-The teacher thinks in these words and the perception stage teaches them, so that what nano learns to see is what it later
-needs to say. Positions are fractions of the view, rounded to the grid of `levels.STEP`.
+The teacher thinks in these words and the perception stage teaches them, so that what nano learns to see is
+what it later needs to say. Positions are fractions of the view, rounded to the grid of `levels.STEP`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from mini_o3.vision import Rect
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A thing in a view: centre (x, y) as fractions of the view, `share` its mean side as a share of the view's."""
+    """A thing in a view: centre (x, y) as fractions of the view, `share` its mean side as a share of the
+    view's."""
 
     thing: Thing
     x: float
@@ -82,7 +83,8 @@ def neighbour(seen: Sequence[Seen], of: Seen) -> Seen | None:
 
 
 def apart(seen: Sequence[Seen], colour: str | None) -> list[Seen]:
-    """Those that can be told apart: of things within `ONE_DOT` of each other one stays, of the sought colour if it can be."""
+    """Those that can be told apart: of things within `ONE_DOT` of each other one stays, of the sought colour
+    if it can be."""
     kept: list[Seen] = []
     for thing in sorted(seen, key=lambda s: s.thing.colour != colour):
         if all(max(abs(thing.x - other.x), abs(thing.y - other.y)) >= ONE_DOT for other in kept):
@@ -98,20 +100,25 @@ def point(found: Sequence[Seen], colour: str | None) -> str:
     return f"{name} at {' '.join(spot_words(s.spot) for s in found)}."
 
 
-def survey(found: Sequence[Seen], goal_colour: str | None, mistaken: Seen | None = None, but: Sequence[Thing] = ()) -> str:
+def survey(
+    found: Sequence[Seen], goal_colour: str | None, mistaken: Seen | None = None, but: Sequence[Thing] = ()
+) -> str:
     """Where everything is and of which colour, then where all that look right are, `but` for some.
 
-    `things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45`; without a colour to look for, the places alone. `mistaken` is
-    taken to look right.
+    `things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45`; without a colour to look for, the places
+    alone. `mistaken` is taken to look right.
     """
-    likely = [s for s in found if (s is mistaken or goal_colour in (None, s.thing.colour)) and s.thing not in but]
+    likely = [
+        s for s in found if (s is mistaken or goal_colour in (None, s.thing.colour)) and s.thing not in but
+    ]
     if goal_colour is None or not found:
         return point(likely, goal_colour).rstrip(".")
     return f"{listing(found, goal_colour, mistaken)}; {point(likely, goal_colour).rstrip('.')}"
 
 
 def listing(found: Sequence[Seen], taken_for: str | None = None, mistaken: Seen | None = None) -> str:
-    """Where everything is and of which colour: `things at 0.30/0.45 red`; `mistaken` is `taken_for` another."""
+    """Where everything is and of which colour: `things at 0.30/0.45 red`; `mistaken` is `taken_for`
+    another."""
     named = (f"{spot_words(s.spot)} {taken_for if s is mistaken else s.thing.colour}" for s in found)
     return f"things at {' '.join(named)}"
 
@@ -121,7 +128,8 @@ def spot_words(spot: tuple[float, float]) -> str:
 
 
 def describe(seen: Sequence[Seen], colour: str | None, what_touches: bool = False) -> str:
-    """What the thing in the middle is, as far as its size lets it be told, and where, if a closer look may be wanted."""
+    """What the thing in the middle is, as far as its size lets it be told, and where, if a closer look may be
+    wanted."""
     thing = central(seen, colour)
     if thing is None:
         return f"no {colour or 'thing'} here."
@@ -138,5 +146,6 @@ def describe(seen: Sequence[Seen], colour: str | None, what_touches: bool = Fals
 
 
 def beside(other: Seen | None) -> str:
-    """What touches a thing whose place has just been said: first where, so that it is read, and not the thing once more."""
+    """What touches a thing whose place has just been said: first where, so that it is read, and not the thing
+    once more."""
     return f" beside {spot_words(other.spot)} {other.thing.colour} {other.thing.shape}" if other else ""

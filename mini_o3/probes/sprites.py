@@ -25,8 +25,11 @@ _RIM = 0.05  # width of the white rim, share of the side
 _DIGIT = 0.52  # height of the digit, share of the side
 
 
-def sprite(colour: str, shape: str, digit: str, side: int, tint: tuple[int, int, int] = (0, 0, 0)) -> Image.Image:
-    """RGBA picture of `side` x `side` pixels; `tint` is added to the colour, so that no two reds are quite alike."""
+def sprite(
+    colour: str, shape: str, digit: str, side: int, tint: tuple[int, int, int] = (0, 0, 0)
+) -> Image.Image:
+    """RGBA picture of `side` x `side` pixels; `tint` is added to the colour, so that no two reds are quite
+    alike."""
     oversample = 4 if side < 80 else 2
     big = side * oversample
     image = Image.new("RGBA", (big, big), (255, 255, 255, 0))
@@ -36,9 +39,14 @@ def sprite(colour: str, shape: str, digit: str, side: int, tint: tuple[int, int,
     draw.polygon(_scaled(outline(shape), big, 1.0 - 2 * _RIM), fill=(red, green, blue, 255))
     font = _font(round(big * _DIGIT / 0.72))  # digits are 0.72 of the font's size
     draw.text(
-        (big / 2, big / 2 + big * 0.01), digit, font=font, fill=(255, 255, 255, 255), anchor="mm",
-        stroke_width=round(big * 0.035), stroke_fill=(20, 20, 20, 255),
-    )  # fmt: skip
+        (big / 2, big / 2 + big * 0.01),
+        digit,
+        font=font,
+        fill=(255, 255, 255, 255),
+        anchor="mm",
+        stroke_width=round(big * 0.035),
+        stroke_fill=(20, 20, 20, 255),
+    )
     return image.reduce(oversample)
 
 
@@ -58,7 +66,20 @@ def outline(shape: str) -> tuple[tuple[float, float], ...]:
         return ((0.0, -1.0), (0.8, 0.0), (0.0, 1.0), (-0.8, 0.0))
     if shape == "cross":
         a = 0.44
-        return ((-a, -1), (a, -1), (a, -a), (1, -a), (1, a), (a, a), (a, 1), (-a, 1), (-a, a), (-1, a), (-1, -a), (-a, -a))
+        return (
+            (-a, -1),
+            (a, -1),
+            (a, -a),
+            (1, -a),
+            (1, a),
+            (a, a),
+            (a, 1),
+            (-a, 1),
+            (-a, a),
+            (-1, a),
+            (-1, -a),
+            (-a, -a),
+        )
     if shape == "heart":
         return _round(
             lambda t: (
@@ -82,4 +103,6 @@ def _scaled(points: tuple[tuple[float, float], ...], side: int, share: float) ->
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)  # the outline font that Pillow carries: no font file of the machine is needed
+    return ImageFont.load_default(
+        size
+    )  # the outline font that Pillow carries: no font file of the machine is needed

@@ -1,8 +1,9 @@
 """The Mini-o3 dialect: text to action and back.
 
-`parse` is total: any string gives `Zoom | Answer | Malformed`, nothing is evaluated, nothing is raised. It is stricter
-than the released system, which takes the last of several calls, ignores an answer beside a call, clips boxes and reads
-`observation_2abc` as 2 (`reference`: Mini-o3 sections 1.2-1.4): here each of these costs the turn and is explained.
+`parse` is total: any string gives `Zoom | Answer | Malformed`, nothing is evaluated, nothing is raised. It is
+stricter than the released system, which takes the last of several calls, ignores an answer beside a call,
+clips boxes and reads `observation_2abc` as 2 (`reference`: Mini-o3 sections 1.2-1.4): here each of these
+costs the turn and is explained.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _EXAMPLE = '<grounding>{"bbox_2d": [0.1, 0.2, 0.3, 0.4], "source": "original_ima
 def parse(text: str) -> Action:
     """The one action that `text`, a policy's whole turn, stands for.
 
-    Before the action may stand a thought, in think tags or bare. A `Zoom`'s region has the frame its source names;
-    whether that observation exists is the session's to say.
+    Before the action may stand a thought, in think tags or bare. A `Zoom`'s region has the frame its source
+    names; whether that observation exists is the session's to say.
     """
     try:
         return _parse(text)
@@ -37,7 +38,10 @@ def format_action(action: Zoom | Answer) -> str:
     if isinstance(action, Answer):
         return f"{thought}<answer>{action.text}</answer>"
     box = ", ".join(_number(value) for value in action.region.xyxy)
-    return f'{thought}<grounding>{{"bbox_2d": [{box}], "source": "{source_name(action.region.frame)}"}}</grounding>'
+    return (
+        f'{thought}<grounding>{{"bbox_2d": [{box}], "source":'
+        f' "{source_name(action.region.frame)}"}}</grounding>'
+    )
 
 
 class _Refused(Exception):
@@ -53,14 +57,20 @@ def _parse(text: str) -> Zoom | Answer:
     start, thought = _thought(text)
     opening = _ACTION.search(text, start)
     if opening is None:
-        _refuse(Fault.NO_ACTION, "There is no <grounding> and no <answer> in your turn; end it with exactly one of them.")
+        _refuse(
+            Fault.NO_ACTION,
+            "There is no <grounding> and no <answer> in your turn; end it with exactly one of them.",
+        )
     name, closing = opening.group(1), f"</{opening.group(1)}>"
     if thought is None:
         thought = text[: opening.start()].strip()
         start = opening.start()
     between = text[start : opening.start()].strip()
     if between or any(tag in thought for tag in TAGS):
-        _refuse(Fault.BAD_THOUGHT, "Put your whole thought into one pair of <think> and </think>, right before the action.")
+        _refuse(
+            Fault.BAD_THOUGHT,
+            "Put your whole thought into one pair of <think> and </think>, right before the action.",
+        )
     end = text.find(closing, opening.end())
     if _ACTION.search(text, opening.end()):
         _refuse(Fault.SEVERAL_ACTIONS, "There is more than one action in your turn; give exactly one.")
@@ -97,18 +107,26 @@ def _zoom(content: str, thought: str) -> Zoom:
     except (ValueError, RecursionError):
         _refuse(Fault.BAD_JSON, f"The grounding is not valid JSON; write it like {_EXAMPLE}.")
     if not isinstance(call, dict) or set(call) != {"bbox_2d", "source"}:
-        _refuse(Fault.BAD_FIELDS, f"The grounding needs exactly the fields bbox_2d and source, like {_EXAMPLE}.")
+        _refuse(
+            Fault.BAD_FIELDS, f"The grounding needs exactly the fields bbox_2d and source, like {_EXAMPLE}."
+        )
     box, source = call["bbox_2d"], call["source"]
     if not (isinstance(box, list) and len(box) == 4 and all(is_number(value) for value in box)):
         _refuse(Fault.BAD_BOX, "bbox_2d must be a list of four numbers [x0, y0, x1, y1].")
     x0, y0, x1, y1 = (float(value) for value in box)
     if not all(0.0 <= value <= 1.0 for value in (x0, y0, x1, y1)):
-        _refuse(Fault.OUTSIDE, "Coordinates are fractions of the source's width and height, from 0 to 1, not pixels.")
+        _refuse(
+            Fault.OUTSIDE,
+            "Coordinates are fractions of the source's width and height, from 0 to 1, not pixels.",
+        )
     if x1 <= x0 or y1 <= y0:
         _refuse(Fault.EMPTY_BOX, "The box is empty: x0 must be less than x1, and y0 less than y1.")
     match = _SOURCE.fullmatch(source) if isinstance(source, str) else None
     if match is None:
-        _refuse(Fault.BAD_SOURCE, "source must be original_image or observation_i with the number of an observation.")
+        _refuse(
+            Fault.BAD_SOURCE,
+            "source must be original_image or observation_i with the number of an observation.",
+        )
     return Zoom(Region(x0, y0, x1, y1, int(match.group(1) or 0)), thought)
 
 

@@ -1,7 +1,8 @@
-"""A prompt profile out of files that a user has: the official constants file, or a row of the official cold-start data.
+"""A prompt profile out of files that a user has: the official constants file, or a row of the official
+cold-start data.
 
-The released weights were trained on other wording than ours, and byte for byte counts. The texts are read as data: a Python
-file is parsed, never executed; only string literals are taken from it.
+The released weights were trained on other wording than ours, and byte for byte counts. The texts are read as
+data: a Python file is parsed, never executed; only string literals are taken from it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from mini_o3.kit.rundir import make_folder, write_text
 from mini_o3.protocol.prompts import PromptProfile, load_profile
 
 _VISION = "<|vision_start|><|image_pad|><|vision_end|>"
-_FAILED = "ERROR occurs during grounding. Error Information: "  # what the released environment puts before its advice
+# what the released environment puts before its advice
+_FAILED = "ERROR occurs during grounding. Error Information: "
 _ACTION, _OBSERVATION = re.compile(r"\bAction 0\b"), re.compile(r"\bObservation 1\b")
 
 
@@ -45,15 +47,24 @@ def import_profile(file: Path, out: Path) -> PromptProfile:
 
 def _from_constants(file: Path) -> dict[str, str]:
     constants = _string_constants(file)
-    system = _only(file, constants, "a system text (bbox_2d, grounding, answer)", lambda t: "bbox_2d" in t and "{" in t)
-    seen = _only(file, constants, "an observation text ({observation_turn})", lambda t: "{observation_turn}" in t)
-    advice = _only(file, {k: v for k, v in constants.items() if k.startswith("ERROR")}, "an ERROR... text", lambda t: True)
+    system = _only(
+        file, constants, "a system text (bbox_2d, grounding, answer)", lambda t: "bbox_2d" in t and "{" in t
+    )
+    seen = _only(
+        file, constants, "an observation text ({observation_turn})", lambda t: "{observation_turn}" in t
+    )
+    advice = _only(
+        file,
+        {k: v for k, v in constants.items() if k.startswith("ERROR")},
+        "an ERROR... text",
+        lambda t: True,
+    )
     return {
         "system": system,
         "question": "<image>\n{question}",
         "observation": _renamed(seen),
         "correction": f"{_FAILED}{{detail}}.\n{advice}",
-    }  # fmt: skip
+    }
 
 
 def _renamed(text: str) -> str:
@@ -71,8 +82,14 @@ def _string_constants(file: Path) -> dict[str, str]:
         raise UserError(f"{file}: cannot be read as Python ({error})") from None
     found = {}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            found.update({target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)})
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
+            found.update(
+                {target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)}
+            )
     return found
 
 
@@ -82,7 +99,9 @@ def _only(file: Path, constants: dict[str, str], what: str, fits: Any) -> str:
     names = [name for name in names if "VIDEO" not in name] or names
     if len({constants[name] for name in names}) != 1:
         many = f"holds {len(names)} of them ({', '.join(names)})" if names else "holds none"
-        raise UserError(f"{file}: expected {what}, and it {many}; give the official verl/trainer/constants.py")
+        raise UserError(
+            f"{file}: expected {what}, and it {many}; give the official verl/trainer/constants.py"
+        )
     return constants[names[0]]
 
 
@@ -119,7 +138,11 @@ def _conversations(file: Path) -> Sequence[list[Any]]:
             rows = batch.to_pylist() if batch is not None else []
         else:
             text = file.read_text(encoding="utf-8")
-            data = [json.loads(line) for line in text.splitlines() if line] if file.suffix == ".jsonl" else json.loads(text)
+            data = (
+                [json.loads(line) for line in text.splitlines() if line]
+                if file.suffix == ".jsonl"
+                else json.loads(text)
+            )
             rows = data if isinstance(data, list) else [data]
         found = [row["conversations"] for row in rows]
         found = [ast.literal_eval(turns) if isinstance(turns, str) else turns for turns in found]

@@ -1,4 +1,5 @@
-"""Prompt profiles: the environment's side of the conversation as text files, with a hash that is saved with every run."""
+"""Prompt profiles: the environment's side of the conversation as text files, with a hash that is saved with
+every run."""
 
 from __future__ import annotations
 
@@ -29,12 +30,13 @@ class PromptProfile:
 
     Attributes:
         system: said once, before everything.
-        question: the first user message; `{question}` is filled in, and `{width}` and `{height}` of the view in pixels.
-        observation: after a successful zoom; `{number}` and `{source}` of the new view are filled in, its `{width}` and
-            `{height}`, and `{action}`, its number counted from 0.
+        question: the first user message; `{question}` is filled in, and `{width}` and `{height}` of the view
+            in pixels.
+        observation: after a successful zoom; `{number}` and `{source}` of the new view are filled in, its
+            `{width}` and `{height}`, and `{action}`, its number counted from 0.
         correction: after a malformed turn; `{kind}` and `{detail}` are filled in.
-        dialect: in which the policy is told to write its actions (`protocol/dialects`). It goes where the texts go: whoever
-            is spoken to like this is listened to like this.
+        dialect: in which the policy is told to write its actions (`protocol/dialects`). It goes where the
+            texts go: whoever is spoken to like this is listened to like this.
     """
 
     name: str
@@ -52,7 +54,8 @@ class PromptProfile:
         return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
     def ask(self, question: str, size: tuple[int, int] | None = None) -> Pieces:
-        """The first user message; `size` is the (width, height) of the view, None for texts that do not tell it."""
+        """The first user message; `size` is the (width, height) of the view, None for texts that do not tell
+        it."""
         return _pieces(self.question, question=question, **_sides(size))
 
     def observe(self, number: int, size: tuple[int, int] | None = None) -> Pieces:
@@ -81,7 +84,9 @@ def load_profile(name: str) -> PromptProfile:
             texts[part] = path.read_text(encoding="utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError):
             known = ", ".join(sorted(path.name for path in PROMPTS_DIR.iterdir() if path.is_dir()))
-            raise UserError(f"prompt profile {name}: {path} cannot be read as text; shipped profiles: {known}") from None
+            raise UserError(
+                f"prompt profile {name}: {path} cannot be read as text; shipped profiles: {known}"
+            ) from None
     spoken = folder / "dialect.txt"
     dialect = spoken.read_text(encoding="utf-8", errors="replace").strip() if spoken.is_file() else "mini_o3"
     return PromptProfile(name=folder.name, dialect=dialect, **texts)
@@ -97,7 +102,8 @@ def _sides(size: tuple[int, int] | None) -> dict[str, str]:
 
 
 def _pieces(template: str, **values: str) -> Pieces:
-    """Fill in the gaps in one pass (a question that contains `{number}` stays as it is) and cut at the image mark.
+    """Fill in the gaps in one pass (a question that contains `{number}` stays as it is) and cut at the image
+    mark.
 
     The image mark counts only in the template: a question that contains `<image>` cannot conjure up a view.
     """
@@ -107,7 +113,9 @@ def _pieces(template: str, **values: str) -> Pieces:
             pieces.append(VIEW)
         out, rest = "", part
         while rest:
-            at, name = min(((rest.find(f"{{{n}}}"), n) for n in values if f"{{{n}}}" in rest), default=(-1, ""))
+            at, name = min(
+                ((rest.find(f"{{{n}}}"), n) for n in values if f"{{{n}}}" in rest), default=(-1, "")
+            )
             if at < 0:
                 out, rest = out + rest, ""
             else:

@@ -10,7 +10,8 @@ from typing import Any
 
 _TABLE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("table.toml").read_text(encoding="utf-8"))
 
-#: Benchmark -> how it is written. A benchmark is named as `source` names it in the tasks that are read from it.
+#: Benchmark -> how it is written. A benchmark is named as `source` names it in the tasks that are read from
+#: it.
 TITLES: dict[str, str] = _TABLE["benchmarks"]
 
 
@@ -52,7 +53,8 @@ def published(benchmarks: Iterable[str] = ()) -> list[Published]:
 
 
 def to_markdown(numbers: Sequence[Published]) -> str:
-    """A table with a line for each system and source and a column for each benchmark, and the sources under it.
+    """A table with a line for each system and source and a column for each benchmark, and the sources under
+    it.
 
     A number is followed by how often each question was asked, where that is known.
     """
@@ -71,8 +73,12 @@ def to_markdown(numbers: Sequence[Published]) -> str:
         cells = [_cell(found.get(name)) for name in columns]
         first = next(iter(found.values()))
         note = f" ({first.note})" if first.note else ""
-        out.append(f"| {system} | {' | '.join(cells)} | {first.measured_by}{note} [{sources.index(source) + 1}] |")
-    return "\n".join([*out, "", *(f"[{index}] {source}  " for index, source in enumerate(sources, start=1)), ""])
+        out.append(
+            f"| {system} | {' | '.join(cells)} | {first.measured_by}{note} [{sources.index(source) + 1}] |"
+        )
+    return "\n".join(
+        [*out, "", *(f"[{index}] {source}  " for index, source in enumerate(sources, start=1)), ""]
+    )
 
 
 def _numbers(row: dict[str, Any]) -> list[Published]:
@@ -80,11 +86,16 @@ def _numbers(row: dict[str, Any]) -> list[Published]:
     samples = row.get("samples", source.get("samples", {}))
     return [
         Published(
-            row["system"], name, float(value), samples if isinstance(samples, str) else samples.get(name, ""),
-            row["measured_by"], source["title"], row.get("note", ""),
+            row["system"],
+            name,
+            float(value),
+            samples if isinstance(samples, str) else samples.get(name, ""),
+            row["measured_by"],
+            source["title"],
+            row.get("note", ""),
         )
         for name, value in row["scores"].items()
-    ]  # fmt: skip
+    ]
 
 
 def _cell(number: Published | None) -> str:

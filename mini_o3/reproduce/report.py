@@ -16,37 +16,59 @@ from mini_o3.reproduce.suite import Check, Suite
 
 Runs = dict[str, dict[str, Any]]  # run -> level -> report of `evaluate`
 _KEPT = (
-    "tasks", "episodes", "accuracy", "stderr", "pass_at_k", "maj_at_k", "turns_mean", "turns_mean_correct", "over_turn_rate",
-    "void_rate", "curve", "patterns",
-)  # fmt: skip
+    "tasks",
+    "episodes",
+    "accuracy",
+    "stderr",
+    "pass_at_k",
+    "maj_at_k",
+    "turns_mean",
+    "turns_mean_correct",
+    "over_turn_rate",
+    "void_rate",
+    "curve",
+    "patterns",
+)
 _TRAINING = (
-    ("reward", "reward"), ("over_turn", "share out of turns"), ("turns", "turns per rollout"), ("entropy", "entropy"),
-)  # fmt: skip
+    ("reward", "reward"),
+    ("over_turn", "share out of turns"),
+    ("turns", "turns per rollout"),
+    ("entropy", "entropy"),
+)
 
 
 def write_report(suite: Suite, found: Runs, out: Path) -> Path:
     """Write `out/report.md`, `report.json`, `curves.svg` and, where something was trained, `training.svg`.
 
-    `report.json` has the figures of the tables; all figures of a measurement are in its own `RUN/LEVEL/report.json`.
+    `report.json` has the figures of the tables; all figures of a measurement are in its own
+    `RUN/LEVEL/report.json`.
     """
     figures = {
         name: {level: {key: report.get(key) for key in _KEPT} for level, report in of_run.items()}
         for name, of_run in found.items()
     }
-    write_json(out / "report.json", {"suite": suite.model_dump(mode="json"), "runs": figures, "revision": revision()})
+    write_json(
+        out / "report.json", {"suite": suite.model_dump(mode="json"), "runs": figures, "revision": revision()}
+    )
     measure = suite.measure
     levels = _levels(suite, found)
     lines = [f"# {suite.title}", "", suite.question, ""]
     lines += [
-        f"{measure.probes} held-out probes per level, Avg@{measure.samples} at temperature {measure.temperature:g}, "
-        f"{measure.turns} turns; +- is one standard error over probes, in the claims over training seeds too.",
+        (
+            f"{measure.probes} held-out probes per level, Avg@{measure.samples} at temperature"
+            f" {measure.temperature:g}, {measure.turns} turns; +- is one standard error over probes, in the"
+            " claims over training seeds too."
+        ),
         "",
     ]
     for level in levels:
         lines += [f"## {level}", "", *_table(suite, found, level), ""]
     if suite.checks:
         lines += ["## What was claimed", "", "| claim | found | |", "| --- | --- | --- |"]
-        lines += [f"| {check.text} | {text} | {'yes' if holds else 'no'} |" for check, holds, text in decide(suite, found)]
+        lines += [
+            f"| {check.text} | {text} | {'yes' if holds else 'no'} |"
+            for check, holds, text in decide(suite, found)
+        ]
         lines += [""]
     lines += ["![accuracy over turn limits](curves.svg)", ""]
     _plot_curves(suite, found, out / "curves.svg")
@@ -98,18 +120,24 @@ def decide(suite: Suite, found: Runs) -> list[tuple[Check, bool, str]]:
             text = f"{100 * gain:+.1f} +- {100 * error:.1f} points ({last:.1%} against {other[0]:.1%})"
         else:
             gain, error = _gain(found, check)
-            holds, text = last > 0 and gain <= check.bound, f"{100 * gain:+.1f} +- {100 * error:.1f} points ({shown})"
+            holds, text = (
+                last > 0 and gain <= check.bound,
+                f"{100 * gain:+.1f} +- {100 * error:.1f} points ({shown})",
+            )
         listed = [*check.runs, *check.than]
         measured = sum(check.level in found.get(run, {}) for run in listed)
-        out.append((check, holds, text if measured == len(listed) else f"{text}; {measured} of {len(listed)} runs"))
+        out.append(
+            (check, holds, text if measured == len(listed) else f"{text}; {measured} of {len(listed)} runs")
+        )
     return out
 
 
 def _mean(found: Runs, runs: Sequence[str], level: str, limit: int) -> tuple[float, float] | None:
-    """Mean accuracy over the runs that were measured and its standard error; None if none was, or not at that limit.
+    """Mean accuracy over the runs that were measured and its standard error; None if none was, or not at that
+    limit.
 
-    The error is that of the probes, which the runs share, so the mean of theirs, and that of training, which is the spread of
-    the runs over the root of their number.
+    The error is that of the probes, which the runs share, so the mean of theirs, and that of training, which
+    is the spread of the runs over the root of their number.
     """
     points = [found[run][level]["curve"].get(str(limit), {}) for run in runs if level in found.get(run, {})]
     if not points or any(point.get("accuracy") is None for point in points):
@@ -123,7 +151,8 @@ def _mean(found: Runs, runs: Sequence[str], level: str, limit: int) -> tuple[flo
 def _gain(found: Runs, check: Check) -> tuple[float, float]:
     """What the last of the limits gains on the first, mean over the runs, and its standard error.
 
-    A search that is right within the first limit is so within the last: what a probe gains is its share of searches that are
+    A search that is right within the first limit is so within the last: what a probe gains is its share of
+        searches that are
     right between the two, so never below 0, and its variance at most gain x (1 - gain).
     """
     reports = [found[run][check.level] for run in check.runs if check.level in found.get(run, {})]
@@ -136,8 +165,13 @@ def _gain(found: Runs, check: Check) -> tuple[float, float]:
 
 
 def _table(suite: Suite, found: Runs, level: str) -> list[str]:
-    limits = sorted({int(limit) for reports in found.values() for limit in reports.get(level, {}).get("curve", {})})
-    lines = [f"| run | {' | '.join(f'@{limit}' for limit in limits)} | turns | of right ones | out of turns | void |"]
+    limits = sorted(
+        {int(limit) for reports in found.values() for limit in reports.get(level, {}).get("curve", {})}
+    )
+    lines = [
+        f"| run | {' | '.join(f'@{limit}' for limit in limits)} | turns | of right ones | out of turns |"
+        " void |"
+    ]
     lines += ["| --- " * (len(limits) + 5) + "|"]
     for name, reports in found.items():
         if level not in reports:
@@ -145,7 +179,11 @@ def _table(suite: Suite, found: Runs, level: str) -> list[str]:
         report = reports[level]
         points = [report["curve"].get(str(limit), {}) for limit in limits]
         cells = [
-            "" if p.get("accuracy") is None else f"{100 * p['accuracy']:.1f} +- {100 * (p['stderr'] or 0):.1f}"
+            (
+                ""
+                if p.get("accuracy") is None
+                else f"{100 * p['accuracy']:.1f} +- {100 * (p['stderr'] or 0):.1f}"
+            )
             for p in points
         ]
         stops, episodes = report["stops"], report["episodes"]
@@ -160,7 +198,10 @@ def _table(suite: Suite, found: Runs, level: str) -> list[str]:
 
 def _patterns(found: Runs, levels: Sequence[str]) -> list[str]:
     names: list[str] = next((list(r["patterns"]) for reports in found.values() for r in reports.values()), [])
-    lines = [f"| run | level | {' | '.join(name.replace('_', ' ') for name in names)} |", "| --- " * (len(names) + 2) + "|"]
+    lines = [
+        f"| run | level | {' | '.join(name.replace('_', ' ') for name in names)} |",
+        "| --- " * (len(names) + 2) + "|",
+    ]
     for run, reports in found.items():
         for level in levels:
             if level in reports:
@@ -172,7 +213,9 @@ def _patterns(found: Runs, levels: Sequence[str]) -> list[str]:
 def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
     plt = _pyplot()
     levels = _levels(suite, found)
-    figure, axes = plt.subplots(1, len(levels), figsize=(5.5 * len(levels), 4), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        1, len(levels), figsize=(5.5 * len(levels), 4), squeeze=False, layout="constrained"
+    )
     for axis, level in zip(axes[0], levels, strict=True):
         for number, (name, reports) in enumerate(found.items()):
             if level in reports:
@@ -180,11 +223,15 @@ def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
                 limits = [int(limit) for limit in points]
                 accuracy = [100 * (point["accuracy"] or 0) for point in points.values()]
                 error = [100 * (point["stderr"] or 0) for point in points.values()]
-                axis.errorbar(limits, accuracy, error, capsize=2, label=name, color=f"C{number}")  # everywhere its own
+                axis.errorbar(
+                    limits, accuracy, error, capsize=2, label=name, color=f"C{number}"
+                )  # everywhere its own
         for name, figures in suite.paper.items() if level == "hard" else ():
             limits = [int(limit) for limit in figures]
             axis.plot(limits, [100 * value for value in figures.values()], "x--", color="grey", alpha=0.7)
-            axis.annotate(f"paper: {name}", (limits[-1], 100 * list(figures.values())[-1]), fontsize=7, color="grey")
+            axis.annotate(
+                f"paper: {name}", (limits[-1], 100 * list(figures.values())[-1]), fontsize=7, color="grey"
+            )
         axis.set(xlabel="turn limit", ylabel="accuracy, %", title=level, ylim=(0, 100))
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)

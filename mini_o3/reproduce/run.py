@@ -37,14 +37,17 @@ def run_suite(
     progress: Callable[[str], Callable[[int, int, str], None]],
     training: Callable[[Any, Path], Any],
 ) -> Path:
-    """Train and measure every run of a suite, or `only` one of them, and write `out/report.md` with its plots.
+    """Train and measure every run of a suite, or `only` one of them, and write `out/report.md` with its
+    plots.
 
-    Everything goes on where it stopped: trainings from their last checkpoint, measurements from their last episode, and what
-    is finished is kept. `progress` makes a progress line for something; `training` makes a context that shows a training.
+    Everything goes on where it stopped: trainings from their last checkpoint, measurements from their last
+        episode, and what
+    is finished is kept. `progress` makes a progress line for something; `training` makes a context that shows
+    a training.
 
     Raises:
-        UserError: a checkpoint is missing, or `out` holds another measurement, a run with other settings, or one that was
-            measured and is not at the end of its training, or not there at all.
+        UserError: a checkpoint is missing, or `out` holds another measurement, a run with other settings, or
+            one that was measured and is not at the end of its training, or not there at all.
         KeyboardInterrupt: a training was stopped from outside; it is saved.
     """
     chosen = [name for name in suite.runs if only is None or name == only]
@@ -59,7 +62,9 @@ def run_suite(
             raise KeyboardInterrupt  # what is half trained is not measured
         for level, folder in probes.items():
             say(f"{name}: {suite.measure.probes} {level} probes x {suite.measure.samples}")
-            _measure(suite.measure, model, folder, out / name / level, progress(f"episodes of {name}, {level}"))
+            _measure(
+                suite.measure, model, folder, out / name / level, progress(f"episodes of {name}, {level}")
+            )
     # read now, not in passing: another process may have measured another run meanwhile
     found = {name: _reports(suite, name, out / name) for name in suite.runs}
     return write_report(suite, found, out)
@@ -76,22 +81,33 @@ def _refuse(suite: Suite, name: str, out: Path) -> None:
         return
     if any((out / level / PROTOCOL_FILE).exists() for level in suite.measure.levels):
         gone = steps_of(out / "model") is None
-        why = ", and its weights are not here; to train it again" if gone else " before it had all its steps; to do that"
+        why = (
+            ", and its weights are not here; to train it again"
+            if gone
+            else " before it had all its steps; to do that"
+        )
         raise UserError(f"{out}: was measured{why}, give another --out")
     if settings.start and not Path(settings.start).is_dir():
-        raise UserError(f"{name}: no checkpoint in {settings.start} to start from; make it, or run others with --only")
+        raise UserError(
+            f"{name}: no checkpoint in {settings.start} to start from; make it, or run others with --only"
+        )
 
 
 def _ended(settings: GrpoConfig, out: Path) -> bool:
-    """Whether a training is over: it has all its steps, or was stopped by an alarm or since it learnt nothing."""
+    """Whether a training is over: it has all its steps, or was stopped by an alarm or since it learnt
+    nothing."""
     steps = steps_of(out / "model")
     if steps is None:
         return False
-    rows = [row for row in read_jsonl(out / "metrics.jsonl") if 0 < row["step"] <= steps]  # the first may be of before
+    rows = [
+        row for row in read_jsonl(out / "metrics.jsonl") if 0 < row["step"] <= steps
+    ]  # the first may be of before
     return steps >= settings.steps or bool(alarm(rows, settings) or starved(rows, settings))
 
 
-def _probes(measure: Measurement, out: Path, progress: Callable[[str], Callable[[int, int, str], None]]) -> dict[str, Path]:
+def _probes(
+    measure: Measurement, out: Path, progress: Callable[[str], Callable[[int, int, str], None]]
+) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     for level in measure.levels:
         line = progress(f"{level} probes")
@@ -104,7 +120,9 @@ def _probes(measure: Measurement, out: Path, progress: Callable[[str], Callable[
     return folders
 
 
-def _trained(suite: Suite, name: str, out: Path, say: Callable[[str], None], training: Callable[[Any, Path], Any]) -> Path:
+def _trained(
+    suite: Suite, name: str, out: Path, say: Callable[[str], None], training: Callable[[Any, Path], Any]
+) -> Path:
     settings = suite.settings(name)
     if settings is None:
         return Path(suite.runs[name]["checkpoint"])
@@ -116,21 +134,32 @@ def _trained(suite: Suite, name: str, out: Path, say: Callable[[str], None], tra
         return train(settings, out, report=show, say=say)
 
 
-def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, line: Callable[[int, int, str], None]) -> None:
+def _measure(
+    measure: Measurement, model: Path, tasks: Path, out: Path, line: Callable[[int, int, str], None]
+) -> None:
     found = read_tasks(tasks)[: measure.probes]
     policy = choose_policy(f"hf:{model}", concurrent=CONCURRENT, temperature=measure.temperature)
-    protocol = Protocol(turns=measure.turns, samples=measure.samples, temperature=measure.temperature, judge="exact")
+    protocol = Protocol(
+        turns=measure.turns, samples=measure.samples, temperature=measure.temperature, judge="exact"
+    )
     judge = make_judge(protocol.judge)
     made = manifest(protocol, policy, f"hf:{model}", found, str(tasks), judge.name)
     with held(out):
         evaluate(
-            found, policy, protocol, judge, out, manifest=made, concurrent=CONCURRENT,
+            found,
+            policy,
+            protocol,
+            judge,
+            out,
+            manifest=made,
+            concurrent=CONCURRENT,
             report=lambda done, total, accuracy: line(done, total, f"accuracy {accuracy:.3f}"),
-        )  # fmt: skip
+        )
 
 
 def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:
-    """Level -> report, of what has been measured; nothing of a run with other settings, or of weights since replaced."""
+    """Level -> report, of what has been measured; nothing of a run with other settings, or of weights since
+    replaced."""
     settings = suite.settings(name)
     if settings is not None and _recorded_as(settings, out) is False:
         return {}
@@ -145,10 +174,15 @@ def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:
 
 
 def _recorded_as(settings: GrpoConfig, out: Path) -> bool | None:
-    """Whether the run in `out` says that it has these settings, and as many steps; None if it says nothing."""
+    """Whether the run in `out` says that it has these settings, and as many steps; None if it says
+    nothing."""
     record = out / "config.json"
     if not record.exists():
         return None
     kept = {**defaults_of(GrpoConfig), **json.loads(record.read_text())["config"]}
     wanted = json.loads(settings.model_dump_json())
-    return all(same(kept.get(key), value) for key, value in wanted.items() if key not in settings.free_to_change - {"steps"})
+    return all(
+        same(kept.get(key), value)
+        for key, value in wanted.items()
+        if key not in settings.free_to_change - {"steps"}
+    )

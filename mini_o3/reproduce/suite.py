@@ -1,4 +1,5 @@
-"""A suite: which policies are trained, how they are measured, what is claimed, what the paper measured. One TOML file."""
+"""A suite: which policies are trained, how they are measured, what is claimed, what the paper measured. One
+TOML file."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ class Measurement(_Strict):
     @model_validator(mode="after")
     def _samples_differ(self) -> Measurement:
         if self.samples > 1 and self.temperature == 0:
-            raise ValueError("samples: at temperature 0 they are all the same; give a temperature, or samples = 1")
+            raise ValueError(
+                "samples: at temperature 0 they are all the same; give a temperature, or samples = 1"
+            )
         return self
 
 
@@ -39,9 +42,10 @@ class Check(_Strict):
     """A claim that can be decided from the measurements.
 
     Attributes:
-        kind: `rises`: accuracy grows at each of `limits`, one after the other. `ratio`: accuracy at the last of `limits` over
-            that at the first is at least `bound`. `margin`: `runs` are better than `than` by at least `bound` at the last of
-            `limits`. `flat`: from the first to the last of `limits` accuracy grows by at most `bound`.
+        kind: `rises`: accuracy grows at each of `limits`, one after the other. `ratio`: accuracy at the last
+            of `limits` over that at the first is at least `bound`. `margin`: `runs` are better than `than` by
+            at least `bound` at the last of `limits`. `flat`: from the first to the last of `limits` accuracy
+            grows by at most `bound`.
         runs, than: names of runs; the mean over them counts.
     """
 
@@ -82,12 +86,18 @@ class Suite(_Strict):
         for check in self.checks:
             unknown = sorted({*check.runs, *check.than} - set(self.runs))
             if unknown:
-                raise ValueError(f"check {check.text!r} speaks of runs that there are not: {', '.join(unknown)}")
+                raise ValueError(
+                    f"check {check.text!r} speaks of runs that there are not: {', '.join(unknown)}"
+                )
             limits = [limit for limit in check.limits if limit != self.measure.turns and limit not in LIMITS]
             if limits or max(check.limits) > self.measure.turns:
-                raise ValueError(f"check {check.text!r} speaks of limits that are not measured: {limits or check.limits}")
+                raise ValueError(
+                    f"check {check.text!r} speaks of limits that are not measured: {limits or check.limits}"
+                )
             if check.level not in self.measure.levels:
-                raise ValueError(f"check {check.text!r} speaks of {check.level} probes, which are not measured")
+                raise ValueError(
+                    f"check {check.text!r} speaks of {check.level} probes, which are not measured"
+                )
         return self
 
     def settings(self, run: str) -> GrpoConfig | None:

@@ -1,4 +1,5 @@
-"""Samples to tensors: micro-batches of similar length, views encoded together, loss on the policy's tokens only."""
+"""Samples to tensors: micro-batches of similar length, views encoded together, loss on the policy's tokens
+only."""
 
 from __future__ import annotations
 
@@ -45,7 +46,11 @@ def micro_batches(samples: list[Sample], tokens: int) -> list[list[Sample]]:
     """
     groups: list[list[Sample]] = []
     for sample in sorted(samples, key=lambda s: (*_kind(s), len(s.ids))):
-        fits = groups and _kind(groups[-1][0]) == _kind(sample) and (len(groups[-1]) + 1) * len(sample.ids) <= tokens
+        fits = (
+            groups
+            and _kind(groups[-1][0]) == _kind(sample)
+            and (len(groups[-1]) + 1) * len(sample.ids) <= tokens
+        )
         if fits:
             groups[-1].append(sample)
         else:
@@ -90,7 +95,8 @@ class CellHead(torch.nn.Module):
     def loss(self, tokens: torch.Tensor, labels: torch.Tensor, tally: dict[str, float]) -> torch.Tensor:
         """Mean loss of tokens (views * cells, width) against labels (views, cells, 6); see `cell_labels`.
 
-        Adds how many cells of each kind were told right to `tally` (of `cell_here`: those that hold something).
+        Adds how many cells of each kind were told right to `tally` (of `cell_here`: those that hold
+        something).
         """
         labels = labels.reshape(-1, labels.shape[-1])
         here, *others = self.head(tokens).split(self.sizes, dim=-1)

@@ -22,25 +22,41 @@ class TrainConfig(BaseModel):
     seed: int = Field(ge=0, description="of the weights and of the data stream")
     steps: int = Field(0, ge=0, description="0: as many as `epochs` rounds over the episodes take")
     epochs: int = Field(0, ge=0, description="rounds over recorded episodes, in place of `steps`")
-    scenes: int = Field(gt=0, description="data indices per step and process: scenes (perception) or episodes (sft)")
-    start: str = Field("", description="checkpoint, or run folder of an earlier stage, to start from; empty: random weights")
-    episodes: str = Field("", description="folder with recorded episodes.jsonl to imitate; empty: the teacher's, fresh")
+    scenes: int = Field(
+        gt=0, description="data indices per step and process: scenes (perception) or episodes (sft)"
+    )
+    start: str = Field(
+        "", description="checkpoint, or run folder of an earlier stage, to start from; empty: random weights"
+    )
+    episodes: str = Field(
+        "", description="folder with recorded episodes.jsonl to imitate; empty: the teacher's, fresh"
+    )
     optimiser: Literal["muon", "adamw"] = "muon"
     muon_lr: float = Field(0.015, gt=0)
     adam_lr: float = Field(0.002, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     schedule: Literal["linear", "cosine"] = "linear"
     warmup: int = Field(50, ge=0, description="steps of rising rate")
-    warmup_share: float = Field(0.0, ge=0, le=1, description="share of the steps of rising rate, if that is more")
-    decay: float = Field(0.3, ge=0, le=1, description="last share of the steps, over which the rate falls to zero")
+    warmup_share: float = Field(
+        0.0, ge=0, le=1, description="share of the steps of rising rate, if that is more"
+    )
+    decay: float = Field(
+        0.3, ge=0, le=1, description="last share of the steps, over which the rate falls to zero"
+    )
     freeze_vision: bool = Field(False, description="vision tower and its projector keep their weights")
     bf16: bool = Field(False, description="compute in bfloat16; weights stay in float32")
     gradient_checkpointing: bool = Field(False, description="less memory, a third more work")
     max_pixels: int | None = Field(None, gt=0, description="of a view; null: what the checkpoint wants")
-    context_tokens: int | None = Field(None, gt=0, description="recorded episodes end with the last turn that fits")
-    cells_only: int = Field(0, ge=0, description="first steps, in which only the vision tower learns, from the cells")
+    context_tokens: int | None = Field(
+        None, gt=0, description="recorded episodes end with the last turn that fits"
+    )
+    cells_only: int = Field(
+        0, ge=0, description="first steps, in which only the vision tower learns, from the cells"
+    )
     cell_weight: float = Field(0.5, ge=0, description="of the per-cell loss")
-    perception_share: float = Field(0.3, ge=0, le=1, description="share of sft indices that are perception scenes")
+    perception_share: float = Field(
+        0.3, ge=0, le=1, description="share of sft indices that are perception scenes"
+    )
     drills: int = Field(0, ge=0, description="drills in comparing words per sft index")
     crowds: int = Field(10, ge=0, description="crowds per perception index")
     layouts: int = Field(1, gt=0, description="probes per perception index")
@@ -48,12 +64,21 @@ class TrainConfig(BaseModel):
     levels: dict[str, float] = Field(
         {"easy": 0.8, "medium": 0.15, "hard": 0.05}, description="level of an episode: its share"
     )
-    families: dict[str, float] = Field(dict.fromkeys(FAMILIES, 0.25), description="family of an episode: its share")
-    guesses: float = Field(
-        0.0, ge=0, le=1, description="share of the teacher's episodes that guess, rightly, in their sixth turn"
+    families: dict[str, float] = Field(
+        dict.fromkeys(FAMILIES, 0.25), description="family of an episode: its share"
     )
-    slips: float = Field(0.0, ge=0, le=1, description="share of the teacher's turns that come out broken and are mended")
-    skips: float = Field(0.0, ge=0, le=1, description="share of episodes whose observations are numbered higher")
+    guesses: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the teacher's episodes that guess, rightly, in their sixth turn",
+    )
+    slips: float = Field(
+        0.0, ge=0, le=1, description="share of the teacher's turns that come out broken and are mended"
+    )
+    skips: float = Field(
+        0.0, ge=0, le=1, description="share of episodes whose observations are numbered higher"
+    )
     photos: bool = Field(True, description="hide things in the bundled photographs too")
     micro_tokens: int = Field(4096, gt=0, description="padded tokens per forward pass")
     threads: int = Field(2, gt=0)
@@ -62,7 +87,9 @@ class TrainConfig(BaseModel):
     save_minutes: float = Field(3.0, gt=0)
 
     #: Settings that a resumed run may change: they do not alter the result.
-    free_to_change: ClassVar[frozenset[str]] = frozenset({"threads", "workers", "log_every", "save_minutes", "micro_tokens"})
+    free_to_change: ClassVar[frozenset[str]] = frozenset(
+        {"threads", "workers", "log_every", "save_minutes", "micro_tokens"}
+    )
 
     @field_validator("levels", "families")
     @classmethod

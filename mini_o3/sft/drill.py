@@ -1,9 +1,10 @@
 """Drills in what imitation teaches slowest: telling whether words are the same.
 
-Departs from the paper, whose model can compare words before it is trained. An episode holds two or three such decisions
-among hundreds of tokens, and where a candidate stands in the list predicts them well enough to hide what they are about. A
-drill has no picture, several decisions and loss on nothing else: whether what was read is what is looked for (as likely yes
-as no), or which of all things have the colour that is looked for.
+Departs from the paper, whose model can compare words before it is trained. An episode holds two or three such
+decisions among hundreds of tokens, and where a candidate stands in the list predicts them well enough to hide
+what they are about. A
+drill has no picture, several decisions and loss on nothing else: whether what was read is what is looked for
+(as likely yes as no), or which of all things have the colour that is looked for.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ WEIGHT = 3.0  # of a decision's loss, in tokens of an episode
 
 
 def drill(renderer: ChatRenderer, rng: np.random.Generator) -> Sample:
-    """A question, then thoughts of `policies.teacher` up to a decision, each as if something else had been seen."""
+    """A question, then thoughts of `policies.teacher` up to a decision, each as if something else had been
+    seen."""
     goal = _goal(rng)
     whole = renderer.message("user", [ask(rng, goal)])
     listing = goal.colour is not None and rng.random() < 0.6
@@ -40,12 +42,16 @@ def drill(renderer: ChatRenderer, rng: np.random.Generator) -> Sample:
 
 def _listing(rng: np.random.Generator, goal: Goal) -> tuple[str, str]:
     """Everything with its colour, and how a thought must go on: those of the colour that is looked for."""
-    places = sorted((sight.snap(x), sight.snap(y)) for x, y in rng.uniform(0, 1, (int(rng.integers(4, 11)), 2)))
+    places = sorted(
+        (sight.snap(x), sight.snap(y)) for x, y in rng.uniform(0, 1, (int(rng.integers(4, 11)), 2))
+    )
     others = [str(c) for c in rng.permutation([c for c in COLOURS if c != goal.colour])[: rng.integers(1, 6)]]
     likely = [rng.random() < 0.4 for _ in places]
     likely[rng.integers(len(likely))] = True
     words = [sight.spot_words(place) for place in places]
-    named = (f"{w} {goal.colour if fits else _pick(rng, others)}" for w, fits in zip(words, likely, strict=True))
+    named = (
+        f"{w} {goal.colour if fits else _pick(rng, others)}" for w, fits in zip(words, likely, strict=True)
+    )
     right = [w for w, fits in zip(words, likely, strict=True) if fits]
     return f"things at {' '.join(named)};", f" {goal.colour} at {' '.join(right)}; look at {right[0]}"
 
@@ -66,7 +72,9 @@ def _decision(rng: np.random.Generator, goal: Goal) -> tuple[str, str]:
     if not fits and goal.colour and rng.random() < 0.4:
         return f"{_pick(rng, list(COLOURS), goal.colour)} {_pick(rng, SHAPES)}", " not it"
     colour = goal.colour or _pick(rng, list(COLOURS))
-    shape = _pick(rng, SHAPES) if goal.shape is None else goal.shape if fits else _pick(rng, SHAPES, goal.shape)
+    shape = (
+        _pick(rng, SHAPES) if goal.shape is None else goal.shape if fits else _pick(rng, SHAPES, goal.shape)
+    )
     seen = f"{colour} {shape}"
     if goal.digit is not None:
         seen += f" {goal.digit if fits else _pick(rng, DIGITS, goal.digit)}"

@@ -11,7 +11,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mini_o3.episode import Corrected, Limits, Observed, Outcome, Policy, SearchTask, Turn, opening, response, run_episode
+from mini_o3.episode import (
+    Corrected,
+    Limits,
+    Observed,
+    Outcome,
+    Policy,
+    SearchTask,
+    Turn,
+    opening,
+    response,
+    run_episode,
+)
 from mini_o3.kit.seed import stream
 from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.policies.teacher import Teacher
@@ -37,9 +48,12 @@ _BESIDE = 3.0  # and of what is said to stand beside something
 class EpisodeData:
     """Index -> samples: teacher episodes on one background, or perception samples; and some drills.
 
-    A share of `perception_share` of the indices is perception, with sixteen samples each. In a share of `skips` of the
-    episodes the first observation has a higher number: the teacher rarely needs more than fifteen, and a model that has
-    hardly seen the others mistakes the last view for an earlier one. Pure: the same index and settings give the same samples.
+    A share of `perception_share` of the indices is perception, with sixteen samples each. In a share of
+    `skips` of the
+    episodes the first observation has a higher number: the teacher rarely needs more than fifteen, and a
+        model that has
+    hardly seen the others mistakes the last view for an earlier one. Pure: the same index and settings give
+    the same samples.
     """
 
     renderer: ChatRenderer
@@ -69,15 +83,24 @@ class EpisodeData:
         scene = lay_out(rng, level, drawn(rng, self.families), empty.size)
         picture = place(rng, scene, empty.copy())
         task = SearchTask(
-            f"sft_{index}", questions.ask(rng, scene.goal), scene.answer, level=level.name, size=empty.size,
-            goal=scene.goal, things=scene.things,
-        )  # fmt: skip
+            f"sft_{index}",
+            questions.ask(rng, scene.goal),
+            scene.answer,
+            level=level.name,
+            size=empty.size,
+            goal=scene.goal,
+            things=scene.things,
+        )
         limits, seed = Limits(turns=self.turns), int(rng.integers(2**31))
         skip = int(rng.integers(self.turns)) if rng.random() < self.skips else 0
-        guesses = 0.0 if skip else self.guesses  # the numbers say which turn it is, and so whether it is time to guess
+        guesses = (
+            0.0 if skip else self.guesses
+        )  # the numbers say which turn it is, and so whether it is time to guess
         teacher = Slips(Guesser(Teacher([task]), guesses), self.slips)
         sample = render_teacher(self.renderer, task, picture, limits, seed, rng, teacher, skip)
-        if skip and len(sample.views) - 1 + skip >= self.turns:  # no episode has an observation of that number
+        if (
+            skip and len(sample.views) - 1 + skip >= self.turns
+        ):  # no episode has an observation of that number
             return render_teacher(self.renderer, task, picture, limits, seed, rng, teacher)
         return sample
 
@@ -92,10 +115,11 @@ def render_teacher(
     teacher: Policy | None = None,
     skip: int = 0,
 ) -> Sample:
-    """Run the teacher on a task and render the conversation; deliberate mistakes and the environment are not learnt.
+    """Run the teacher on a task and render the conversation; deliberate mistakes and the environment are not
+    learnt.
 
-    With `stuttering`, lists repeat themselves now and then, see `sft.stutter`. `skip` is added to the number of every
-    observation, as if so many had come before.
+    With `stuttering`, lists repeat themselves now and then, see `sft.stutter`. `skip` is added to the number
+    of every observation, as if so many had come before.
     """
     teacher = teacher or Teacher([task])
     whole = Rendered()
@@ -123,11 +147,15 @@ def render_teacher(
 
 
 def weigh(renderer: ChatRenderer, whole: Rendered, sought: str | None) -> list[float]:
-    """Loss weights of an episode: 1 for what the policy wrote, more where a guess that needs no look is right too often.
+    """Loss weights of an episode: 1 for what the policy wrote, more where a guess that needs no look is right
+    too often.
 
-    Four in ten of the things in a list have the colour that is sought. A model that writes this colour for every one of them
-    has too little to lose to ever look: without, 7 of 100 things of another colour were named right, with a weight of 4
-    91 (`bench/list_colours.py`). It is less now that nano can see, since a target named after what touches it is lost.
+    Four in ten of the things in a list have the colour that is sought. A model that writes this colour for
+    every one of them
+    has too little to lose to ever look: without, 7 of 100 things of another colour were named right, with a
+        weight of 4
+    91 (`bench/list_colours.py`). It is less now that nano can see, since a target named after what touches it
+    is lost.
     And what stands beside a thing was often read as that thing once more: it is a few tokens of one turn.
     """
     colours = {renderer.encode(f" {colour}")[0] for colour in COLOURS if colour != sought}
@@ -135,7 +163,13 @@ def weigh(renderer: ChatRenderer, whole: Rendered, sought: str | None) -> list[f
     weights, part = [], closes
     for token, wrote in zip(whole.ids, whole.mask, strict=True):
         part = closes if token == closes or not wrote else part
-        weight = _BESIDE if part == beside else _OTHER_COLOUR if part == opens and sought and token in colours else 1.0
+        weight = (
+            _BESIDE
+            if part == beside
+            else _OTHER_COLOUR
+            if part == opens and sought and token in colours
+            else 1.0
+        )
         weights.append(wrote * weight)
         part = token if token in (opens, beside) else part
     return weights

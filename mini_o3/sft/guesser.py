@@ -1,8 +1,8 @@
 """A teacher that sometimes guesses, and is right: what a filter on correct answers cannot tell from a search.
 
-Cold-start data are episodes whose answer was correct (arXiv 2509.07969). Where a budget of turns ends, a model that must
-answer guesses, so lucky guesses are among them, and a model that imitates them guesses there. This puts a known share of them
-into nano's data, for the question what reinforcement does to guessing.
+Cold-start data are episodes whose answer was correct (arXiv 2509.07969). Where a budget of turns ends, a
+model that must answer guesses, so lucky guesses are among them, and a model that imitates them guesses there.
+This puts a known share of them into nano's data, for the question what reinforcement does to guessing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _TURN = 6  # in which it guesses: the last of the paper's training budget
 
 
 class Guesser:
-    """The teacher, but in a share `guesses` of its episodes it guesses in its sixth turn, if it has not found the answer.
+    """The teacher, but in a share `guesses` of its episodes it guesses in its sixth turn, if it has not found
+    the answer.
 
     Turns that come out broken around it (`sft.slips`) do not count.
     """
@@ -45,7 +46,9 @@ class GuesserConversation:
         task, reply = self.inner.search.task, await self.inner.reply(messages)
         if self.turns != self.turn or self.inner.search.found or task.goal is None or task.answer is None:
             return reply
-        return Reply(format_action(Answer(task.answer, f"Find {restate(task.goal)}; not seen; answer {task.answer}")))
+        return Reply(
+            format_action(Answer(task.answer, f"Find {restate(task.goal)}; not seen; answer {task.answer}"))
+        )
 
     def close(self) -> None:
         self.inner.close()

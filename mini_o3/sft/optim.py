@@ -1,7 +1,7 @@
 """Muon for matrices, AdamW for the rest.
 
-Departs from `torch.optim.Muon` in one thing: the Newton-Schulz iteration runs in the parameters' own float32. torch's runs
-in bfloat16, which is 50 times slower than float32 on a processor without bfloat16 units.
+Departs from `torch.optim.Muon` in one thing: the Newton-Schulz iteration runs in the parameters' own float32.
+torch's runs in bfloat16, which is 50 times slower than float32 on a processor without bfloat16 units.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan et al., "Muon", 2024: quinti
 
 
 def orthogonalise(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """The nearest semi-orthogonal matrix, roughly: singular values end between 0.7 and 1.2. Shape (rows, columns)."""
+    """The nearest semi-orthogonal matrix, roughly: singular values end between 0.7 and 1.2. Shape (rows,
+    columns)."""
     a, b, c = _COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
@@ -29,11 +30,19 @@ def orthogonalise(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum and orthogonalised updates for groups of matrices (`muon=True`), AdamW for all others.
 
-    One optimiser, because a trainer knows one. Groups need `lr` and may have `momentum`, `betas`, `weight_decay`.
+    One optimiser, because a trainer knows one. Groups need `lr` and may have `momentum`, `betas`,
+    `weight_decay`.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
-        defaults = {"lr": 1e-3, "muon": False, "momentum": 0.95, "betas": (0.9, 0.98), "eps": 1e-8, "weight_decay": 0.0}
+        defaults = {
+            "lr": 1e-3,
+            "muon": False,
+            "momentum": 0.95,
+            "betas": (0.9, 0.98),
+            "eps": 1e-8,
+            "weight_decay": 0.0,
+        }
         super().__init__(list(groups), defaults)
 
     @torch.no_grad()
@@ -56,7 +65,9 @@ def _muon(parameter: torch.Tensor, state: dict[str, Any], group: dict[str, Any])
 
 def _adam(parameter: torch.Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
     if not state:
-        state.update(step=torch.zeros(()), mean=torch.zeros_like(parameter), square=torch.zeros_like(parameter))
+        state.update(
+            step=torch.zeros(()), mean=torch.zeros_like(parameter), square=torch.zeros_like(parameter)
+        )
     first, second = group["betas"]
     state["step"] += 1
     state["mean"].lerp_(parameter.grad, 1 - first)
@@ -66,7 +77,9 @@ def _adam(parameter: torch.Tensor, state: dict[str, Any], group: dict[str, Any])
     parameter.addcdiv_(state["mean"], spread, value=-group["lr"] / (1 - first**count))
 
 
-def muon_groups(model: torch.nn.Module, muon_lr: float, adam_lr: float, weight_decay: float = 0.01) -> list[dict[str, Any]]:
+def muon_groups(
+    model: torch.nn.Module, muon_lr: float, adam_lr: float, weight_decay: float = 0.01
+) -> list[dict[str, Any]]:
     """Muon for the matrices inside blocks; AdamW for embeddings, patch filters, heads, norms and biases."""
     matrices: list[torch.nn.Parameter] = []
     rest: list[torch.nn.Parameter] = []

@@ -1,7 +1,8 @@
 """Perception stage: one view, short questions about it, and for every cell of the view what stands there.
 
-Departs from the paper, which starts from a pretrained model and needs no such stage. The questions are answered in the
-words of `probes.sight`; the per-cell labels train the vision tower directly and their head is thrown away afterwards.
+Departs from the paper, which starts from a pretrained model and needs no such stage. The questions are
+answered in the words of `probes.sight`; the per-cell labels train the vision tower directly and their head is
+thrown away afterwards.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ LABELS = 6  # per cell: something here, colour, shape, digit, x and y
 
 @dataclass(slots=True)
 class Sample:
-    """One training sequence: ids with their views; `learn` weighs the loss of each; `cells` (views, 36, 6) or None."""
+    """One training sequence: ids with their views; `learn` weighs the loss of each; `cells` (views, 36, 6) or
+    None."""
 
     ids: list[int]
     learn: list[float]
@@ -43,9 +45,10 @@ class Sample:
 class PerceptionData:
     """Index -> samples: crowds only before `crowds_until`, then crowds and views of probes.
 
-    A crowd is a view full of things of one size, drawn directly. It holds ten times as many labels as a view of a probe
-    and costs a twentieth to make; what it does not teach is what probes look like. `crowds` and `layouts` are how many
-    crowds and how many probes (on one background) an index holds. Pure: the same index and settings give the same samples.
+    A crowd is a view full of things of one size, drawn directly. It holds ten times as many labels as a view
+    of a probe and costs a twentieth to make; what it does not teach is what probes look like. `crowds` and
+    `layouts` are how many crowds and how many probes (on one background) an index holds. Pure: the same index
+    and settings give the same samples.
     """
 
     renderer: ChatRenderer
@@ -70,7 +73,9 @@ class PerceptionData:
         for _ in range(self.layouts):  # painting a background costs as much as all views of a scene
             scene = lay_out(rng, level, drawn(rng, self.families), size)
             picture = place(rng, scene, empty.copy())
-            samples += [self._sample(rng, picture, scene.things, rect) for rect in _rects(rng, scene.things, size)]
+            samples += [
+                self._sample(rng, picture, scene.things, rect) for rect in _rects(rng, scene.things, size)
+            ]
         return samples
 
     def _crowd(self, rng: np.random.Generator, sparse: float) -> Sample:
@@ -80,7 +85,9 @@ class PerceptionData:
         picture, things = crowd(rng, empty, few, pair=few > 0 and rng.random() < 0.5)
         return self._sample(rng, picture, things, Rect(0, 0, *size))
 
-    def _sample(self, rng: np.random.Generator, picture: Image.Image, things: tuple[Thing, ...], rect: Rect) -> Sample:
+    def _sample(
+        self, rng: np.random.Generator, picture: Image.Image, things: tuple[Thing, ...], rect: Rect
+    ) -> Sample:
         view = show(picture, rect, NANO_BUDGET)
         seen = sight.look(things, picture.size, rect)
         whole = Rendered()
@@ -98,10 +105,12 @@ class PerceptionData:
 def crowd(
     rng: np.random.Generator, picture: Image.Image, few: int = 0, pair: bool = False
 ) -> tuple[Image.Image, tuple[Thing, ...]]:
-    """Fill `picture` (changed) with things of about one size, from dots to half its side; few colours at a time.
+    """Fill `picture` (changed) with things of about one size, from dots to half its side; few colours at a
+    time.
 
-    `few` says how many; 0: up to twenty. Where a thing is must be learnt from views in which it is the only one that could
-    be meant, before the right one of many can be. With `pair`, things are large enough to be read, and the first, near the
+    `few` says how many; 0: up to twenty. Where a thing is must be learnt from views in which it is the only
+    one that could be meant, before the right one of many can be. With `pair`, things are large enough to be
+    read, and the first, near the
     middle, has another touching it: what stands beside what is learnt here.
     """
     extent = picture.width
@@ -117,8 +126,12 @@ def crowd(
         if pair and not things:
             left, top = (int(v) for v in rng.uniform(0.3, 0.7, 2) * extent - pixels / 2)
         region = Region.of_rect(Rect(left, top, left + pixels, top + pixels), picture.size)
-        gap = 2.2 * side / extent if pair else max(1.1 * pixels / extent, 0.09)  # what does not touch must not seem to
-        if any(max(abs(a - b) for a, b in zip(region.centre, t.region.centre, strict=True)) < gap for t in things):
+        gap = (
+            2.2 * side / extent if pair else max(1.1 * pixels / extent, 0.09)
+        )  # what does not touch must not seem to
+        if any(
+            max(abs(a - b) for a, b in zip(region.centre, t.region.centre, strict=True)) < gap for t in things
+        ):
             continue
         colour = colours[rng.integers(len(colours))]
         things.append(_draw(rng, picture, colour, left, top, pixels))
@@ -131,7 +144,9 @@ def crowd(
     return picture, tuple(things)
 
 
-def _draw(rng: np.random.Generator, picture: Image.Image, colour: str, left: int, top: int, pixels: int) -> Thing:
+def _draw(
+    rng: np.random.Generator, picture: Image.Image, colour: str, left: int, top: int, pixels: int
+) -> Thing:
     look = (colour, SHAPES[rng.integers(len(SHAPES))], DIGITS[rng.integers(len(DIGITS))])
     tint = rng.integers(-12, 13, 3)
     image = sprite(*look, pixels, (int(tint[0]), int(tint[1]), int(tint[2])))
@@ -155,7 +170,9 @@ def _rects(rng: np.random.Generator, things: tuple[Thing, ...], size: tuple[int,
             near = Region.around(*seen[0].spot, side, side).to_rect(near)
             rects.append(near)
             seen = [s for s in sight.look(things, size, near) if s.thing is thing]
-        share = rng.uniform(0.3, 0.7)  # any size in the end, so that reading does not depend on the exact zoom
+        share = rng.uniform(
+            0.3, 0.7
+        )  # any size in the end, so that reading does not depend on the exact zoom
         side = min(thing.region.area**0.5 / share, 1.0)
         x, y = (v + rng.uniform(-0.3, 0.3) * side * (1 - share) for v in thing.region.centre)
         rects.append(Region.around(x, y, side, side).to_rect(full))
@@ -169,7 +186,8 @@ def _box(centre: np.ndarray, side: float, full: Rect) -> Rect:
 
 
 def _questions(rng: np.random.Generator, seen: list[sight.Seen]) -> list[tuple[str, str]]:
-    """Up to three questions about a view: point at a colour that is there, at one that may not be, at all; describe."""
+    """Up to three questions about a view: point at a colour that is there, at one that may not be, at all;
+    describe."""
     present = sorted({s.thing.colour for s in seen})
     middle = sight.central(seen, None)
     pairs = []
@@ -197,7 +215,8 @@ def _questions(rng: np.random.Generator, seen: list[sight.Seen]) -> list[tuple[s
 
 
 def cell_labels(seen: list[sight.Seen]) -> np.ndarray:
-    """(36, 6) float32 by cell of the view, row by row: here, colour, shape, digit, x, y; -1 where it cannot be told.
+    """(36, 6) float32 by cell of the view, row by row: here, colour, shape, digit, x, y; -1 where it cannot
+    be told.
 
     x and y are the numbers of the grid lines (`levels.STEP`) that its words name.
     """

@@ -29,7 +29,11 @@ class Pupil(torch.nn.Module):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self.settings = config
-        self.vlm = load_vlm(checkpoint_in(config.start), "cpu", torch.float32) if config.start else _born(config.seed)
+        self.vlm = (
+            load_vlm(checkpoint_in(config.start), "cpu", torch.float32)
+            if config.start
+            else _born(config.seed)
+        )
         self.model = self.vlm.model
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -49,7 +53,8 @@ class Pupil(torch.nn.Module):
         save_vlm(self.vlm, out / "model", {"step": step})
 
     def forward(self, batch: Batch, tally: dict[str, float], cells_only: bool = False) -> torch.Tensor:
-        """Loss of a micro-batch as its part of the step's mean, over learnt tokens and over cells; adds to `tally`."""
+        """Loss of a micro-batch as its part of the step's mean, over learnt tokens and over cells; adds to
+        `tally`."""
         core, image_pad = self.model.model, self.vlm.renderer.image_pad
         loss = torch.zeros((), device=batch.ids.device)
         embedded = core.language_model.embed_tokens(batch.ids)
@@ -65,10 +70,14 @@ class Pupil(torch.nn.Module):
         if cells_only:
             return loss
         # Padding is on the right and attention is causal, so no mask is needed.
-        hidden = core.language_model(inputs_embeds=embedded, position_ids=batch.places, use_cache=False).last_hidden_state
+        hidden = core.language_model(
+            inputs_embeds=embedded, position_ids=batch.places, use_cache=False
+        ).last_hidden_state
         wanted = batch.learn[:, 1:] > 0
         logits, truth = self.model.lm_head(hidden[:, :-1][wanted]).float(), batch.ids[:, 1:][wanted]
-        text = (F.cross_entropy(logits, truth, reduction="none") * batch.learn[:, 1:][wanted]).sum() / tally["learn"]
+        text = (F.cross_entropy(logits, truth, reduction="none") * batch.learn[:, 1:][wanted]).sum() / tally[
+            "learn"
+        ]
         tally["loss"] = tally.get("loss", 0.0) + float(text.detach())
         right, kinds = logits.argmax(-1) == truth, self.kinds.to(truth.device)[truth]
         for index, kind in enumerate(KINDS):
@@ -83,9 +92,16 @@ def _born(seed: int) -> Vlm:
     model, tokenizer = new_nano(seed)
     patcher = Patcher.of(PROCESSOR)
     return Vlm(
-        model, ChatRenderer(tokenizer, patcher.patch * patcher.merge), patcher, NANO_BUDGET, "nano", NANO_TURN,
-        int(model.config.text_config.max_position_embeddings), torch.float16, PROCESSOR,
-    )  # fmt: skip
+        model,
+        ChatRenderer(tokenizer, patcher.patch * patcher.merge),
+        patcher,
+        NANO_BUDGET,
+        "nano",
+        NANO_TURN,
+        int(model.config.text_config.max_position_embeddings),
+        torch.float16,
+        PROCESSOR,
+    )
 
 
 def _token_kinds(tokenizer: Any) -> torch.Tensor:

@@ -20,7 +20,8 @@ from mini_o3.vision import PixelBudget, open_picture
 
 @dataclass(frozen=True, slots=True)
 class RecordedEpisodes:
-    """Index -> one episode as a sample, in an order that the seed shuffles. Turns marked `learn: false` are context only.
+    """Index -> one episode as a sample, in an order that the seed shuffles. Turns marked `learn: false` are
+    context only.
 
     An episode longer than `context_tokens` (None: no limit) ends with the last turn that fits.
     """
@@ -52,10 +53,14 @@ class RecordedEpisodes:
         try:
             found = [Episode.from_dict(row) for row in read_jsonl(path)]
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: holds a row that is not an episode ({error!r}); remove or mend it") from None
+            raise UserError(
+                f"{path}: holds a row that is not an episode ({error!r}); remove or mend it"
+            ) from None
         kept = tuple(episode for episode in found if episode.stop is StopReason.ANSWERED)
         if not kept:
-            raise UserError(f"{path}: no answered episodes there; make some with `mini-o3 eval --policy teacher`")
+            raise UserError(
+                f"{path}: no answered episodes there; make some with `mini-o3 eval --policy teacher`"
+            )
         return cls(renderer, budget, profile, seed, folder, kept, context_tokens)
 
     def __len__(self) -> int:
@@ -87,4 +92,6 @@ class RecordedEpisodes:
             if self.context_tokens is not None and len(whole.ids) > self.context_tokens:
                 break
             tokens, views = len(whole.ids), len(whole.views)
-        return Sample(whole.ids[:tokens], [float(wrote) for wrote in whole.mask[:tokens]], whole.views[:views])
+        return Sample(
+            whole.ids[:tokens], [float(wrote) for wrote in whole.mask[:tokens]], whole.views[:views]
+        )

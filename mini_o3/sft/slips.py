@@ -1,8 +1,9 @@
 """A teacher whose turns now and then come out broken: what is learnt is the turn that mends it.
 
-Departs from the paper, whose base model can read an error message. nano, once a turn of its was cut off or named an
-observation that is not there, was where no example had been: of the 22 hard probes it left void, 13 began to go wrong with a
-list that repeated itself until the cut, and it babbled after the correction.
+Departs from the paper, whose base model can read an error message. nano, once a turn of its was cut off or
+named an
+observation that is not there, was where no example had been: of the 22 hard probes it left void, 13 began to
+go wrong with a list that repeated itself until the cut, and it babbled after the correction.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _ITEM = re.compile(r"\d\.\d\d/\d\.\d\d(?: \w+)?")
 
 
 class Slips:
-    """`teacher`, but a share `slips` of its turns first comes out broken (`learn` is False), then as it should have been."""
+    """`teacher`, but a share `slips` of its turns first comes out broken (`learn` is False), then as it
+    should have been."""
 
     name = "slips"
     context_tokens: int | None = None
@@ -59,7 +61,8 @@ class SlippingConversation:
 
 
 def broken(reply: Reply, turns: int, rng: np.random.Generator) -> Reply:
-    """A zoom that cannot be carried out: an item repeated up to the cut, a source not there yet, words cut off, a bad box.
+    """A zoom that cannot be carried out: an item repeated up to the cut, a source not there yet, words cut
+    off, a bad box.
 
     `turns` is how many turns there were so far, so no observation has a higher number.
     """
@@ -67,7 +70,11 @@ def broken(reply: Reply, turns: int, rng: np.random.Generator) -> Reply:
     kind = rng.random()
     if items and kind < 0.5:
         item = items[rng.integers(len(items))]
-        return replace(reply, text=reply.text[: item.end()] + f" {item.group()}" * int(rng.integers(6, 22)), finished=False)
+        return replace(
+            reply,
+            text=reply.text[: item.end()] + f" {item.group()}" * int(rng.integers(6, 22)),
+            finished=False,
+        )
     if kind < 0.8:
         wrong = f'"source": "observation_{turns + int(rng.integers(0, 3))}"'
         return replace(reply, text=_SOURCE.sub(wrong, reply.text))

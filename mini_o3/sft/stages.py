@@ -17,7 +17,9 @@ from mini_o3.sft.train import Source, train
 PHOTOS = tuple(sorted((Path(__file__).parents[1] / "probes" / "photos").glob("*.jpg")))
 
 
-def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], stop_after: int | None = None) -> Path:
+def run_stage(
+    config: TrainConfig, out: Path, *, report: Callable[[str], None], stop_after: int | None = None
+) -> Path:
     """Train the stage that `config` names; see `train`."""
     photos = PHOTOS if config.photos else ()
 
@@ -42,8 +44,18 @@ def run_stage(config: TrainConfig, out: Path, *, report: Callable[[str], None], 
         if config.stage == "perception":
             return perception, 0
         return EpisodeData(
-            vlm.renderer, config.seed, perception, config.perception_share, config.drills, photos,
-            config.levels, config.families, config.turns, config.guesses, config.slips, config.skips,
-        ), 0  # fmt: skip
+            vlm.renderer,
+            config.seed,
+            perception,
+            config.perception_share,
+            config.drills,
+            photos,
+            config.levels,
+            config.families,
+            config.turns,
+            config.guesses,
+            config.slips,
+            config.skips,
+        ), 0
 
     return train(config, source, out, report=report, stop_after=stop_after)

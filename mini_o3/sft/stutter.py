@@ -1,8 +1,10 @@
 """Lists that stutter, so that a model that has begun to repeat itself learns to go on.
 
-Departs from the paper, where nothing of the kind is needed. A teacher never says a thing twice, so a model that once did
-is where no example has been, and says it until the turn is cut off: 3 of 30 easy probes ended so. Here an item of a list (a
-place, perhaps with a colour) comes again, as context that is not learnt; what is learnt is what comes after.
+Departs from the paper, where nothing of the kind is needed. A teacher never says a thing twice, so a model
+that once did
+is where no example has been, and says it until the turn is cut off: 3 of 30 easy probes ended so. Here an
+item of a list (a place, perhaps with a colour) comes again, as context that is not learnt; what is learnt is
+what comes after.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ _SHARE = 0.06  # of the items come again
 
 
 def stutter(renderer: ChatRenderer, spoken: Rendered, rng: np.random.Generator) -> Rendered:
-    """What was spoken, now and then with the last item of a list, or the last two, once to four times more."""
+    """What was spoken, now and then with the last item of a list, or the last two, once to four times
+    more."""
     slash = renderer.encode("/")
     colours = {renderer.encode(f" {colour}")[0] for colour in COLOURS}
     out = Rendered(views=spoken.views)
@@ -33,7 +36,9 @@ def stutter(renderer: ChatRenderer, spoken: Rendered, rng: np.random.Generator) 
             items.append(spoken.ids[at:end])
             listed = len(items) > 1 or spoken.ids[end + 1 : end + 2] == slash
             if listed and rng.random() < _SHARE:
-                again = [token for item in items[-int(rng.integers(1, 3)) :] for token in item] * int(rng.integers(1, 5))
+                again = [token for item in items[-int(rng.integers(1, 3)) :] for token in item] * int(
+                    rng.integers(1, 5)
+                )
                 out.add(Rendered(again, [0] * len(again)))
         at = end
     return out

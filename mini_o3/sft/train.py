@@ -1,7 +1,8 @@
 """Supervised training on transformers' Trainer: loss on what the policy wrote, kill at any time, resume.
 
-Departs from the paper's SFT (LLaMA-Factory) in the data: samples are made where tokens are made for rollouts, so that mask
-and ids are the same there and here. For nano it departs in everything else too: from scratch, Muon, a per-cell loss.
+Departs from the paper's SFT (LLaMA-Factory) in the data: samples are made where tokens are made for rollouts,
+so that mask and ids are the same there and here. For nano it departs in everything else too: from scratch,
+Muon, a per-cell loss.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ from mini_o3.sft.perception import Sample
 from mini_o3.sft.pupil import KINDS, Pupil
 
 STATES = "states"  # folder of the Trainer's checkpoints
-_WEIGHTS, _WHOLE = "pupil.pt", "trainer_state.json"  # the Trainer writes the second last, so it says that all is there
+_WEIGHTS, _WHOLE = (
+    "pupil.pt",
+    "trainer_state.json",
+)  # the Trainer writes the second last, so it says that all is there
 Source = Callable[[int], list[Sample]]
 
 
@@ -48,13 +52,13 @@ def train(
 ) -> Path:
     """Train and leave a checkpoint directory `out/model` that `--policy hf:out/model` can use.
 
-    Goes on from the last whole state under `out/states`. `make_source` gives the samples of data index i for any i, and how
-    many indices a round has (0: no end); step k on process p of P takes `scenes` indices from (k * P + p) * scenes on, so a
-    resumed run sees the same data.
+    Goes on from the last whole state under `out/states`. `make_source` gives the samples of data index i for
+    any i, and how many indices a round has (0: no end); step k on process p of P takes `scenes` indices from
+    (k * P + p) * scenes on, so a resumed run sees the same data.
 
     Raises:
-        UserError: `out` holds a run with another configuration, a model without its states, or another process at work;
-            or the data or the loss is not what can be learnt from.
+        UserError: `out` holds a run with another configuration, a model without its states, or another
+            process at work; or the data or the loss is not what can be learnt from.
         KeyboardInterrupt: Ctrl-C or SIGTERM came; the step at hand was finished and saved.
     """
     with held(make_folder(out)) if _is_main() else nullcontext():
@@ -96,7 +100,8 @@ def _train(
         try:
             trainer.train(resume_from_checkpoint=str(last) if last else None)
         except BaseException as error:
-            # Its frames hold the data workers, which wait to be told that it is over, and Python at its end waits for them.
+            # Its frames hold the data workers, which wait to be told that it is over, and Python at its end
+            # waits for them.
             traceback.clear_frames(error.__traceback__)
             raise
     done = trainer.state.global_step
@@ -128,30 +133,44 @@ def last_state(out: Path) -> Path | None:
 
 
 class Imitator(Trainer):
-    """transformers' Trainer over lists of samples of any length: one step is one list, read in micro-batches."""
+    """transformers' Trainer over lists of samples of any length: one step is one list, read in
+    micro-batches."""
 
     def __init__(self, pupil: Pupil, data: _Indexed, out: Path, steps: int) -> None:
         config = pupil.settings
         self.config, self.steps, self.tally = config, steps, dict[str, float]()
         optimiser = config.optimiser_of(pupil)
         arguments = TrainingArguments(
-            output_dir=str(out / STATES), max_steps=steps, per_device_train_batch_size=config.scenes, max_grad_norm=1.0,
-            save_strategy="no", save_total_limit=1, logging_strategy="no", report_to=[], disable_tqdm=True, seed=config.seed,
-            remove_unused_columns=False, use_cpu=not torch.cuda.is_available(), bf16=config.bf16, optim="adamw_torch",
-            dataloader_num_workers=config.workers, dataloader_prefetch_factor=4 if config.workers else None,
+            output_dir=str(out / STATES),
+            max_steps=steps,
+            per_device_train_batch_size=config.scenes,
+            max_grad_norm=1.0,
+            save_strategy="no",
+            save_total_limit=1,
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            seed=config.seed,
+            remove_unused_columns=False,
+            use_cpu=not torch.cuda.is_available(),
+            bf16=config.bf16,
+            optim="adamw_torch",
+            dataloader_num_workers=config.workers,
+            dataloader_prefetch_factor=4 if config.workers else None,
             ddp_find_unused_parameters=True,
-        )  # fmt: skip
+        )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: config.rate(step, steps))
         super().__init__(
-            pupil, arguments, train_dataset=data, optimizers=(optimiser, schedule),
-            data_collator=_together,
-        )  # fmt: skip
+            pupil, arguments, train_dataset=data, optimizers=(optimiser, schedule), data_collator=_together
+        )
         self.remove_callback(PrinterCallback)
 
     def _get_train_sampler(self, *_: Any) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)
 
-    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
         if "error" in inputs:
             raise inputs["error"]
         model.train()
@@ -169,7 +188,9 @@ class Imitator(Trainer):
             total += loss.detach()
         if not math.isfinite(float(total)):
             step = self.state.global_step + 1
-            raise UserError(f"the loss is {float(total)} in step {step}; the last state is kept, lower the learning rate")
+            raise UserError(
+                f"the loss is {float(total)} in step {step}; the last state is kept, lower the learning rate"
+            )
         self.tally = tally
         return total
 
@@ -184,7 +205,8 @@ class Imitator(Trainer):
 
 
 class _Indexed(Dataset[list[Sample] | UserError]):
-    """A pure function of the index as a torch dataset; bad data is a value, for who is raised to in a worker is not heard."""
+    """A pure function of the index as a torch dataset; bad data is a value, for who is raised to in a worker
+    is not heard."""
 
     def __init__(self, source: Source, count: int, round_: int) -> None:
         self.source, self.count, self.round = source, count, round_
@@ -213,7 +235,9 @@ def _together(items: list[list[Sample] | UserError]) -> dict[str, Any]:
 class _Watch(TrainerCallback):
     """The log, the progress, when to save and when to stop."""
 
-    def __init__(self, trainer: Imitator, out: Path, report: Callable[[str], None], stop: Callable[[int], bool]) -> None:
+    def __init__(
+        self, trainer: Imitator, out: Path, report: Callable[[str], None], stop: Callable[[int], bool]
+    ) -> None:
         self.trainer, self.out, self.report, self.stop = trainer, out, report, stop
         self.config = trainer.config
         self.began = self.saved = time.monotonic()
@@ -256,5 +280,7 @@ def _summary(step: int, rate: float, tallies: list[dict[str, float]], seconds: f
 
 def _progress(row: dict[str, Any], steps: int, seconds_per_step: float) -> str:
     left = (steps - row["step"]) * seconds_per_step / 60
-    figures = " ".join(f"{key} {row[key]}" for key in ("loss", "cells", *KINDS, "drill", *CellHead.KINDS) if key in row)
+    figures = " ".join(
+        f"{key} {row[key]}" for key in ("loss", "cells", *KINDS, "drill", *CellHead.KINDS) if key in row
+    )
     return f"step {row['step']}/{steps} {figures} | {seconds_per_step:.2f} s/step, {left:.0f} min left"

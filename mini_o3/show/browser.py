@@ -1,4 +1,5 @@
-"""The episode browser's data: which episodes, what is said of each, and their pictures within a budget of bytes."""
+"""The episode browser's data: which episodes, what is said of each, and their pictures within a budget of
+bytes."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ TAGS = {
 
 
 def choose(rows: Sequence[Judged], most: int) -> list[Judged]:
-    """At most `most` rows, the wrong ones first, then the unjudged and the right ones; otherwise in their order."""
+    """At most `most` rows, the wrong ones first, then the unjudged and the right ones; otherwise in their
+    order."""
     return sorted(rows, key=lambda row: row.verdict.is_correct + (not row.verdict.is_judged) * 0.5)[:most]
 
 
@@ -49,9 +51,11 @@ def tags_of(row: Judged) -> list[str]:
 
 
 def entries(rows: Sequence[Judged], crops: bool) -> Iterator[dict[str, Any]]:
-    """What the page knows of each row, JSON-ready: boxes are [left, top, right, bottom] in pixels of the original.
+    """What the page knows of each row, JSON-ready: boxes are [left, top, right, bottom] in pixels of the
+    original.
 
-    Texts are cut to a share of what a page may hold; `crops` is False if what a policy was shown is not what it asked for.
+    Texts are cut to a share of what a page may hold; `crops` is False if what a policy was shown is not what
+    it asked for.
     """
     turns = sum(row.episode.num_turns for row in rows)
     length = min(max(_TEXT_CHARACTERS // max(turns, 1), _LEAST_TEXT), _MOST_TEXT)
@@ -83,7 +87,8 @@ def ending(episode: Episode) -> str:
 
 
 class Album:
-    """Pictures and crops as data URLs, each opened once, until the budget is spent; `left_out` counts what is not there."""
+    """Pictures and crops as data URLs, each opened once, until the budget is spent; `left_out` counts what is
+    not there."""
 
     def __init__(self, rows: Sequence[Judged], crops: bool) -> None:
         self.rows, self.crops, self.left_out = rows, crops, 0
@@ -97,10 +102,13 @@ class Album:
     def __iter__(self) -> Iterator[list[tuple[str, str]]]:
         """For every file its data blocks (name, text), with one picture in memory at a time.
 
-        `picture-N` is a data URL for episode N, or the name of the block that holds the same picture; `crop-N-T` is what was
-        seen in turn T, from 1. Of a file that cannot be opened there is none.
+        `picture-N` is a data URL for episode N, or the name of the block that holds the same picture;
+        `crop-N-T` is what was seen in turn T, from 1. Of a file that cannot be opened there is none.
         """
-        left = len(self.by_path), sum(turn.rect is not None for row in self.rows for turn in row.episode.turns)
+        left = (
+            len(self.by_path),
+            sum(turn.rect is not None for row in self.rows for turn in row.episode.turns),
+        )
         pictures, crops = _Purse(PICTURE_BYTES, left[0], _SIDES), _Purse(CROP_BYTES, left[1], _CROP_SIDES)
         known: dict[str, str] = {}  # copies of one file are one picture
         for path, numbers in self.by_path.items():
@@ -118,7 +126,9 @@ class Album:
                     known[digest] = f"picture-{numbers[0]}"
                     blocks.append((known[digest], url))
             if digest in known:
-                blocks += [(f"picture-{n}", known[digest]) for n in numbers if f"picture-{n}" != known[digest]]
+                blocks += [
+                    (f"picture-{n}", known[digest]) for n in numbers if f"picture-{n}" != known[digest]
+                ]
             else:
                 self.left_out += 1
             if self.crops and original is not None:
@@ -143,7 +153,8 @@ class _Purse:
         self.budget, self.count, self.sides = budget, count, sides
 
     def pack(self, picture: Image.Image, rect: Rect | None = None) -> str | None:
-        """A data URL of the picture, or of a part of it, as large as its share allows; None if there is no room."""
+        """A data URL of the picture, or of a part of it, as large as its share allows; None if there is no
+        room."""
         share = self.budget / max(self.count, 1)
         self.count -= 1
         view = picture if rect is None else picture.crop(rect)
@@ -159,7 +170,8 @@ class _Purse:
 
 
 def script_json(data: Any) -> str:
-    """JSON that can stand in a script element: whatever a text holds, it cannot end the element or begin a comment."""
+    """JSON that can stand in a script element: whatever a text holds, it cannot end the element or begin a
+    comment."""
     text = json.dumps(data, ensure_ascii=False)
     text = text.encode("utf-8", "backslashreplace").decode()  # lone surrogates become \\udcXX, which is JSON
     for mark in "<>&\u2028\u2029":
@@ -170,7 +182,9 @@ def script_json(data: Any) -> str:
 def _turn(turn: Turn, length: int, crops: bool) -> dict[str, Any]:
     data: dict[str, Any] = {"thought": _cut(turn.thought, length)}
     if turn.malformed:
-        data.update(fault=turn.malformed, detail=str(turn.action.get("detail", "")), text=_cut(turn.text, length))
+        data.update(
+            fault=turn.malformed, detail=str(turn.action.get("detail", "")), text=_cut(turn.text, length)
+        )
     elif "answer" in turn.action:
         data["answer"] = _cut(str(turn.action["answer"]), length)
     elif "zoom" in turn.action:

@@ -1,4 +1,5 @@
-"""The episode browser's elements, style and script. The script makes text nodes only: nothing it shows can become markup."""
+"""The episode browser's elements, style and script. The script makes text nodes only: nothing it shows can
+become markup."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ def browser_html() -> str:
         for name, words in TAGS.items()
     )
     return (
-        f'<div id="filters">{boxes}<label>turns <input id="least" type="number" min="0" size="4"> to '
-        '<input id="greatest" type="number" min="0" size="4"></label>'
-        '<label>question has <input id="words" type="search"></label> <b id="count"></b></div>'
-        '<div id="browser"><ol id="list"></ol><div id="shown"><h3 id="question"></h3><div id="facts"></div>'
-        '<div id="both"><div id="picture"></div><div id="turns"></div></div></div></div>'
-        '<p class="meta">Arrow keys: up and down for episodes, left and right for turns. Dashed: the target, where it is '
-        "known. The address keeps what is chosen, as in #filter=wrong,malformed&amp;least=3&amp;words=sign.</p>"
+        f'<div id="filters">{boxes}<label>turns <input id="least" type="number" min="0" size="4"> to <input'
+        ' id="greatest" type="number" min="0" size="4"></label><label>question has <input id="words"'
+        ' type="search"></label> <b id="count"></b></div><div id="browser"><ol id="list"></ol><div'
+        ' id="shown"><h3 id="question"></h3><div id="facts"></div><div id="both"><div'
+        ' id="picture"></div><div id="turns"></div></div></div></div><p class="meta">Arrow keys: up and down'
+        " for episodes, left and right for turns. Dashed: the target, where it is known. The address keeps"
+        " what is chosen, as in #filter=wrong,malformed&amp;least=3&amp;words=sign.</p>"
     )
 
 

@@ -1,4 +1,5 @@
-"""An episode as one self-contained HTML page: the picture with every turn's numbered box, the crops beside it."""
+"""An episode as one self-contained HTML page: the picture with every turn's numbered box, the crops beside
+it."""
 
 from __future__ import annotations
 
@@ -44,8 +45,10 @@ def episode_page(episode: Episode, picture: Image.Image) -> str:
             '<meta name="viewport" content="width=device-width">',
             f"<title>{escape(episode.question)}</title><style>{_STYLE}</style></head><body><header>",
             f"<h1>{escape(episode.question)}</h1>",
-            f'<div class="meta">{escape(episode.picture)} · {episode.size[0]} x {episode.size[1]} px · '
-            f"{escape(episode.policy)} · {episode.num_turns} turns{expected}</div>",
+            (
+                f'<div class="meta">{escape(episode.picture)} · {episode.size[0]} x {episode.size[1]} px · '
+                f"{escape(episode.policy)} · {episode.num_turns} turns{expected}</div>"
+            ),
             f'<div class="{state}">{verdict}</div></header><main><div class="picture">',
             _boxes(episode, picture),
             '</div><div class="turns">',
@@ -67,11 +70,11 @@ def _boxes(episode: Episode, picture: Image.Image) -> str:
         x = min(max(rect.left, radius), width - radius)
         y = min(max(rect.top, radius), height - radius)
         marks.append(
-            f'<g class="box" data-turn="{number}"><rect x="{rect.left}" y="{rect.top}" width="{rect.width}" '
-            f'height="{rect.height}" fill="none" stroke="{colour}" stroke-width="{3 * unit:.1f}"/>'
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour}"/><text x="{x:.1f}" y="{y:.1f}" fill="#fff" '
-            f'font-size="{15 * unit:.1f}" font-weight="700" font-family="sans-serif" text-anchor="middle" '
-            f'dominant-baseline="central">{number}</text></g>'
+            f'<g class="box" data-turn="{number}"><rect x="{rect.left}" y="{rect.top}" width="{rect.width}"'
+            f' height="{rect.height}" fill="none" stroke="{colour}" stroke-width="{3 * unit:.1f}"/><circle'
+            f' cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour}"/><text x="{x:.1f}" y="{y:.1f}"'
+            f' fill="#fff" font-size="{15 * unit:.1f}" font-weight="700" font-family="sans-serif"'
+            f' text-anchor="middle" dominant-baseline="central">{number}</text></g>'
         )
     image = data_url(shrink(picture, _OVERVIEW))
     return (
@@ -90,7 +93,9 @@ def _card(number: int, turn: Turn, picture: Image.Image) -> str:
         lines.append(f'<span class="thought">{escape(turn.thought)}</span>')
     crop = ""
     if turn.malformed:
-        lines.append(f'<div class="act bad">{escape(turn.malformed)}: {escape(str(turn.action["detail"]))}</div>')
+        lines.append(
+            f'<div class="act bad">{escape(turn.malformed)}: {escape(str(turn.action["detail"]))}</div>'
+        )
         lines.append(f'<div class="act">{escape(turn.text)}</div>')
     elif "answer" in turn.action:
         lines.append(f'<div class="act">answer: <b>{escape(str(turn.action["answer"]))}</b></div>')
@@ -101,9 +106,12 @@ def _card(number: int, turn: Turn, picture: Image.Image) -> str:
         rect = turn.rect
         region = Region.of_rect(rect, picture.size)
         lines.append(
-            f'<div class="act">observation_{turn.observation}: {rect.width} x {rect.height} px at ({rect.left}, {rect.top}), '
-            f"{region.area:.2%} of the picture, shown as {turn.shown[0]} x {turn.shown[1]}</div>"
+            f'<div class="act">observation_{turn.observation}: {rect.width} x {rect.height} px at'
+            f" ({rect.left}, {rect.top}), {region.area:.2%} of the picture, shown as {turn.shown[0]} x"
+            f" {turn.shown[1]}</div>"
         )
-        crop = f'<img alt="observation {turn.observation}" src="{data_url(shrink(picture.crop(rect), _CROP))}">'
+        crop = (
+            f'<img alt="observation {turn.observation}" src="{data_url(shrink(picture.crop(rect), _CROP))}">'
+        )
     colour = COLOURS[(number - 1) % len(COLOURS)] if turn.rect is not None else "#777"
     return f'<div class="turn" style="--c: {colour}">{"".join(lines)}{crop}</div>'

@@ -38,7 +38,9 @@ def curve_chart(points: Sequence[Point], *, label: str, axis: str) -> str:
         if point.error is not None:
             top, bottom = y(value + point.error), y(value - point.error)
             marks.append(f'<path class="error" d="M{x(number):.1f} {top:.1f}V{bottom:.1f}"/>')
-        marks.append(f'<circle class="dot" cx="{x(number):.1f}" cy="{y(value):.1f}" r="3.5">{_title(point)}</circle>')
+        marks.append(
+            f'<circle class="dot" cx="{x(number):.1f}" cy="{y(value):.1f}" r="3.5">{_title(point)}</circle>'
+        )
     marks += [_name(x(number), point.name) for number, point in enumerate(points)]
     return _svg(label, axis, marks)
 
@@ -54,8 +56,9 @@ def histogram(points: Sequence[Point], *, label: str, axis: str) -> str:
         tall = high * (point.value or 0.0) / most
         left = _LEFT + step * number
         marks.append(
-            f'<rect class="bar" x="{left + step * 0.1:.1f}" y="{_TOP + high - tall:.1f}" width="{step * 0.8:.1f}" '
-            f'height="{tall:.1f}"><title>{escape(point.name)}: {point.value or 0:g}</title></rect>'
+            f'<rect class="bar" x="{left + step * 0.1:.1f}" y="{_TOP + high - tall:.1f}"'
+            f' width="{step * 0.8:.1f}" height="{tall:.1f}"><title>{escape(point.name)}:'
+            f" {point.value or 0:g}</title></rect>"
         )
         if number % every == 0:
             marks.append(_name(left + step / 2, point.name))
@@ -70,12 +73,18 @@ def bar_chart(points: Sequence[Point], *, label: str) -> str:
         middle = 4 + _ROW * (number + 0.5)
         value = point.value or 0.0
         name = point.name if len(point.name) <= 26 else point.name[:25] + "…"
-        marks.append(f'<text x="{_NAMES - 8}" y="{middle:.1f}" class="row">{escape(name)}{_title(point)}</text>')
-        marks.append(f'<rect class="bar" x="{_NAMES}" y="{middle - 8:.1f}" width="{wide * value:.1f}" height="16"/>')
+        marks.append(
+            f'<text x="{_NAMES - 8}" y="{middle:.1f}" class="row">{escape(name)}{_title(point)}</text>'
+        )
+        marks.append(
+            f'<rect class="bar" x="{_NAMES}" y="{middle - 8:.1f}" width="{wide * value:.1f}" height="16"/>'
+        )
         if point.error is not None and point.value is not None:
             ends = [_NAMES + wide * min(max(value + side * point.error, 0.0), 1.0) for side in (-1, 1)]
             marks.append(f'<path class="error" d="M{ends[0]:.1f} {middle:.1f}H{ends[1]:.1f}"/>')
-        marks.append(f'<text x="{_NAMES + wide + 10}" y="{middle:.1f}" class="value">{escape(percent(point))}</text>')
+        marks.append(
+            f'<text x="{_NAMES + wide + 10}" y="{middle:.1f}" class="value">{escape(percent(point))}</text>'
+        )
     return (
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(label)}">'
         f"<title>{escape(label)}</title>{''.join(marks)}</svg>"
@@ -93,7 +102,8 @@ def _svg(label: str, axis: str, marks: Sequence[str]) -> str:
     return (
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
         f"<title>{escape(label)}</title>{''.join(marks)}"
-        f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 6}" class="name">{escape(axis)}</text></svg>'
+        f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 6}"'
+        f' class="name">{escape(axis)}</text></svg>'
     )
 
 

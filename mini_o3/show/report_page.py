@@ -1,7 +1,8 @@
 """An evaluation as one self-contained HTML page: figures, charts, protocol, and a browser of its episodes.
 
-The page asks nothing of any network, and its Content-Security-Policy forbids it to. What models and people wrote reaches it
-as escaped text or as JSON that cannot end its element; a policy by hash lets no script run but the page's own.
+The page asks nothing of any network, and its Content-Security-Policy forbids it to. What models and people
+wrote reaches it as escaped text or as JSON that cannot end its element; a policy by hash lets no script run
+but the page's own.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ def write_page(
 
     Args:
         rows: all episodes; at most `most` of them, wrong ones first, can be looked at on the page.
-        report: their figures, as `metrics.summarise` gives them, with `faithfulness` if there were control experiments.
-        protocol: how they came about, for the table; `views` other than honest leaves the crops out, for the policy did not
-            see them.
+        report: their figures, as `metrics.summarise` gives them, with `faithfulness` if there were control
+            experiments.
+        protocol: how they came about, for the table; `views` other than honest leaves the crops out, for the
+            policy did not see them.
         figures: numbers that came with the log, shown as they are.
     """
     shown = choose(rows, most)
@@ -71,10 +73,14 @@ def write_page(
             _data(file, shown, crops)
             for done, blocks in enumerate(album, start=1):
                 for name, text in blocks:
-                    file.write(f'<script type="text/plain" id="{name}">{text}</script>\n')  # base64 or a name of ours
+                    file.write(
+                        f'<script type="text/plain" id="{name}">{text}</script>\n'
+                    )  # base64 or a name of ours
                 progress(done, len(album))
             if album.left_out:
-                file.write(f"<p>{album.left_out} pictures are not on this page: no longer there, or no room.</p>")
+                file.write(
+                    f"<p>{album.left_out} pictures are not on this page: no longer there, or no room.</p>"
+                )
             file.write(f"</main><script>{SCRIPT}</script></body></html>\n")
 
     write_atomically(out, write)
@@ -92,9 +98,9 @@ def _head(title: str) -> str:
     ours = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{ours}'"
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f"<title>{escape(title)}</title><style>{_STYLE}{STYLE}</style></head><body>"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
+        ' content="width=device-width"><meta http-equiv="Content-Security-Policy"'
+        f' content="{policy}"><title>{escape(title)}</title><style>{_STYLE}{STYLE}</style></head><body>'
     )
 
 
@@ -107,13 +113,17 @@ def _overview(rows: Sequence[Judged], report: dict[str, Any], title: str) -> str
         _tile("tasks", str(report["tasks"])),
         _tile("unjudged", unjudged, "warn" if report["unjudged"] else ""),
         _tile("turns", f"{report['turns_mean']:.1f}"),
-        *(_tile(what.replace("_", "-"), f"{report[what + '_rate']:.1%}") for what in ("over_turn", "void", "malformed")),
+        *(
+            _tile(what.replace("_", "-"), f"{report[what + '_rate']:.1%}")
+            for what in ("over_turn", "void", "malformed")
+        ),
     ]
     policies = sorted({row.episode.policy for row in rows})
     return (
-        f'<header><h1>{escape(title)}</h1><div class="meta">{escape(", ".join(policies))}; errors are one standard error, '
-        f'clustered by picture; what is unjudged counts neither way</div><div class="figures" id="figures">{"".join(tiles)}'
-        f'</div></header><main><div class="charts">{"".join(_charts(report))}</div>'
+        f'<header><h1>{escape(title)}</h1><div class="meta">{escape(", ".join(policies))}; errors are one'
+        " standard error, clustered by picture; what is unjudged counts neither way</div><div"
+        f' class="figures" id="figures">{"".join(tiles)}</div></header><main><div'
+        f' class="charts">{"".join(_charts(report))}</div>'
     )
 
 
@@ -121,8 +131,16 @@ def _charts(report: dict[str, Any]) -> list[str]:
     curve = [_point(limit, point) for limit, point in report["curve"].items()]
     turns = [Point(turn, float(count)) for turn, count in report["turns_histogram"].items()]
     found = [
-        ("curve", "Accuracy over turn limit", curve_chart(curve, label="accuracy over turn limit", axis="turn limit")),
-        ("turns", "Turns", histogram(_filled(turns), label="episodes by number of turns", axis="turns of an episode")),
+        (
+            "curve",
+            "Accuracy over turn limit",
+            curve_chart(curve, label="accuracy over turn limit", axis="turn limit"),
+        ),
+        (
+            "turns",
+            "Turns",
+            histogram(_filled(turns), label="episodes by number of turns", axis="turns of an episode"),
+        ),
     ]
     for name in ("categories", "families", "levels"):
         parts = report.get(name)
@@ -131,18 +149,30 @@ def _charts(report: dict[str, Any]) -> list[str]:
             found.append((name, f"Accuracy by {name}", bar_chart(bars, label=f"accuracy by {name}")))
     if "faithfulness" in report:
         bars = [_point(kind.replace("_", " "), part) for kind, part in report["faithfulness"].items()]
-        found.append(("faithfulness", "What was shown: control experiments", bar_chart(bars, label="accuracy by control")))
-    endings = [Point(kind.replace("_", " "), count / max(report["episodes"], 1)) for kind, count in report["stops"].items()]
+        found.append(
+            (
+                "faithfulness",
+                "What was shown: control experiments",
+                bar_chart(bars, label="accuracy by control"),
+            )
+        )
+    endings = [
+        Point(kind.replace("_", " "), count / max(report["episodes"], 1))
+        for kind, count in report["stops"].items()
+    ]
     found.append(("endings", "Endings, share of episodes", bar_chart(endings, label="endings")))
     return [
-        f'<figure id="chart-{name}"><figcaption>{escape(title)}</figcaption>{chart}</figure>' for name, title, chart in found
+        f'<figure id="chart-{name}"><figcaption>{escape(title)}</figcaption>{chart}</figure>'
+        for name, title, chart in found
     ]
 
 
 def _filled(turns: Sequence[Point]) -> list[Point]:
     """With the numbers of turns that nobody took, so that the axis is even."""
     counts = {int(point.name): point.value for point in turns}
-    return [Point(str(n), counts.get(n, 0.0)) for n in range(min(counts, default=1), max(counts, default=1) + 1)]
+    return [
+        Point(str(n), counts.get(n, 0.0)) for n in range(min(counts, default=1), max(counts, default=1) + 1)
+    ]
 
 
 def _point(name: str, figure: dict[str, Any]) -> Point:
@@ -155,7 +185,8 @@ def _tile(name: str, text: str, kind: str = "") -> str:
 
 def _table(values: dict[str, Any]) -> str:
     lines = "".join(
-        f"<tr><th>{escape(str(name))}</th><td>{escape(_value(value))}</td></tr>" for name, value in values.items()
+        f"<tr><th>{escape(str(name))}</th><td>{escape(_value(value))}</td></tr>"
+        for name, value in values.items()
     )
     return f'<table class="protocol">{lines}</table>'
 

@@ -51,7 +51,8 @@ def verdict_lines(episode: Episode) -> list[str]:
         rect = pixels(evidence, episode.size)
         lines.append(f"answer    {episode.answer}")
         lines.append(
-            f"evidence  x {rect.left}..{rect.right}, y {rect.top}..{rect.bottom} of {episode.size[0]} x {episode.size[1]} px"
+            f"evidence  x {rect.left}..{rect.right}, y {rect.top}..{rect.bottom} of {episode.size[0]} x"
+            f" {episode.size[1]} px"
         )
     elif episode.is_over_turn:
         lines.append(f"no answer: {_OVER_TURN_WORDS[episode.stop]}")

@@ -20,15 +20,18 @@ FILTER = Image.Resampling.BICUBIC
 class PixelBudget:
     """Limits on a view, in pixels, and the multiple its sides must have.
 
-    Defaults are the paper's: at most 2,000,000 and at least 40,000 pixels, sides in multiples of 28 (patch 14 x merge 2
-    of Qwen2.5-VL). A picture inside the limits keeps its native size up to rounding; crops are never enlarged beyond
-    what `min_pixels` asks for.
+    Defaults are the paper's: at most 2,000,000 and at least 40,000 pixels, sides in multiples of 28 (patch 14
+    x merge 2 of Qwen2.5-VL). A picture inside the limits keeps its native size up to rounding; crops are
+    never enlarged beyond what `min_pixels` asks for.
 
-    `square=True` shows everything as one square of `max_pixels`, whatever the shape of the crop. Only nano uses it: a
-    fixed grid of image tokens is one thing less that a model of a few million parameters has to learn.
+    `square=True` shows everything as one square of `max_pixels`, whatever the shape of the crop. Only nano
+    uses it: a fixed grid of image tokens is one thing less that a model of a few million parameters has to
+        learn.
 
-    `marks=True` prints a tiny mark into the corner of every patch whose colour tells where it is (red: from left to right,
-    green: from top to bottom). Rotary vision towers see positions only relative to each other, and nano would need hours
+    `marks=True` prints a tiny mark into the corner of every patch whose colour tells where it is (red: from
+    left to right,
+    green: from top to bottom). Rotary vision towers see positions only relative to each other, and nano would
+        need hours
     to learn where in a view something is. Only what is shown is marked, never the observation itself.
     """
 
@@ -42,7 +45,9 @@ class PixelBudget:
         if self.multiple < 1:
             raise ValueError(f"multiple must be 1 or more, got {self.multiple}")
         if self.max_pixels < self.multiple**2:
-            raise ValueError(f"max_pixels must be at least {self.multiple**2} (one image token), got {self.max_pixels}")
+            raise ValueError(
+                f"max_pixels must be at least {self.multiple**2} (one image token), got {self.max_pixels}"
+            )
         if not 0 <= self.min_pixels <= self.max_pixels:
             raise ValueError(f"min_pixels must lie between 0 and max_pixels, got {self.min_pixels}")
 
@@ -78,11 +83,13 @@ class PixelBudget:
 
 
 def show(picture: Image.Image, rect: Rect, budget: PixelBudget) -> Image.Image:
-    """The view of `rect` of the upright original `picture`: native pixels, resized once to what `budget` allows."""
+    """The view of `rect` of the upright original `picture`: native pixels, resized once to what `budget`
+    allows."""
     size = budget.fit(rect.width, rect.height)
     view = picture.crop(rect)
     if size != view.size:
-        # reducing_gap first averages whole blocks of pixels: 5x faster on 16 megapixels, no visible difference at 3.0.
+        # reducing_gap first averages whole blocks of pixels: 5x faster on 16 megapixels, no visible
+        # difference at 3.0.
         view = view.resize(size, FILTER, reducing_gap=3.0)
     if budget.marks:
         marks, where = _marks(size)

@@ -16,7 +16,9 @@ def shrink(picture: Image.Image, longest: int) -> Image.Image:
     if scale >= 1:
         return picture
     return picture.resize(
-        (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)), FILTER, reducing_gap=3.0
+        (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)),
+        FILTER,
+        reducing_gap=3.0,
     )
 
 

@@ -32,9 +32,10 @@ _TURNS = {
 def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGET) -> Image.Image:
     """Read a picture as upright RGB.
 
-    EXIF orientation is applied, so every box in this program is in the frame a person sees. 16-bit values are scaled
-    (Pillow's own conversion clips them to white), transparency is laid on white, CMYK and palettes become RGB, and of an
-    animation the first frame is taken. The size is read from the header and checked before anything is decoded.
+    EXIF orientation is applied, so every box in this program is in the frame a person sees. 16-bit values are
+    scaled (Pillow's own conversion clips them to white), transparency is laid on white, CMYK and palettes
+    become RGB, and of an animation the first frame is taken. The size is read from the header and checked
+    before anything is decoded.
 
     Raises:
         UserError: the file is missing, is not a picture, is damaged, is too small, too thin, or has more than
@@ -56,16 +57,27 @@ def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGE
             f"{path}: not a picture that can be read; give a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file"
         ) from None
     except Image.DecompressionBombError:
-        raise UserError(f"{path}: more than the {decode_budget:,} pixels that are decoded; scale it down first") from None
+        raise UserError(
+            f"{path}: more than the {decode_budget:,} pixels that are decoded; scale it down first"
+        ) from None
     except UserError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, RuntimeError, struct.error) as error:  # damage
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        MemoryError,
+        RuntimeError,
+        struct.error,
+    ) as error:  # damage
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: the picture is damaged or cut off ({reason}); get a fresh copy") from None
 
 
 def _upright(opened: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says. Only that tag is read: one odd tag elsewhere must not spoil the picture."""
+    """Turned as its EXIF orientation says. Only that tag is read: one odd tag elsewhere must not spoil the
+    picture."""
     if opened.format == "TIFF":
         return opened  # Pillow has turned it while loading
     try:
@@ -95,13 +107,17 @@ def _check_size(path: Path, size: tuple[int, int], decode_budget: int) -> None:
     width, height = size
     if width * height > decode_budget:
         raise UserError(
-            f"{path}: {width} x {height} is {width * height:,} pixels, more than the {decode_budget:,} that are decoded; "
-            "scale it down first"
+            f"{path}: {width} x {height} is {width * height:,} pixels, more than the {decode_budget:,} that"
+            " are decoded; scale it down first"
         )
     if max(width, height) >= MAX_ASPECT * min(width, height):
-        raise UserError(f"{path}: {width} x {height} is too thin; the sides may differ by less than {MAX_ASPECT} times")
+        raise UserError(
+            f"{path}: {width} x {height} is too thin; the sides may differ by less than {MAX_ASPECT} times"
+        )
     if min(width, height) < MIN_SIDE:
-        raise UserError(f"{path}: {width} x {height} is too small; both sides need at least {MIN_SIDE} pixels")
+        raise UserError(
+            f"{path}: {width} x {height} is too small; both sides need at least {MIN_SIDE} pixels"
+        )
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -122,7 +138,11 @@ def _from_wide(image: Image.Image) -> Image.Image:
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     top = values.max(initial=0.0)
     full = (
-        1.0 if image.mode == "F" and top <= 1.0 else 255.0 if top <= 255.0 and not image.mode.startswith("I;16") else 65535.0
+        1.0
+        if image.mode == "F" and top <= 1.0
+        else 255.0
+        if top <= 255.0 and not image.mode.startswith("I;16")
+        else 65535.0
     )
     scaled = np.clip(values / max(full, top) * 255.0, 0.0, 255.0)
     return Image.fromarray(np.round(scaled).astype(np.uint8)).convert("RGB")

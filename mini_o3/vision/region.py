@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 
 class Rect(NamedTuple):
-    """A box in whole pixels of the upright original picture: left and top inside, right and bottom outside."""
+    """A box in whole pixels of the upright original picture: left and top inside, right and bottom
+    outside."""
 
     left: int
     top: int
@@ -28,7 +29,8 @@ class Rect(NamedTuple):
 class Region:
     """A box as fractions of its frame: 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, y pointing down.
 
-    `frame` names what the fractions are of: 0 is the original picture, i >= 1 is observation i of the episode.
+    `frame` names what the fractions are of: 0 is the original picture, i >= 1 is observation i of the
+    episode.
 
     Raises:
         ValueError: for a box that is empty, reaches outside its frame or holds a number that is not finite.
@@ -55,7 +57,8 @@ class Region:
 
     @classmethod
     def around(cls, cx: float, cy: float, width: float, height: float, frame: int = 0) -> Region:
-        """A box of `width` x `height` centred at (cx, cy), moved (not cut) so that it stays inside its frame."""
+        """A box of `width` x `height` centred at (cx, cy), moved (not cut) so that it stays inside its
+        frame."""
         width, height = min(width, 1.0), min(height, 1.0)
         x0 = min(max(cx - width / 2, 0.0), 1.0 - width)
         y0 = min(max(cy - height / 2, 0.0), 1.0 - height)
@@ -77,16 +80,18 @@ class Region:
     def to_rect(self, frame_rect: Rect) -> Rect:
         """Whole pixels of the original covered by this region, given the original pixels its frame covers.
 
-        Every pixel that the region touches is included, so the result is never empty and never leaves `frame_rect`, and
-        the region 0,0,1,1 is the whole frame. (The released code truncates and clips to width - 1, which loses the last
-        row and column; `reference`: Mini-o3 `function_tools.py`.)
+        Every pixel that the region touches is included, so the result is never empty and never leaves
+        `frame_rect`, and the region 0,0,1,1 is the whole frame. (The released code truncates and clips to
+        width - 1, which loses the last row and column; `reference`: Mini-o3 `function_tools.py`.)
         """
         width, height = frame_rect.width, frame_rect.height
         left = min(_floor(self.x0 * width), width - 1)
         top = min(_floor(self.y0 * height), height - 1)
         right = max(min(_ceil(self.x1 * width), width), left + 1)
         bottom = max(min(_ceil(self.y1 * height), height), top + 1)
-        return Rect(frame_rect.left + left, frame_rect.top + top, frame_rect.left + right, frame_rect.top + bottom)
+        return Rect(
+            frame_rect.left + left, frame_rect.top + top, frame_rect.left + right, frame_rect.top + bottom
+        )
 
     def overlap(self, other: Region) -> float:
         """Share of `other` that lies inside this region, 0..1; both must be in the same frame."""

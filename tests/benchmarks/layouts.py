@@ -20,9 +20,15 @@ CONVERSATION = [
     {"from": "human", "value": "<image>\nWhat colour is the kite?"},
     {
         "from": "gpt",
-        "value": '<think>There.</think><grounding>{"bbox_2d": [0, 0, 1, 1], "source": "original_image"}</grounding>',
+        "value": (
+            '<think>There.</think><grounding>{"bbox_2d": [0, 0, 1, 1], "source":'
+            ' "original_image"}</grounding>'
+        ),
     },
-    {"from": "human", "value": "After the above Action 0, here is the zoomed-in image (Observation 1):\n<image>."},
+    {
+        "from": "human",
+        "value": "After the above Action 0, here is the zoomed-in image (Observation 1):\n<image>.",
+    },
     {"from": "gpt", "value": "<think>It's red.</think><answer> red </answer>"},
 ]
 
@@ -88,13 +94,24 @@ def vstar(root, count=2, questions=True):
             put(root / folder / f"{stem}.jpg", picture(i * 10 + len(words), (200, 100)))
             question = f"What is the {folder} of glove {i}?"
             truth = {"target_object": ["glove"], "bbox": [[20, 10, 40, 30]], "question": question}
-            put(root / folder / f"{stem}.json", json.dumps({**truth, "options": [f"It is {word}." for word in words]}))
+            put(
+                root / folder / f"{stem}.json",
+                json.dumps({**truth, "options": [f"It is {word}." for word in words]}),
+            )
             text = (
-                question + "".join(f"\n({letter}) {word}" for letter, word in zip("ABCD", words[::-1], strict=False)) + SUFFIX
+                question
+                + "".join(f"\n({letter}) {word}" for letter, word in zip("ABCD", words[::-1], strict=False))
+                + SUFFIX
             )
             label = "ABCD"[len(words) - 1]
             rows.append(
-                {"question_id": len(rows), "image": f"{folder}/{stem}.jpg", "text": text, "label": label, "category": folder}
+                {
+                    "question_id": len(rows),
+                    "image": f"{folder}/{stem}.jpg",
+                    "text": text,
+                    "label": label,
+                    "category": folder,
+                }
             )
     if questions:
         lines(root / "test_questions.jsonl", rows)
@@ -110,11 +127,15 @@ def hr_rows(questions=2, size=(80, 60), category="single"):
             order = HR_OPTIONS[-turn:] + HR_OPTIONS[:-turn] if turn else HR_OPTIONS
             rows.append(
                 {
-                    "index": 4 * q + turn, "question": f"What number is on sign {q}?",
+                    "index": 4 * q + turn,
+                    "question": f"What number is on sign {q}?",
                     **dict(zip("ABCD", order, strict=True)),
-                    "answer": "ABCD"[order.index("27")], "category": category, "cycle_category": turn, "image": image,
+                    "answer": "ABCD"[order.index("27")],
+                    "category": category,
+                    "cycle_category": turn,
+                    "image": image,
                 }
-            )  # fmt: skip
+            )
     return rows
 
 
@@ -125,22 +146,33 @@ def mme_raw(root, count=2):
         put(root / "remote_sensing" / f"{i}.png", picture(i, (90, 70), "PNG"))
         rows.append(
             {
-                "Question_id": f"perception/remote/{i}", "Image": f"remote_sensing/{i}.png",
-                "Text": f"How many ships at dock {i}?", "Question Type": "Multiple Choice", "Answer choices": choices,
-                "Ground truth": "ABCDE"[i % 5], "Task": "Perception", "Subtask": "Remote Sensing", "Category": "count",
+                "Question_id": f"perception/remote/{i}",
+                "Image": f"remote_sensing/{i}.png",
+                "Text": f"How many ships at dock {i}?",
+                "Question Type": "Multiple Choice",
+                "Answer choices": choices,
+                "Ground truth": "ABCDE"[i % 5],
+                "Task": "Perception",
+                "Subtask": "Remote Sensing",
+                "Category": "count",
                 "Dataset": "x",
             }
-        )  # fmt: skip
+        )
     array(root / "MME_RealWorld.json", rows)
     return root
 
 
 def mme_row(index=0, **more):
     return {
-        "index": index, "image": b64(picture(index, (90, 70))), "question": f"Which way does car {index} go?",
-        "multi-choice options": ["(A) left", "(B) right", "(C) on", "(D) back", "(E) not featured"], "answer": "B",
-        "category": "Reasoning/Autonomous_Driving", "l2-category": "attribute/motion", **more,
-    }  # fmt: skip
+        "index": index,
+        "image": b64(picture(index, (90, 70))),
+        "question": f"Which way does car {index} go?",
+        "multi-choice options": ["(A) left", "(B) right", "(C) on", "(D) back", "(E) not featured"],
+        "answer": "B",
+        "category": "Reasoning/Autonomous_Driving",
+        "l2-category": "attribute/motion",
+        **more,
+    }
 
 
 def visualprobe(base, split="Hard", count=3):
@@ -152,56 +184,82 @@ def visualprobe(base, split="Hard", count=3):
         put(base / name / "data" / f"{doc}.jpg", picture(i, (120, 90)))
         rows.append(
             {
-                "images": [f"{name}/data/{doc}.jpg"], "doc_id": doc, "problem": f"<image>\nWhat is written on sign {i}?",
-                "solution": ("White.", "YE OLDE.", "3")[i % 3], "data_source": f"visual_probe_{split.lower()}",
+                "images": [f"{name}/data/{doc}.jpg"],
+                "doc_id": doc,
+                "problem": f"<image>\nWhat is written on sign {i}?",
+                "solution": ("White.", "YE OLDE.", "3")[i % 3],
+                "data_source": f"visual_probe_{split.lower()}",
             }
-        )  # fmt: skip
+        )
     array(base / name / ("train.json" if split == "train" else "val.json"), rows)
     return base
 
 
 def deepeyes_row(index=0, answer="Blue", **extra):
     return {
-        "data_source": "vstar", "prompt": [
+        "data_source": "vstar",
+        "prompt": [
             {"role": "system", "content": "You have a tool."},
             {"role": "user", "content": f"<image>\nWhat colour is the bin?\n{TOOL_ORDER}"},
         ],
-        "images": [{"bytes": picture(index, (100, 50)), "path": None}], "ability": "vl_search",
+        "images": [{"bytes": picture(index, (100, 50)), "path": None}],
+        "ability": "vl_search",
         "env_name": "visual_toolbox_v2",
         "reward_model": {"ground_truth": answer, "style": "model"},
-        "extra_info": {"index": str(index), "split": "train", **({"question": f"What colour is bin {index}?"} | extra)},
-    }  # fmt: skip
+        "extra_info": {
+            "index": str(index),
+            "split": "train",
+            **({"question": f"What colour is bin {index}?"} | extra),
+        },
+    }
 
 
 def coldstart_row(index=0, sample=0, rollout=0, conversation=CONVERSATION):
     return {
         "images": [{"bytes": picture(sample, (100, 50)), "path": None}, {"bytes": picture(99), "path": None}],
-        "image_names": ["original.jpg", "observation_1.jpg"], "conversations": str(conversation),
-        "data_source": "visual_probe_train", "sample_index": sample, "rollout_index": rollout,
-    }  # fmt: skip
+        "image_names": ["original.jpg", "observation_1.jpg"],
+        "conversations": str(conversation),
+        "data_source": "visual_probe_train",
+        "sample_index": sample,
+        "rollout_index": rollout,
+    }
 
 
 def coco(root, images, annotations, categories=("dog", "cat", "person", "bus")):
     """`images` are (id, width, height); `annotations` (image, name, [x, y, w, h], crowd)."""
     data = {
-        "info": {"year": 2017}, "licenses": [],
-        "images": [{"id": i, "file_name": f"{i:06}.jpg", "width": w, "height": h, "coco_url": "x"} for i, w, h in images],
+        "info": {"year": 2017},
+        "licenses": [],
+        "images": [
+            {"id": i, "file_name": f"{i:06}.jpg", "width": w, "height": h, "coco_url": "x"}
+            for i, w, h in images
+        ],
         "annotations": [
             {
-                "id": n, "image_id": image, "category_id": categories.index(name) + 1, "bbox": box, "iscrowd": int(crowd),
-                "area": 1.0, "segmentation": [[0, 0, 1, 1]],
+                "id": n,
+                "image_id": image,
+                "category_id": categories.index(name) + 1,
+                "bbox": box,
+                "iscrowd": int(crowd),
+                "area": 1.0,
+                "segmentation": [[0, 0, 1, 1]],
             }
             for n, (image, name, box, crowd) in enumerate(annotations)
         ],
-        "categories": [{"id": i, "name": name, "supercategory": "x"} for i, name in enumerate(categories, start=1)],
-    }  # fmt: skip
+        "categories": [
+            {"id": i, "name": name, "supercategory": "x"} for i, name in enumerate(categories, start=1)
+        ],
+    }
     put(root / "annotations" / "instances_val2017.json", json.dumps(data))
     for i, w, h in images:
         put(root / "val2017" / f"{i:06}.jpg", picture(i, (w, h)))
     return root
 
 
-OPEN_HEADER = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
+OPEN_HEADER = (
+    "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,"
+    "IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
+)
 
 
 def open_images(root, rows, pictures):

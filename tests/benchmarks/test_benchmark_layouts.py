@@ -1,4 +1,5 @@
-"""Every published layout becomes the same kind of task: question without options, letter, regions, names, sizes."""
+"""Every published layout becomes the same kind of task: question without options, letter, regions, names,
+sizes."""
 
 from __future__ import annotations
 
@@ -53,9 +54,11 @@ def shown(tasks):
 def test_vstar_folders_use_the_published_order_of_options(tmp_path):
     tasks = imported(vstar(tmp_path / "vstar_bench"))
     assert [(task.answer, task.category, task.name) for task in tasks] == [
-        ("D", "direct_attributes", "0"), ("D", "direct_attributes", "1"), ("B", "relative_position", "2"),
+        ("D", "direct_attributes", "0"),
+        ("D", "direct_attributes", "1"),
+        ("B", "relative_position", "2"),
         ("B", "relative_position", "3"),
-    ]  # fmt: skip
+    ]
     first = tasks[0]
     assert (first.question, first.options) == (
         "What is the direct_attributes of glove 0?",
@@ -63,8 +66,15 @@ def test_vstar_folders_use_the_published_order_of_options(tmp_path):
     )
     assert first.asked.endswith("0?\nA. leather\nB. kevlar\nC. cotton\nD. rubber")
     assert (first.source, first.size, first.seed) == ("vstar", (200, 100), None)
-    assert first.targets[0].to_rect(Rect(0, 0, 200, 100)) == (20, 10, 60, 40)  # x, y, width, height in the file
-    assert Path(first.picture) == (tmp_path / "vstar_bench/direct_attributes/sa_04.jpg")  # where it lies, no copy
+    assert first.targets[0].to_rect(Rect(0, 0, 200, 100)) == (
+        20,
+        10,
+        60,
+        40,
+    )  # x, y, width, height in the file
+    assert Path(first.picture) == (
+        tmp_path / "vstar_bench/direct_attributes/sa_04.jpg"
+    )  # where it lies, no copy
 
 
 def test_vstar_without_its_order_is_shuffled_by_a_seed_that_is_kept(tmp_path):
@@ -93,7 +103,12 @@ def test_vstar_as_parquet_and_as_a_table(tmp_path):
     parquet(tmp_path / "hub/data/test-00000-of-00001.parquet", [row])
     first = imported(tmp_path / "hub")[0]
     assert shown([first]) == [("What is it?", ("rubber", "cotton"), "B")]
-    assert (first.source, first.name, first.category, first.size) == ("vstar", "7", "direct_attributes", (64, 48))
+    assert (first.source, first.name, first.category, first.size) == (
+        "vstar",
+        "7",
+        "direct_attributes",
+        (64, 48),
+    )
     assert Path(first.picture).parent == tmp_path / "hub-tasks/pictures"
     assert Path(first.picture).read_bytes() == picture(1)
 
@@ -168,12 +183,15 @@ def test_hrbench_as_insight_o3_and_zoomeye_have_it(tmp_path):
         put(tmp_path / f"HR-Bench/images_4k/{row['index']}.jpg", picture(i // 4, (80, 60)))
     rows = [
         {
-            "question_id": row["index"], "image": f"{row['index']}.jpg", "question": row["question"],
-            "options": "\n".join(f"{letter}.{row[letter]}" for letter in "ABCD"), "answer": row["answer"],
+            "question_id": row["index"],
+            "image": f"{row['index']}.jpg",
+            "question": row["question"],
+            "options": "\n".join(f"{letter}.{row[letter]}" for letter in "ABCD"),
+            "answer": row["answer"],
             "category": "single",
         }
         for row in hr_rows()
-    ]  # fmt: skip
+    ]
     lines(tmp_path / "HR-Bench/hrbench_4k.jsonl", rows)
     check_hrbench(imported(tmp_path / "HR-Bench"), "hrbench_4k")
 
@@ -185,10 +203,14 @@ def test_hrbench_as_insight_o3_and_zoomeye_have_it(tmp_path):
         blocks = ["".join(f"{letter}. {row[letter]}\n" for letter in "ABCD") for row in turns]
         items.append(
             {
-                "input_image": f"images/{q}.jpg", "question": turns[0]["question"], "options": blocks,
-                "answer": [row["answer"] for row in turns], "category": "single", "answer_type": "option_list",
+                "input_image": f"images/{q}.jpg",
+                "question": turns[0]["question"],
+                "options": blocks,
+                "answer": [row["answer"] for row in turns],
+                "category": "single",
+                "answer_type": "option_list",
             }
-        )  # fmt: skip
+        )
     array(folder / "annotation_hr-bench_4k.json", items)
     check_hrbench(imported(folder), "hrbench_4k")
 
@@ -240,7 +262,8 @@ def test_mme_in_chinese_has_plain_brackets(tmp_path):
     text = "车在哪一侧？\n选项如下所示:\n"
     text += "根据图像选择上述多项选择题的最佳答案。只需回答正确选项的字母（A, B, C, D 或 E）。最佳答案为："
     array(
-        tmp_path / "x/MME-RealWorld-CN/0.json", [mme_row(question=text, answer="（B）", **{"multi-choice options": choices})]
+        tmp_path / "x/MME-RealWorld-CN/0.json",
+        [mme_row(question=text, answer="（B）", **{"multi-choice options": choices})],
     )
     task = imported(tmp_path / "x/MME-RealWorld-CN")[0]
     assert shown([task]) == [("车在哪一侧？", ("左", "右(红)", "前", "后", "图中没有"), "B")]
@@ -254,7 +277,11 @@ def test_visualprobe_with_and_without_its_folder_in_the_paths(tmp_path):
     base = visualprobe(tmp_path / "base")
     tasks = imported(base)
     assert shown(tasks)[0] == ("What is written on sign 1?", (), "YE OLDE.")
-    assert (tasks[0].name, tasks[0].source, tasks[0].category) == ("visual_probe_hard_1", "visual_probe_hard", "hard")
+    assert (tasks[0].name, tasks[0].source, tasks[0].category) == (
+        "visual_probe_hard_1",
+        "visual_probe_hard",
+        "hard",
+    )
     path = base / "VisualProbe_Hard/val.json"
     rows = json.loads(path.read_text())
     for row in rows:
@@ -275,13 +302,23 @@ def test_deepeyes_question_answer_and_picture(tmp_path):
     tasks = imported(tmp_path / "hub")
     assert shown(tasks) == [("What colour is bin 0?", (), "Blue"), ("What colour is the bin?", (), "Blue")]
     assert TOOL_ORDER[:11] not in tasks[1].question
-    assert (tasks[0].source, tasks[0].category, tasks[0].name) == ("vstar", "vl_search", "data_0.1.2_visual_toolbox_v2_0")
+    assert (tasks[0].source, tasks[0].category, tasks[0].name) == (
+        "vstar",
+        "vl_search",
+        "data_0.1.2_visual_toolbox_v2_0",
+    )
 
 
 def test_deepeyes_multiple_choice_is_one_if_the_answer_is_among_the_options(tmp_path):
     asked = "What colour is it?\nA. red\nB. blue"
-    parquet(tmp_path / "hub/x.parquet", [deepeyes_row(0, question=asked), deepeyes_row(1, answer="teal", question=asked)])
-    assert shown(imported(tmp_path / "hub")) == [("What colour is it?", ("red", "blue"), "B"), (asked, (), "teal")]
+    parquet(
+        tmp_path / "hub/x.parquet",
+        [deepeyes_row(0, question=asked), deepeyes_row(1, answer="teal", question=asked)],
+    )
+    assert shown(imported(tmp_path / "hub")) == [
+        ("What colour is it?", ("red", "blue"), "B"),
+        (asked, (), "teal"),
+    ]
 
 
 def test_insight_o3_has_boxes_and_names_its_pictures(tmp_path):
@@ -319,11 +356,20 @@ def test_treebench_has_boxes_in_a_string_and_may_have_no_options(tmp_path):
         "category": "attributes",
         "target_instances": "[[10, 5, 30, 25], [50, 0, 100, 50]]",
     }
-    word = {**row, "index": 1, "question": "What does the sign say?", "answer": "STOP", **dict.fromkeys("ABCDEF", "")}
+    word = {
+        **row,
+        "index": 1,
+        "question": "What does the sign say?",
+        "answer": "STOP",
+        **dict.fromkeys("ABCDEF", ""),
+    }
     tabs(tmp_path / "hub/TreeBench.tsv", [row, word])
     first, second = imported(tmp_path / "hub")
     assert (first.question, len(first.options), first.answer) == ("Which is it?", 6, "F")
-    assert [region.to_rect(Rect(0, 0, 100, 50)) for region in first.targets] == [(10, 5, 30, 25), (50, 0, 100, 50)]
+    assert [region.to_rect(Rect(0, 0, 100, 50)) for region in first.targets] == [
+        (10, 5, 30, 25),
+        (50, 0, 100, 50),
+    ]
     assert shown([second]) == [("What does the sign say?", (), "STOP")]
 
 
@@ -346,32 +392,64 @@ def test_your_own_lines(tmp_path):
     put(tmp_path / "mine/a.jpg", picture(1, (100, 50)))
     put(tmp_path / "mine/images/b.jpg", picture(2, (100, 50)))
     rows = [
-        {"image": "a.jpg", "question": "Where is the café?", "answer": "left", "bboxes": [[10, 10, 20, 20]], "id": 0},
-        {"file_name": "b.jpg", "question": "How many?", "answer": 3, "bboxes": [0.5, 0.5, 1, 1], "category": "count"},
+        {
+            "image": "a.jpg",
+            "question": "Where is the café?",
+            "answer": "left",
+            "bboxes": [[10, 10, 20, 20]],
+            "id": 0,
+        },
+        {
+            "file_name": "b.jpg",
+            "question": "How many?",
+            "answer": 3,
+            "bboxes": [0.5, 0.5, 1, 1],
+            "category": "count",
+        },
         {"images": ["images/b.jpg"], "question": "Which?", "options": ["one", "two"], "answer": "two"},
         {"image": "a.jpg", "question": "Which?", "options": {"A": "one", "B": "two"}},
-        {"image": "data:image/png;base64," + b64(picture(3, format="PNG")), "query": "What?", "response": "this"},
+        {
+            "image": "data:image/png;base64," + b64(picture(3, format="PNG")),
+            "query": "What?",
+            "response": "this",
+        },
     ]
     lines(tmp_path / "mine/questions.jsonl", rows)
     tasks = imported(tmp_path / "mine")
     assert shown(tasks) == [
-        ("Where is the café?", (), "left"), ("How many?", (), "3"), ("Which?", ("one", "two"), "B"),
-        ("Which?", ("one", "two"), None), ("What?", (), "this"),
-    ]  # fmt: skip
+        ("Where is the café?", (), "left"),
+        ("How many?", (), "3"),
+        ("Which?", ("one", "two"), "B"),
+        ("Which?", ("one", "two"), None),
+        ("What?", (), "this"),
+    ]
     assert (tasks[0].name, tasks[0].source, tasks[1].category) == ("0", "questions", "count")
-    assert [tasks[i].targets[0].to_rect(Rect(0, 0, 100, 50)) for i in (0, 1)] == [(10, 10, 20, 20), (50, 25, 100, 50)]
+    assert [tasks[i].targets[0].to_rect(Rect(0, 0, 100, 50)) for i in (0, 1)] == [
+        (10, 10, 20, 20),
+        (50, 25, 100, 50),
+    ]
     assert tasks[4].picture.endswith(".png")
 
 
 def test_any_other_table_in_the_form_of_vlmevalkit(tmp_path):
     rows = [
-        {"index": 5, "image": b64(picture(1)), "question": 'Say "yes"\tor no?', "A": "yes", "B": "no", "answer": "B"},
+        {
+            "index": 5,
+            "image": b64(picture(1)),
+            "question": 'Say "yes"\tor no?',
+            "A": "yes",
+            "B": "no",
+            "answer": "B",
+        },
         {"index": 6, "image": "5", "question": "And\nthis?", "A": "yes", "B": "no", "answer": "A"},
     ]
     tabs(tmp_path / "mine/custom.tsv", rows)
     first, second = imported(tmp_path / "mine")
     assert (first.question, first.source) == ('Say "yes"\tor no?', "custom")
-    assert (second.question, second.picture) == ("And\nthis?", first.picture)  # a short cell names the row with the picture
+    assert (second.question, second.picture) == (
+        "And\nthis?",
+        first.picture,
+    )  # a short cell names the row with the picture
 
 
 # --- pictures and boxes ---
@@ -388,7 +466,9 @@ def test_sizes_and_boxes_are_of_the_upright_picture(tmp_path):
 def test_files_of_one_name_and_one_question_are_two_tasks(tmp_path):
     for i, folder in enumerate("ab"):
         put(tmp_path / f"mine/{folder}/1.jpg", picture(i))
-    rows = [{"image": f"{folder}/1.jpg", "question": "How many?", "answer": "2"} for folder in ("a", "b", "a")]
+    rows = [
+        {"image": f"{folder}/1.jpg", "question": "How many?", "answer": "2"} for folder in ("a", "b", "a")
+    ]
     lines(tmp_path / "mine/q.jsonl", rows)
     state = import_tasks(tmp_path / "mine", tmp_path / "out")
     tasks = read_tasks(tmp_path / "out")
@@ -414,7 +494,10 @@ def test_a_cache_full_of_links_keeps_its_names(tmp_path):
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(put(tmp_path / f"blobs/{number}", path.read_bytes()))
     tasks = imported(tmp_path / "links")
-    assert [(Path(task.picture).name, len(task.targets)) for task in tasks] == [("sa_04.jpg", 1), ("sa_02.jpg", 1)]
+    assert [(Path(task.picture).name, len(task.targets)) for task in tasks] == [
+        ("sa_04.jpg", 1),
+        ("sa_02.jpg", 1),
+    ]
 
 
 # --- finding out what it is ---
@@ -426,7 +509,10 @@ def test_what_is_missing_is_said(tmp_path):
         path.unlink()
     with pytest.raises(
         UserError,
-        match=r"not V\* Bench: missing test_questions\.jsonl; or relative_position/\*\.json\. Where to get it: .*vstar",
+        match=(
+            r"not V\* Bench: missing test_questions\.jsonl; or relative_position/\*\.json\. Where to get it:"
+            r" .*vstar"
+        ),
     ):
         find_loader(tmp_path / "v", "vstar")
     for name, loader in LOADERS.items():

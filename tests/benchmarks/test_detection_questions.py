@@ -1,4 +1,5 @@
-"""Detection labels become questions only where one answer is left, and the boxes are those of the things asked about."""
+"""Detection labels become questions only where one answer is left, and the boxes are those of the things
+asked about."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ SIZE = (400, 300)
 def scene(*things, unsure=()):
     """A scene of 400 x 300 pixels; things are (name, x, y, width, height[, vague]) in pixels."""
     labelled = tuple(
-        Labelled(name, (x / 400, y / 300, (x + w) / 400, (y + h) / 300), bool(vague)) for name, x, y, w, h, *vague in things
+        Labelled(name, (x / 400, y / 300, (x + w) / 400, (y + h) / 300), bool(vague))
+        for name, x, y, w, h, *vague in things
     )
     return Scene(Path("x.jpg"), "1", "coco", SIZE, labelled, frozenset(unsure))
 
@@ -37,17 +39,20 @@ DOG, CAT = ("dog", 200, 100, 60, 60), ("cat", 50, 110, 60, 50)
 
 def test_a_dog_and_a_cat():
     assert asked(DOG, CAT) == {
-        ("How many dogs are there in the picture?", "1"), ("How many cats are there in the picture?", "1"),
-        ("What is directly to the left of the dog?", "cat"), ("What is directly to the right of the cat?", "dog"),
+        ("How many dogs are there in the picture?", "1"),
+        ("How many cats are there in the picture?", "1"),
+        ("What is directly to the left of the dog?", "cat"),
+        ("What is directly to the right of the cat?", "dog"),
         ("Is the dog to the left or to the right of the cat?", "right"),
         ("Is the cat to the left or to the right of the dog?", "left"),
-    }  # fmt: skip
+    }
 
 
 def test_above_and_below():
     assert asked(DOG, ("cat", 205, 20, 50, 50), kind="beside") == {
-        ("What is directly above the dog?", "cat"), ("What is directly below the cat?", "dog"),
-    }  # fmt: skip
+        ("What is directly above the dog?", "cat"),
+        ("What is directly below the cat?", "dog"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -61,14 +66,18 @@ def test_above_and_below():
     ],
 )
 def test_nothing_is_asked_about_a_side_with_more_than_one_thing(third):
-    assert "What is directly to the left of the dog?" not in {question for question, _ in asked(DOG, CAT, third)}
+    assert "What is directly to the left of the dog?" not in {
+        question for question, _ in asked(DOG, CAT, third)
+    }
 
 
 def test_what_is_not_quite_beside_is_not_asked_about():
     low = ("cat", 50, 150, 60, 140)  # only ten pixels of it face the dog
     overlapping = ("cat", 150, 100, 60, 60)
     for other in (low, overlapping):
-        assert not {q for q, _ in asked(DOG, other, kind="beside") if q == "What is directly to the left of the dog?"}
+        assert not {
+            q for q, _ in asked(DOG, other, kind="beside") if q == "What is directly to the left of the dog?"
+        }
 
 
 def test_two_dogs_are_counted_but_there_is_no_the_dog():
@@ -90,7 +99,10 @@ def test_two_dogs_are_counted_but_there_is_no_the_dog():
 )
 def test_what_cannot_be_counted_is_not_asked(things, unsure):
     counted = {question for question, _ in asked(*things, kind="count", unsure=unsure)}
-    assert not counted & {"How many dogs are there in the picture?", "How many scissorses are there in the picture?"}
+    assert not counted & {
+        "How many dogs are there in the picture?",
+        "How many scissorses are there in the picture?",
+    }
 
 
 def test_people_under_several_names_are_left_alone():
@@ -101,7 +113,10 @@ def test_people_under_several_names_are_left_alone():
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from("abc"), *[st.integers(0, 20)] * 2, *[st.integers(1, 20)] * 2, st.booleans()), max_size=7
+        st.tuples(
+            st.sampled_from("abc"), *[st.integers(0, 20)] * 2, *[st.integers(1, 20)] * 2, st.booleans()
+        ),
+        max_size=7,
     ),
     st.integers(0, 5),
 )
@@ -152,10 +167,18 @@ def test_the_same_seed_asks_the_same_and_another_something_else():
 @pytest.mark.parametrize(
     ("one", "many"),
     [
-        ("dog", "dogs"), ("bus", "buses"), ("person", "people"), ("wine glass", "wine glasses"), ("knife", "knives"),
-        ("teddy bear", "teddy bears"), ("couch", "couches"), ("toy", "toys"), ("cherry", "cherries"), ("sheep", "sheep"),
+        ("dog", "dogs"),
+        ("bus", "buses"),
+        ("person", "people"),
+        ("wine glass", "wine glasses"),
+        ("knife", "knives"),
+        ("teddy bear", "teddy bears"),
+        ("couch", "couches"),
+        ("toy", "toys"),
+        ("cherry", "cherries"),
+        ("sheep", "sheep"),
     ],
-)  # fmt: skip
+)
 def test_plurals(one, many):
     assert plural(one) == many
 
@@ -165,10 +188,15 @@ def test_plurals(one, many):
 
 def test_coco_instances(tmp_path):
     root = coco(
-        tmp_path / "coco", [(1, 400, 300), (2, 400, 300), (3, 200, 200)],
-        [(1, "dog", [200.0, 100.0, 60.25, 60], 0), (1, "cat", [50, 110, 60, 50], 0),
-         (2, "person", [0, 0, 300, 200], 1), (3, "bus", [10, 10, 0, 50], 0)],
-    )  # fmt: skip
+        tmp_path / "coco",
+        [(1, 400, 300), (2, 400, 300), (3, 200, 200)],
+        [
+            (1, "dog", [200.0, 100.0, 60.25, 60], 0),
+            (1, "cat", [50, 110, 60, 50], 0),
+            (2, "person", [0, 0, 300, 200], 1),
+            (3, "bus", [10, 10, 0, 50], 0),
+        ],
+    )
     (root / "val2017/000003.jpg").unlink()
     state = import_tasks(root, tmp_path / "out")
     tasks = read_tasks(tmp_path / "out")
@@ -177,14 +205,19 @@ def test_coco_instances(tmp_path):
     assert {task.source for task in tasks} == {"coco_val2017"}
     assert tasks[0].size == SIZE
     assert tasks[0].seed == 0
-    assert {_pixels(region) for task in tasks for region in task.targets} == {(200, 100, 260, 160), (50, 110, 110, 160)}
+    assert {_pixels(region) for task in tasks for region in task.targets} == {
+        (200, 100, 260, 160),
+        (50, 110, 110, 160),
+    }
     import_tasks(root, tmp_path / "again")
     assert read_tasks(tmp_path / "again") == tasks
 
 
 def test_coco_boxes_of_another_size_and_unknown_categories_are_bad_rows(tmp_path):
     root = coco(
-        tmp_path / "coco", [(1, 400, 300), (2, 400, 300), (3, 400, 300)], [(i, "dog", [20, 10, 60, 60], 0) for i in (1, 2, 3)]
+        tmp_path / "coco",
+        [(1, 400, 300), (2, 400, 300), (3, 400, 300)],
+        [(i, "dog", [20, 10, 60, 60], 0) for i in (1, 2, 3)],
     )
     put(root / "val2017/000001.jpg", picture(0, (200, 150)))
     path = root / "annotations/instances_val2017.json"
@@ -210,11 +243,12 @@ def test_coco_annotations_whose_pictures_were_not_downloaded(tmp_path):
 
 def test_open_images(tmp_path):
     rows = [
-        ("aa", "/m/01", [0.5, 0.4, 0.7, 0.6], False), ("aa", "/m/02", [0.1, 0.4, 0.3, 0.6], False),
+        ("aa", "/m/01", [0.5, 0.4, 0.7, 0.6], False),
+        ("aa", "/m/02", [0.1, 0.4, 0.3, 0.6], False),
         ("bb", "/m/01", [0.5, 0.4, 0.7, 0.6], True),  # a group
         ("cc", "/m/01", [0.5, 0.4, 0.7, 0.6], False),  # not downloaded
         ("dd", "/m/03", [0.5, 0.4, 0.7, 0.6], False),
-    ]  # fmt: skip
+    ]
     root = open_images(tmp_path / "oi", rows, ["aa", "bb", "dd"])
     state = import_tasks(root, tmp_path / "out")
     tasks = read_tasks(tmp_path / "out")
@@ -227,7 +261,9 @@ def test_open_images(tmp_path):
 
 def test_open_images_that_are_not_sorted_are_refused_and_unknown_labels_are_bad_rows(tmp_path):
     box = [0.5, 0.4, 0.7, 0.6]
-    root = open_images(tmp_path / "oi", [("aa", "/m/01", box, False), ("bb", "/m/99", box, False)], ["aa", "bb"])
+    root = open_images(
+        tmp_path / "oi", [("aa", "/m/01", box, False), ("bb", "/m/99", box, False)], ["aa", "bb"]
+    )
     import_tasks(root, tmp_path / "out", on_error="skip")
     assert skipped(tmp_path / "out") == [
         ("validation-annotations-bbox.csv", 2, "label /m/99 is not in the class descriptions")

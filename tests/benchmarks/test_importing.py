@@ -1,4 +1,5 @@
-"""An import tells what is wrong with a row and where, never holds a file in memory, and goes on after a kill."""
+"""An import tells what is wrong with a row and where, never holds a file in memory, and goes on after a
+kill."""
 
 from __future__ import annotations
 
@@ -107,7 +108,9 @@ def test_every_bad_row_is_named_with_its_line_and_what_is_wrong(tmp_path):
     state = import_tasks(folder, tmp_path / "out", on_error="skip")
     assert [task.question for task in read_tasks(tmp_path / "out")] == ["What is it?", "And this?"]
     found = skipped(tmp_path / "out")
-    assert [(name, row) for name, row, _ in found] == [("mine.jsonl", number) for number in range(2, len(cases) + 2)]
+    assert [(name, row) for name, row, _ in found] == [
+        ("mine.jsonl", number) for number in range(2, len(cases) + 2)
+    ]
     for (_, _, reason), (row, wanted) in zip(found, cases, strict=True):
         assert wanted in reason, row
     assert (state.tasks, state.skipped, state.records, state.done) == (2, len(cases), len(cases) + 2, True)
@@ -131,7 +134,10 @@ def test_pictures_that_were_not_unpacked_are_said_to_be_missing_and_where_to_get
     mme_raw(tmp_path / "mme")
     (tmp_path / "mme/remote_sensing").rename(tmp_path / "elsewhere")
     with pytest.raises(
-        UserError, match=r"row 1: its picture 'remote_sensing/0.png' is not in .*unpack or fetch it \(hub data sets yifan"
+        UserError,
+        match=(
+            r"row 1: its picture 'remote_sensing/0.png' is not in .*unpack or fetch it \(hub data sets yifan"
+        ),
     ):
         import_tasks(tmp_path / "mme", tmp_path / "out")
 
@@ -177,7 +183,10 @@ def test_bad_rows_of_the_other_layouts(tmp_path):
     """One wrong row each; what is said, by format."""
     rows = [deepeyes_row(0), {**deepeyes_row(1), "reward_model": {"ground_truth": None, "style": "model"}}]
     parquet(tmp_path / "deepeyes/x.parquet", rows)
-    parquet(tmp_path / "coldstart/x.parquet", [coldstart_row(0), {**coldstart_row(1, 1), "conversations": "[{'from': "}])
+    parquet(
+        tmp_path / "coldstart/x.parquet",
+        [coldstart_row(0), {**coldstart_row(1, 1), "conversations": "[{'from': "}],
+    )
     array(tmp_path / "mme_b64/MME/0.json", [mme_row(0), mme_row(1, answer="F")])
     mme_raw(tmp_path / "mme")
     (tmp_path / "mme/remote_sensing/1.png").unlink()
@@ -186,12 +195,19 @@ def test_bad_rows_of_the_other_layouts(tmp_path):
     vstar(tmp_path / "vstar", count=1)
     put(tmp_path / "vstar/relative_position/sa_02.json", "{")
     vstar(tmp_path / "vstar_json", count=1, questions=False)
-    put(tmp_path / "vstar_json/relative_position/sa_02.json", json.dumps({"question": "?", "options": ["one"]}))
+    put(
+        tmp_path / "vstar_json/relative_position/sa_02.json",
+        json.dumps({"question": "?", "options": ["one"]}),
+    )
     said = {
-        "deepeyes": "has no reward_model.ground_truth", "coldstart": "list in a string cannot be read",
-        "mme_b64": "answer 'F' is out of range: the options are A to E", "mme": "'remote_sensing/1.png' is not in",
-        "visualprobe": "cannot be read", "vstar": "sa_02.json is not valid JSON", "vstar_json": "has 1 option;",
-    }  # fmt: skip
+        "deepeyes": "has no reward_model.ground_truth",
+        "coldstart": "list in a string cannot be read",
+        "mme_b64": "answer 'F' is out of range: the options are A to E",
+        "mme": "'remote_sensing/1.png' is not in",
+        "visualprobe": "cannot be read",
+        "vstar": "sa_02.json is not valid JSON",
+        "vstar_json": "has 1 option;",
+    }
     for name, reason in said.items():
         state = import_tasks(tmp_path / name, tmp_path / f"{name}-out", on_error="skip")
         assert (state.tasks, state.skipped) == (1, 1), name
@@ -217,7 +233,8 @@ def test_cells_too_few_or_not_text(tmp_path):
 def test_if_no_task_comes_of_it_that_is_said(tmp_path):
     folder = mine(tmp_path / "mine", [{**MINE, "answer": ["a", "b"]}])
     with pytest.raises(
-        UserError, match=r"no task came of it; 1 rows were skipped, the first: .*mine\.jsonl, row 1: its answer"
+        UserError,
+        match=r"no task came of it; 1 rows were skipped, the first: .*mine\.jsonl, row 1: its answer",
     ):
         import_tasks(folder, tmp_path / "out", on_error="skip")
 
@@ -291,7 +308,12 @@ def test_a_table_is_imported_without_holding_it(large, tmp_path):
 def test_a_limit_ends_it_and_a_later_run_goes_on(tmp_path):
     tabs(tmp_path / "hub/hr_bench_4k.tsv", hr_rows(5))
     seen = []
-    import_tasks(tmp_path / "hub", tmp_path / "out", limit=6, report=lambda done, total, more: seen.append((done, total)))
+    import_tasks(
+        tmp_path / "hub",
+        tmp_path / "out",
+        limit=6,
+        report=lambda done, total, more: seen.append((done, total)),
+    )
     assert (len(read_tasks(tmp_path / "out")), seen[-1]) == (6, (6, 6))
     import_tasks(tmp_path / "hub", tmp_path / "out", limit=8)
     assert import_tasks(tmp_path / "hub", tmp_path / "out").tasks == 20
@@ -316,7 +338,8 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
 
 def test_a_row_that_refers_to_a_picture_finds_it_after_an_interruption(tmp_path):
     rows = [
-        {"index": i, "image": b64(picture(1)) if i == 0 else "0", "question": f"What {i}?", "answer": "x"} for i in range(4)
+        {"index": i, "image": b64(picture(1)) if i == 0 else "0", "question": f"What {i}?", "answer": "x"}
+        for i in range(4)
     ]
     tabs(tmp_path / "hub/mine.tsv", rows)
     import_tasks(tmp_path / "hub", tmp_path / "out", limit=2)
@@ -333,7 +356,9 @@ def test_a_killed_import_goes_on_and_ends_as_if_nothing_had_happened(tmp_path):
     arguments = ("tasks", "import", tmp_path / "hub", "--out", "out", "--on-error", "skip")
     state = tmp_path / "out/import.json"
     for least in (1, 300):  # killed twice
-        process = subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(*arguments), cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL
+        )
         end = time.monotonic() + 120
         while not (state.exists() and json.loads(state.read_text())["records"] >= least):
             assert process.poll() is None
@@ -343,13 +368,18 @@ def test_a_killed_import_goes_on_and_ends_as_if_nothing_had_happened(tmp_path):
         process.wait()
         assert not json.loads(state.read_text())["done"]
     finished = mini_o3(*arguments, cwd=tmp_path)
-    assert finished.stdout.splitlines()[:2] == ["4799 tasks in out (format hrbench)", "1 rows skipped: out/skipped.jsonl"], (
-        finished.stderr
-    )
+    assert finished.stdout.splitlines()[:2] == [
+        "4799 tasks in out (format hrbench)",
+        "1 rows skipped: out/skipped.jsonl",
+    ], finished.stderr
     import_tasks(tmp_path / "hub", tmp_path / "whole", on_error="skip")
     for name in ("tasks.jsonl", "skipped.jsonl", "import.json"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    kept = {path.name: path.read_bytes() for path in (tmp_path / "out/pictures").iterdir() if not path.name.startswith(".")}
+    kept = {
+        path.name: path.read_bytes()
+        for path in (tmp_path / "out/pictures").iterdir()
+        if not path.name.startswith(".")
+    }
     assert kept == {path.name: path.read_bytes() for path in (tmp_path / "whole/pictures").iterdir()}
 
 
@@ -357,10 +387,17 @@ def test_the_command_line_from_import_to_measurement(tmp_path):
     """Imported tasks are what `eval` takes; the right answers are played back."""
     visualprobe(tmp_path / "base", count=2)
     made = mini_o3("tasks", "import", "base", "--out", "easy", cwd=tmp_path)
-    assert (made.returncode, made.stdout.splitlines()[0]) == (0, "2 tasks in easy (format visualprobe)"), made.stderr
-    rows = [{"task_id": task.id, "turns": [{"text": answer(task.answer)}]} for task in read_tasks(tmp_path / "easy")]
+    assert (made.returncode, made.stdout.splitlines()[0]) == (0, "2 tasks in easy (format visualprobe)"), (
+        made.stderr
+    )
+    rows = [
+        {"task_id": task.id, "turns": [{"text": answer(task.answer)}]}
+        for task in read_tasks(tmp_path / "easy")
+    ]
     lines(tmp_path / "recorded.jsonl", rows)
-    measured = mini_o3("eval", "--tasks", "easy", "--policy", "replay:recorded.jsonl", "--out", "run", cwd=tmp_path)
+    measured = mini_o3(
+        "eval", "--tasks", "easy", "--policy", "replay:recorded.jsonl", "--out", "run", cwd=tmp_path
+    )
     assert measured.returncode == 0, measured.stderr
     assert json.loads((tmp_path / "run/report.json").read_text())["accuracy"] == 1.0
     wrong = mini_o3("tasks", "import", "base", "--out", "x", "--format", "coco", cwd=tmp_path)
@@ -384,7 +421,10 @@ def test_the_size_of_what_is_whole_and_a_word_on_what_is_cut_off(tmp_path, monke
 
 
 def test_a_jpeg_with_something_after_its_end_is_a_picture(tmp_path):
-    assert check(put(tmp_path / "x.jpg", picture(size=(120, 80)) + b"trailer of a telephone")).size == (120, 80)
+    assert check(put(tmp_path / "x.jpg", picture(size=(120, 80)) + b"trailer of a telephone")).size == (
+        120,
+        80,
+    )
 
 
 def test_a_picture_on_its_side_has_its_upright_size(tmp_path):
@@ -425,7 +465,11 @@ def test_boxes_of_another_picture_are_refused():
         Boxes(xyxy([0, 0, 8, 8]), frame=(640, 480)).regions(header)
 
 
-@given(st.lists(st.lists(st.floats(allow_nan=True), min_size=4, max_size=4), max_size=3), st.booleans(), st.booleans())
+@given(
+    st.lists(st.lists(st.floats(allow_nan=True), min_size=4, max_size=4), max_size=3),
+    st.booleans(),
+    st.booleans(),
+)
 def test_any_numbers_are_regions_or_a_bad_row(boxes, shares, clip):
     try:
         regions = Boxes(xyxy(boxes), shares, clip=clip).regions(Header((640, 480), (640, 480)))

@@ -21,12 +21,22 @@ def test_a_survey_counts_what_is_there_and_is_the_same_before_and_after_the_impo
     before, after = (survey(path).to_dict() for path in (source, tmp_path / "tasks"))
     assert before == after
     assert before == {
-        "tasks": 4, "skipped": 0, "without_question": 0, "pictures": 4, "megapixels": [0.02, 0.02, 0.02],
-        "sources": {"vstar": 4}, "categories": {"direct_attributes": 2, "relative_position": 2}, "options": {2: 2, 4: 2},
-        "letters": {"B": 2, "D": 2}, "groups": {}, "unanswered": 0, "with_boxes": 4, "boxes": 4,
+        "tasks": 4,
+        "skipped": 0,
+        "without_question": 0,
+        "pictures": 4,
+        "megapixels": [0.02, 0.02, 0.02],
+        "sources": {"vstar": 4},
+        "categories": {"direct_attributes": 2, "relative_position": 2},
+        "options": {2: 2, 4: 2},
+        "letters": {"B": 2, "D": 2},
+        "groups": {},
+        "unanswered": 0,
+        "with_boxes": 4,
+        "boxes": 4,
         "box_area": [0.06, 0.06, 0.06],
         "problems": [],
-    }  # fmt: skip
+    }
 
 
 def test_rotations_and_bad_rows_are_counted(tmp_path):
@@ -50,7 +60,10 @@ def test_rotations_and_bad_rows_are_counted(tmp_path):
 def test_of_our_own_folder_pictures_that_are_gone_or_changed_are_told(tmp_path):
     for name in "abc":
         put(tmp_path / f"mine/{name}.jpg", picture(ord(name), (100, 80)))
-    lines(tmp_path / "mine/q.jsonl", [{"image": f"{name}.jpg", "question": "?", "answer": name} for name in "abc"])
+    lines(
+        tmp_path / "mine/q.jsonl",
+        [{"image": f"{name}.jpg", "question": "?", "answer": name} for name in "abc"],
+    )
     import_tasks(tmp_path / "mine", tmp_path / "out")
     (tmp_path / "mine/a.jpg").unlink()
     put(tmp_path / "mine/b.jpg", picture(1, (80, 100)))
@@ -62,7 +75,13 @@ def test_of_our_own_folder_pictures_that_are_gone_or_changed_are_told(tmp_path):
 
 def test_the_sheet_shows_boxes_and_is_drawn_evenly():
     tasks = [
-        SearchTask(f"{i}.png", "Where is it?", "B", options=("here", "there"), targets=(Region(0.5, 0.5, 0.75, 0.75),))
+        SearchTask(
+            f"{i}.png",
+            "Where is it?",
+            "B",
+            options=("here", "there"),
+            targets=(Region(0.5, 0.5, 0.75, 0.75),),
+        )
         for i in range(40)
     ]
     white = Image.new("RGB", (640, 640), "white")
@@ -80,14 +99,18 @@ def test_the_sheet_shows_boxes_and_is_drawn_evenly():
     assert again.image().tobytes() == sheet.image().tobytes()
     image = sheet.image()
     red = [(x, y) for x in range(12, 332) for y in range(12, 332) if image.getpixel((x, y)) == (230, 25, 75)]
-    assert (min(red), max(red)) == ((172, 172), (252, 252))  # half to three quarters of 320, after a gap of 12
+    assert (min(red), max(red)) == (
+        (172, 172),
+        (252, 252),
+    )  # half to three quarters of 320, after a gap of 12
     assert Sheet(3).image().size[0] > 0
 
 
 def test_a_tiny_target_is_drawn_large_enough_to_be_seen():
     sheet = Sheet(1)
     sheet.add(
-        SearchTask("x.png", "?", "x", targets=(Region(0.5, 0.5, 0.501, 0.501),)), Image.new("RGB", (3000, 3000), "white")
+        SearchTask("x.png", "?", "x", targets=(Region(0.5, 0.5, 0.501, 0.501),)),
+        Image.new("RGB", (3000, 3000), "white"),
     )
     image = sheet.image()
     assert sum(image.getpixel((x, y)) == (230, 25, 75) for x in range(12, 332) for y in range(12, 332)) > 40
@@ -100,8 +123,12 @@ def test_the_command_for_a_data_set_and_for_a_folder_of_tasks(tmp_path):
     assert told.stdout.splitlines() == [
         "3 tasks, 3 pictures, 0 rows with something wrong",
         "picture sizes: least 120 x 90, median 120 x 90, most 120 x 90 (0.0 megapixels at the median)",
-        "sources: visual_probe_hard 3", "categories: hard 3", "options: none: 3", "boxes: none", "3 examples: sheet.jpg",
-    ]  # fmt: skip
+        "sources: visual_probe_hard 3",
+        "categories: hard 3",
+        "options: none: 3",
+        "boxes: none",
+        "3 examples: sheet.jpg",
+    ]
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.size[0] > 900
     import_tasks(vstar(tmp_path / "vstar"), tmp_path / "tasks")

@@ -24,19 +24,57 @@ DOG = {"LabelName": "/m/01", "XMin": "0.1", "XMax": "0.2", "YMin": "0.3", "YMax"
 
 # (format, number of the layout, a row that is right)
 RIGHT = [
-    ("vstar", 0, {"image": "a.jpg", "text": f"Which?\n{CHOICES}", "label": "B", "category": "x", "question_id": 3}),
-    ("vstar", 1, {"question": "Which?", "options": ["one", "two"], "bbox": [[0, 0, 9, 9]], "target_object": ["x"]}),
-    ("vstar", 2, {"image": {"bytes": picture()}, "text": f"Which?\n{CHOICES}", "label": "B", "category": "x"}),
+    (
+        "vstar",
+        0,
+        {"image": "a.jpg", "text": f"Which?\n{CHOICES}", "label": "B", "category": "x", "question_id": 3},
+    ),
+    (
+        "vstar",
+        1,
+        {"question": "Which?", "options": ["one", "two"], "bbox": [[0, 0, 9, 9]], "target_object": ["x"]},
+    ),
+    (
+        "vstar",
+        2,
+        {"image": {"bytes": picture()}, "text": f"Which?\n{CHOICES}", "label": "B", "category": "x"},
+    ),
     ("hrbench", 0, hr_rows(1)[0]),
     ("hrbench", 2, {**ROW, "options": CHOICES, "category": "single", "question_id": 1}),
-    ("hrbench", 3, {"input_image": "a.jpg", "question": "Which?", "options": [CHOICES] * 2, "answer": ["A", "B"]}),
-    ("mme", 0, {"Image": "a.jpg", "Text": "Which?", "Answer choices": ["(A) x", "(B) y"], "Ground truth": "A", "Task": "x"}),
+    (
+        "hrbench",
+        3,
+        {"input_image": "a.jpg", "question": "Which?", "options": [CHOICES] * 2, "answer": ["A", "B"]},
+    ),
+    (
+        "mme",
+        0,
+        {
+            "Image": "a.jpg",
+            "Text": "Which?",
+            "Answer choices": ["(A) x", "(B) y"],
+            "Ground truth": "A",
+            "Task": "x",
+        },
+    ),
     ("mme", 1, mme_row()),
-    ("visualprobe", 0, {"images": ["a.jpg"], "doc_id": "x", "problem": "Which?", "solution": "x", "data_source": "x_hard"}),
+    (
+        "visualprobe",
+        0,
+        {"images": ["a.jpg"], "doc_id": "x", "problem": "Which?", "solution": "x", "data_source": "x_hard"},
+    ),
     ("deepeyes", 0, deepeyes_row(bboxes=[[0, 0, 9, 9]])),
     ("coldstart", 0, coldstart_row()),
-    ("treebench", 0, {**ROW, "image": b64(picture()), "target_instances": "[[0, 0, 9, 9]]", "A": "x", "B": "y"}),
-    ("o3bench", 0, {"file_name": "a.jpg", "subset": "x", "question": "Which?", "options": CHOICES, "answer": "B"}),
+    (
+        "treebench",
+        0,
+        {**ROW, "image": b64(picture()), "target_instances": "[[0, 0, 9, 9]]", "A": "x", "B": "y"},
+    ),
+    (
+        "o3bench",
+        0,
+        {"file_name": "a.jpg", "subset": "x", "question": "Which?", "options": CHOICES, "answer": "B"},
+    ),
     ("user", 0, {**ROW, "options": ["x", "y"], "bboxes": [[0, 0, 9, 9]], "id": 1, "answer": "x"}),
     ("table", 0, {**ROW, "image": b64(picture()), "A": "x", "B": "y", "index": 1}),
 ]
@@ -104,6 +142,11 @@ def test_a_picture_of_coco(folder, field, value):
 @settings(max_examples=60)
 @given(st.sampled_from(sorted(DOG)), st.text(max_size=20))
 def test_a_box_of_open_images(folder, field, value):
-    row = {"id": "a", "picture": folder / "a.jpg", "source": "open_images", "things": [("dog", {**DOG, field: value})]}
+    row = {
+        "id": "a",
+        "picture": folder / "a.jpg",
+        "source": "open_images",
+        "things": [("dog", {**DOG, field: value})],
+    }
     with suppress(BadRow):
         assert len(tasks_of("openimages", 0, row, folder)) <= 1

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mini_o3.benchmarks.options import letter_of, literal, plain_options, read_options, settle, split_question, strip_orders
+from mini_o3.benchmarks.options import (
+    letter_of,
+    literal,
+    plain_options,
+    read_options,
+    settle,
+    split_question,
+    strip_orders,
+)
 from mini_o3.benchmarks.rows import BadRow
 from mini_o3.episode.task import LETTERS
 
@@ -15,14 +23,21 @@ ORDERS = [
     "\nAnswer the option letter directly.",
     "\nAnswer with the correct option's letter directly. ",
     "\nPlease select the correct answer from the options above. \n",
-    "\nSelect the best answer to the above multiple-choice question based on the image. Respond with only the letter "
-    "(A, B, C, D, or E) of the correct option. \nThe best answer is:",
+    (
+        "\nSelect the best answer to the above multiple-choice question based on the image. Respond with only"
+        " the letter (A, B, C, D, or E) of the correct option. \nThe best answer is:"
+    ),
     " The choices are listed below:\n",
     "\nOptions:",
-    "\nThink first, call **image_zoom_in_tool** if needed, then answer. Format strictly as: <think>...</think> <answer>",
+    (
+        "\nThink first, call **image_zoom_in_tool** if needed, then answer. Format strictly as:"
+        " <think>...</think> <answer>"
+    ),
 ]
 
-WORDS = st.text(string.ascii_letters + string.digits + " ,'-", min_size=1, max_size=40).filter(lambda text: text.strip())
+WORDS = st.text(string.ascii_letters + string.digits + " ,'-", min_size=1, max_size=40).filter(
+    lambda text: text.strip()
+)
 ANY = st.text(max_size=80)
 
 
@@ -56,11 +71,15 @@ def test_a_question_of_vstar_falls_into_its_parts():
 
 def test_a_question_about_the_letters_of_a_plan_keeps_its_first_list():
     text = "A. Smith stands at door A.\nB. Jones at B.\nWho is nearer?\nA. Smith\nB. Jones"
-    assert split_question(text) == ("A. Smith stands at door A.\nB. Jones at B.\nWho is nearer?", ("Smith", "Jones"))
+    assert split_question(text) == (
+        "A. Smith stands at door A.\nB. Jones at B.\nWho is nearer?",
+        ("Smith", "Jones"),
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["Which is it?\n(A) only one", "Which?\n(A) one\n(C) three", "Which?\n(A) \n(B) two", "(A) a\n(B) b"]
+    "text",
+    ["Which is it?\n(A) only one", "Which?\n(A) one\n(C) three", "Which?\n(A) \n(B) two", "(A) a\n(B) b"],
 )
 def test_half_a_block_of_options_is_part_of_the_question(text):
     assert split_question(text) == (text, ())
@@ -92,14 +111,22 @@ def test_a_wrong_number_of_options_is_refused(options, why):
         plain_options(options)
 
 
-@pytest.mark.parametrize("answer", ["B", "b", "(B)", "B.", "（B）", "Red fox", "red fox.", "B. red fox", "(B) red fox"])
+@pytest.mark.parametrize(
+    "answer", ["B", "b", "(B)", "B.", "（B）", "Red fox", "red fox.", "B. red fox", "(B) red fox"]
+)
 def test_an_answer_becomes_its_letter(answer):
     assert letter_of(answer, ["blue jay", "red fox", "grey owl"]) == "B"
 
 
 @pytest.mark.parametrize(
     ("answer", "why"),
-    [("D", "out of range"), ("Z", "A to C"), ("fox", "none of the 3"), ("A. red fox", "none of the 3"), ("", "none")],
+    [
+        ("D", "out of range"),
+        ("Z", "A to C"),
+        ("fox", "none of the 3"),
+        ("A. red fox", "none of the 3"),
+        ("", "none"),
+    ],
 )
 def test_an_answer_that_is_no_option_is_refused(answer, why):
     with pytest.raises(BadRow, match=why):
@@ -162,7 +189,12 @@ def test_whatever_a_row_says_it_is_a_task_or_a_bad_row(text, options, answer):
 PLAIN = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
 
 
-@given(st.lists(PLAIN | st.lists(PLAIN, max_size=3) | st.dictionaries(st.text(max_size=3), PLAIN, max_size=3), max_size=4))
+@given(
+    st.lists(
+        PLAIN | st.lists(PLAIN, max_size=3) | st.dictionaries(st.text(max_size=3), PLAIN, max_size=3),
+        max_size=4,
+    )
+)
 def test_a_python_list_in_a_string_is_read_as_it_was(value):
     assert literal(repr(value)) == value
 

@@ -40,7 +40,14 @@ def test_a_round_trip_changes_nothing(tmp_path, split):
 def test_options_stand_in_the_problem_and_are_read_back(tmp_path):
     file = str(put(tmp_path / "a.jpg", picture()))
     task = SearchTask(
-        file, "Which café?", "B", options=("one", "two"), source="visual_probe_easy", category="easy", name="x", size=(64, 48)
+        file,
+        "Which café?",
+        "B",
+        options=("one", "two"),
+        source="visual_probe_easy",
+        category="easy",
+        name="x",
+        size=(64, 48),
     )
     path = write_visualprobe([task], tmp_path / "out", "easy")
     assert json.loads(path.read_text())[0]["problem"] == "<image>\nWhich café?\nA. one\nB. two"
@@ -51,8 +58,14 @@ def test_pictures_of_one_name_get_two_and_a_shared_one_is_written_once(tmp_path)
     files = [str(put(tmp_path / folder / "a.jpg", picture(i))) for i, folder in enumerate("xy")]
     tasks = [SearchTask(file, f"Question {i}?", "x") for i, file in enumerate([*files, files[0]])]
     rows = json.loads(write_visualprobe(tasks, tmp_path / "out", "hard").read_text())
-    assert [row["images"] for row in rows] == [[f"VisualProbe_Hard/data/{name}"] for name in ("a.jpg", "a_2.jpg", "a.jpg")]
-    assert [row["doc_id"] for row in rows] == ["visual_probe_hard_1", "visual_probe_hard_2", "visual_probe_hard_3"]
+    assert [row["images"] for row in rows] == [
+        [f"VisualProbe_Hard/data/{name}"] for name in ("a.jpg", "a_2.jpg", "a.jpg")
+    ]
+    assert [row["doc_id"] for row in rows] == [
+        "visual_probe_hard_1",
+        "visual_probe_hard_2",
+        "visual_probe_hard_3",
+    ]
     assert (tmp_path / "out/VisualProbe_Hard/data/a_2.jpg").read_bytes() == picture(1)
     assert len(list((tmp_path / "out/VisualProbe_Hard/data").iterdir())) == 2
 

@@ -1,4 +1,5 @@
-"""Collecting against a real endpoint that fails: nothing is lost, nothing is done twice, everything ends somewhere."""
+"""Collecting against a real endpoint that fails: nothing is lost, nothing is done twice, everything ends
+somewhere."""
 
 from __future__ import annotations
 
@@ -29,7 +30,17 @@ def probes(tmp_path_factory):
 
 def collect(probes, url, out, *more, cwd):
     return mini_o3(
-        "collect", "--tasks", probes, "--policy", f"api:{url}#fake", "--out", out, "--max-pixels", 30000, *more, cwd=cwd
+        "collect",
+        "--tasks",
+        probes,
+        "--policy",
+        f"api:{url}#fake",
+        "--out",
+        out,
+        "--max-pixels",
+        30000,
+        *more,
+        cwd=cwd,
     )
 
 
@@ -45,7 +56,8 @@ def accounts(out):
 
 
 def test_a_collection_killed_three_times_ends_as_one_that_was_not(probes, tmp_path):
-    """A fifth of the calls fail, some turns are malformed, some answers wrong; kills come at random moments."""
+    """A fifth of the calls fail, some turns are malformed, some answers wrong; kills come at random
+    moments."""
     rng, out = random.Random(5), tmp_path / "out"
     player = Player(read_tasks(probes), Faults(fail=0.2, malformed=0.05, wrong=0.3))
     options = ("--samples", 2, "--rounds", 2, "--concurrent", 3, "--exemplars", "shipped")
@@ -53,10 +65,23 @@ def test_a_collection_killed_three_times_ends_as_one_that_was_not(probes, tmp_pa
         for _ in range(3):
             size = len(read_jsonl(out / "episodes.jsonl"))
             process = subprocess.Popen(
-                command("collect", "--tasks", probes, "--policy", f"api:{endpoint.url}#fake", "--out", out,
-                        "--max-pixels", 30000, *options),
-                cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+                command(
+                    "collect",
+                    "--tasks",
+                    probes,
+                    "--policy",
+                    f"api:{endpoint.url}#fake",
+                    "--out",
+                    out,
+                    "--max-pixels",
+                    30000,
+                    *options,
+                ),
+                cwd=tmp_path,
+                env=environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             while process.poll() is None and len(read_jsonl(out / "episodes.jsonl")) <= size:
                 time.sleep(0.02)
             time.sleep(rng.uniform(0, 0.5))
@@ -113,7 +138,10 @@ def test_a_budget_is_not_overspent_and_a_larger_one_goes_on(probes, tmp_path):
     assert "of 8 episodes, on 4 of 4 tasks" in rich.stdout
     outcomes, tasks = accounts(tmp_path / "out")
     assert len(outcomes) == 8
-    assert {row["reason"] for row in outcomes} <= {"", "repeated_zoom"}  # a second pass looks at the same things
+    assert {row["reason"] for row in outcomes} <= {
+        "",
+        "repeated_zoom",
+    }  # a second pass looks at the same things
     assert {row["status"] for row in tasks} == {"kept"}
 
 
@@ -121,7 +149,9 @@ def test_an_endpoint_that_is_down_fails_every_task_and_loses_nothing(probes, tmp
     with Endpoint() as endpoint:
         url = endpoint.url
     # nobody listens there any more; a refused connection is tried again, so a single attempt is not enough
-    done = collect(probes, url, tmp_path / "out", "--samples", 1, "--rounds", 1, "--concurrent", 8, cwd=tmp_path)
+    done = collect(
+        probes, url, tmp_path / "out", "--samples", 1, "--rounds", 1, "--concurrent", 8, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "kept 0 of 4 episodes" in done.stdout
     assert "4 failed (4 policy): the next start takes them up again" in done.stdout
@@ -137,7 +167,9 @@ def test_the_teacher_and_a_config_file_work_without_any_endpoint(probes, tmp_pat
     assert done.returncode == 0, done.stderr
     outcomes, _ = accounts(tmp_path / "out")
     assert len(outcomes) == 12
-    assert Counter(row["task_id"] for row in outcomes if row["status"] == "kept") == {t.id: 1 for t in read_tasks(probes)}
+    assert Counter(row["task_id"] for row in outcomes if row["status"] == "kept") == {
+        t.id: 1 for t in read_tasks(probes)
+    }
     assert "per task" in (tmp_path / "out" / "report.md").read_text()
     other = mini_o3("collect", "--config", "c.toml", "--out", "out", "--samples", 2, cwd=tmp_path)
     assert (other.returncode, "holds a run with other settings (samples)" in other.stderr) == (2, True)
@@ -150,11 +182,25 @@ def test_the_teacher_and_a_config_file_work_without_any_endpoint(probes, tmp_pat
         (("--tasks", "nowhere", "--policy", "teacher", "--out", "o"), "nowhere/tasks.jsonl: no such file"),
         (("--tasks", "PROBES", "--policy", "teacher"), "--out: is missing"),
         (("--tasks", "PROBES", "--policy", "teacher", "--out", "o", "--judge", "psychic"), "psychic"),
-        (("--tasks", "PROBES", "--policy", "api:http://127.0.0.1:9/v1#m", "--out", "o", "--exemplars", "no/*.md"), "no/*.md"),
+        (
+            (
+                "--tasks",
+                "PROBES",
+                "--policy",
+                "api:http://127.0.0.1:9/v1#m",
+                "--out",
+                "o",
+                "--exemplars",
+                "no/*.md",
+            ),
+            "no/*.md",
+        ),
     ],
 )
 def test_bad_input_is_one_line(probes, tmp_path, options, says):
-    done = mini_o3("collect", *(str(probes) if option == "PROBES" else option for option in options), cwd=tmp_path)
+    done = mini_o3(
+        "collect", *(str(probes) if option == "PROBES" else option for option in options), cwd=tmp_path
+    )
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
@@ -164,10 +210,22 @@ def test_two_collections_do_not_work_on_one_folder_at_the_same_time(probes, tmp_
     player = Player(read_tasks(probes), Faults(slow=1.0, seconds=3.0))
     with Endpoint(answer=player, keep=False) as endpoint:
         first = subprocess.Popen(
-            command("collect", "--tasks", probes, "--policy", f"api:{endpoint.url}#fake", "--out", tmp_path / "out",
-                    "--max-pixels", 30000),
-            cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            command(
+                "collect",
+                "--tasks",
+                probes,
+                "--policy",
+                f"api:{endpoint.url}#fake",
+                "--out",
+                tmp_path / "out",
+                "--max-pixels",
+                30000,
+            ),
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         while first.poll() is None and not (tmp_path / "out" / "config.json").exists():
             time.sleep(0.02)
         second = collect(probes, endpoint.url, tmp_path / "out", cwd=tmp_path)
@@ -178,7 +236,9 @@ def test_two_collections_do_not_work_on_one_folder_at_the_same_time(probes, tmp_
 
 def test_a_port_that_is_taken_is_one_line(probes, tmp_path):
     with Endpoint() as endpoint:
-        done = mini_o3("fake-endpoint", "--tasks", probes, "--port", endpoint.server.server_port, cwd=tmp_path)
+        done = mini_o3(
+            "fake-endpoint", "--tasks", probes, "--port", endpoint.server.server_port, cwd=tmp_path
+        )
     assert done.returncode == 2
     assert "cannot be listened on" in done.stderr
     assert done.stderr.count("\n") == 1

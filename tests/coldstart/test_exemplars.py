@@ -43,8 +43,13 @@ Answers: a feather
 def test_the_six_patterns_ship_and_each_ends_with_an_answer_after_several_looks():
     found = {exemplar.name: exemplar for exemplar in read_exemplars(str(SHIPPED / "*.md"))}
     assert sorted(found) == [
-        "backtracking", "depth_first", "false_lead", "goal_maintenance", "self_correction", "trial_and_error",
-    ]  # fmt: skip
+        "backtracking",
+        "depth_first",
+        "false_lead",
+        "goal_maintenance",
+        "self_correction",
+        "trial_and_error",
+    ]
     for exemplar in found.values():
         assert isinstance(exemplar.steps[-1].action, Answer)
         assert sum(isinstance(step.action, Zoom) for step in exemplar.steps) >= 3
@@ -132,12 +137,17 @@ def test_exemplars_stand_in_the_system_text_in_the_words_of_the_protocol():
     profile, exemplar = load_profile("search"), parse_exemplar(SMALL, "small")
     told = with_exemplars(profile, [exemplar])
     assert told.system.startswith(profile.system)
-    assert '<think>The hat is small.</think><grounding>{"bbox_2d": [0.10, 0.20, 0.30, 0.40], "source": "original_image"}' in (
-        told.system
+    assert (
+        '<think>The hat is small.</think><grounding>{"bbox_2d": [0.10, 0.20, 0.30, 0.40], "source":'
+        ' "original_image"}' in (told.system)
     )
     assert "<think>It is a feather.</think><answer>a feather</answer>" in told.system
     assert told.system.index("What is on the hat?") < told.system.index("<think>The hat")
-    assert (told.question, told.observation, told.correction) == (profile.question, profile.observation, profile.correction)
+    assert (told.question, told.observation, told.correction) == (
+        profile.question,
+        profile.observation,
+        profile.correction,
+    )
     assert told.hash != profile.hash
     assert with_exemplars(profile, []) == profile
 

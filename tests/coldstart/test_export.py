@@ -60,7 +60,10 @@ def test_trl_messages_have_a_place_for_every_image(folder, tmp_path):
     (row,) = read_jsonl(tmp_path / "out" / "data.jsonl")
     parts = [part for message in row["messages"] for part in message["content"]]
     assert sum(part["type"] == "image" for part in parts) == len(row["images"]) == 3
-    assert row["messages"][0] == {"role": "system", "content": [{"type": "text", "text": load_profile("search").system}]}
+    assert row["messages"][0] == {
+        "role": "system",
+        "content": [{"type": "text", "text": load_profile("search").system}],
+    }
     assert row["messages"][2] == {"role": "assistant", "content": [{"type": "text", "text": TEXTS[0]}]}
 
 
@@ -80,8 +83,13 @@ def test_the_official_layout_comes_back_as_the_same_search(folder, tmp_path):
     (path,) = (tmp_path / "out").glob("*.parquet")
     table = pq.read_table(path)
     assert set(table.column_names) == {
-        "conversations", "images", "image_names", "data_source", "sample_index", "rollout_index"
-    }  # fmt: skip
+        "conversations",
+        "images",
+        "image_names",
+        "data_source",
+        "sample_index",
+        "rollout_index",
+    }
     row = table.to_pylist()[0]
     assert [turn["from"] for turn in ast.literal_eval(row["conversations"])][:3] == ["system", "human", "gpt"]
     said = import_conversations([path], tmp_path / "in")
@@ -90,7 +98,9 @@ def test_the_official_layout_comes_back_as_the_same_search(folder, tmp_path):
     first = Episode.from_dict(read_jsonl(folder / "kept" / "episodes.jsonl")[0])
     assert back.size == PixelBudget().fit(*first.size)  # the first view is all there is of the picture
     for one, other in zip(back.turns[:2], first.turns, strict=False):
-        assert np.allclose(Region.of_rect(one.rect, back.size).xyxy, Region.of_rect(other.rect, first.size).xyxy, atol=2e-3)
+        assert np.allclose(
+            Region.of_rect(one.rect, back.size).xyxy, Region.of_rect(other.rect, first.size).xyxy, atol=2e-3
+        )
     assert [turn.text for turn in back.turns][:2] == TEXTS[:2]
     assert (tmp_path / "in" / back.picture).is_file()
     assert "0 rows skipped" in import_conversations([path], tmp_path / "in")  # again: nothing is added

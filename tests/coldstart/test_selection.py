@@ -1,4 +1,5 @@
-"""Selection: why an episode is dropped, how the kept ones are mixed, and that every episode ends somewhere."""
+"""Selection: why an episode is dropped, how the kept ones are mixed, and that every episode ends
+somewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ HIT, MISS = zoom(0.45, 0.45, 0.65, 0.65), zoom(0.0, 0.0, 0.2, 0.2)
 
 
 def collected(*texts, right=True, task=TASK, seed=0, turns=32):
-    return Collected(task, play(Replay({"*": list(texts)}), PICTURE, task, limits=Limits(turns=turns), seed=seed), right)
+    return Collected(
+        task, play(Replay({"*": list(texts)}), PICTURE, task, limits=Limits(turns=turns), seed=seed), right
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,11 @@ def collected(*texts, right=True, task=TASK, seed=0, turns=32):
         (collected(HIT, answer("red"), right=None), {}, Outcome(Status.FAILED, "unjudged")),
         (collected(MISS, answer("red")), {}, Outcome(Status.DROPPED, "missed_evidence")),
         (collected(MISS, answer("red")), {"evidence": 0.0}, None),
-        (collected(zoom(0.54, 0.45, 0.65, 0.65), answer("red")), {"evidence": 0.5}, None),  # over half of it is in the view
+        (
+            collected(zoom(0.54, 0.45, 0.65, 0.65), answer("red")),
+            {"evidence": 0.5},
+            None,
+        ),  # over half of it is in the view
         (
             collected(zoom(0.56, 0.45, 0.65, 0.65), answer("red")),
             {"evidence": 0.5},
@@ -46,7 +53,11 @@ def collected(*texts, right=True, task=TASK, seed=0, turns=32):
         ),
         (collected(HIT, HIT, answer("red")), {}, Outcome(Status.DROPPED, "repeated_zoom")),
         (collected(HIT, HIT, answer("red")), {"repeats": True}, None),
-        (collected("<think>a", HIT, answer("red")), {"malformed": False}, Outcome(Status.DROPPED, "malformed_turn")),
+        (
+            collected("<think>a", HIT, answer("red")),
+            {"malformed": False},
+            Outcome(Status.DROPPED, "malformed_turn"),
+        ),
         (collected("<think>a", HIT, answer("red")), {}, None),
         (collected(HIT, answer("red")), {"turns": (3, 9)}, Outcome(Status.DROPPED, "too_short")),
         (collected(MISS, HIT, answer("red")), {"turns": (1, 2)}, Outcome(Status.DROPPED, "too_long")),
@@ -80,7 +91,11 @@ def test_no_set_of_patterns_has_more_than_its_share():
 
 def test_one_task_gives_so_many_and_the_richest_go_first():
     task = SearchTask("a.png", "What is there?", "red", targets=(TARGET,))
-    deep = [zoom(0.4, 0.4, 0.8, 0.8), zoom(0.1, 0.1, 0.6, 0.6, "observation_1"), zoom(0.1, 0.1, 0.9, 0.9, "observation_2")]
+    deep = [
+        zoom(0.4, 0.4, 0.8, 0.8),
+        zoom(0.1, 0.1, 0.6, 0.6, "observation_1"),
+        zoom(0.1, 0.1, 0.9, 0.9, "observation_2"),
+    ]
     rows = [
         collected(HIT, answer("red"), task=task, seed=0),
         collected(*deep, HIT, answer("red"), task=task, seed=1),
@@ -106,7 +121,13 @@ MADE = {(kind, i, s): make(i, s) for kind, make in SAMPLES.items() for i in rang
 @given(
     st.lists(st.tuples(KINDS, st.integers(0, 3), st.integers(0, 2)), max_size=12, unique_by=lambda t: t[1:]),
     st.sampled_from(
-        [{}, {"per_task": 1}, {"quotas": {"1-3": 0.4}}, {"pattern_share": 0.5}, {"evidence": 0.0, "turns": (3, 9)}]
+        [
+            {},
+            {"per_task": 1},
+            {"quotas": {"1-3": 0.4}},
+            {"pattern_share": 0.5},
+            {"evidence": 0.0, "turns": (3, 9)},
+        ]
     ),
     st.randoms(),
 )
@@ -135,7 +156,9 @@ def test_a_quota_that_says_nothing_is_refused(quotas):
 
 def test_the_last_view_must_show_every_target():
     task = SearchTask("a.png", "Which is larger?", "red", targets=(TARGET, Region(0.1, 0.1, 0.2, 0.2)))
-    assert fault(collected(HIT, answer("red"), task=task), Selection()) == Outcome(Status.DROPPED, "missed_evidence")
+    assert fault(collected(HIT, answer("red"), task=task), Selection()) == Outcome(
+        Status.DROPPED, "missed_evidence"
+    )
     assert fault(collected(zoom(0.05, 0.05, 0.65, 0.65), answer("red"), task=task), Selection()) is None
 
 
@@ -144,18 +167,23 @@ def test_fewest_and_most_turns_and_the_ends_of_a_quota_belong_to_it():
     rows = [of(4 * turns + i, turns=turns) for turns in (3, 4, 5) for i in range(4)]
     for name, limited in (("2-4", {3, 4}), ("4-9", {4, 5}), ("4", {4}), ("4-", {4, 5}), ("3-4", {3, 4})):
         outcomes = select(rows, Selection(repeats=True, quotas={name: 0.01}))
-        kept = Counter(row.episode.num_turns for row, o in zip(rows, outcomes, strict=True) if o.status is Status.KEPT)
+        kept = Counter(
+            row.episode.num_turns for row, o in zip(rows, outcomes, strict=True) if o.status is Status.KEPT
+        )
         assert all(kept[turns] == 4 for turns in {3, 4, 5} - limited), name
         assert sum(kept[turns] for turns in limited) == 1, name
 
 
 def test_shares_of_patterns_and_of_turns_hold_together():
-    """A quota takes some of one set of patterns away; another then has more than its share, and gives some up."""
+    """A quota takes some of one set of patterns away; another then has more than its share, and gives some
+    up."""
     deeper = [zoom(0, 0, 1, 0.9), zoom(0.2, 0.2, 0.9, 0.9), zoom(0.3, 0.3, 0.8, 0.8), HIT]
     looks = {"once": [HIT], "elsewhere": [MISS, zoom(0.7, 0, 0.9, 0.2), HIT], "deeper": deeper}
     counts = {"once": 8, "elsewhere": 4, "deeper": 8}
     rows = [
-        collected(*looks[kind], answer("red"), task=SearchTask(f"{kind}{i}.png", "What?", "red", targets=(TARGET,)))
+        collected(
+            *looks[kind], answer("red"), task=SearchTask(f"{kind}{i}.png", "What?", "red", targets=(TARGET,))
+        )
         for kind, count in counts.items()
         for i in range(count)
     ]

@@ -20,7 +20,9 @@ TASK = SearchTask("sky.png", "What colour is the sign?", answer="teal")
 
 def picture():
     ramp = Image.linear_gradient("L")
-    return Image.merge("RGB", (ramp.rotate(90).resize(SIZE), ramp.resize(SIZE), Image.radial_gradient("L").resize(SIZE)))
+    return Image.merge(
+        "RGB", (ramp.rotate(90).resize(SIZE), ramp.resize(SIZE), Image.radial_gradient("L").resize(SIZE))
+    )
 
 
 def zoom(x0, y0, x1, y1, frame=0, thought=""):
@@ -74,7 +76,12 @@ def same(one, other):
     return one.size == other.size and ImageChops.difference(one, other).getbbox() is None
 
 
-NESTED = (zoom(0.5, 0.5, 1, 1, 0, "there"), zoom(0.1, 0.2, 0.3, 0.6, 1), zoom(0.5, 0, 1, 1, 2), answer("teal", "seen"))
+NESTED = (
+    zoom(0.5, 0.5, 1, 1, 0, "there"),
+    zoom(0.1, 0.2, 0.3, 0.6, 1),
+    zoom(0.5, 0, 1, 1, 2),
+    answer("teal", "seen"),
+)
 RECTS = (Rect(200, 150, 400, 300), Rect(220, 180, 260, 240), Rect(240, 180, 260, 240))
 
 
@@ -122,7 +129,13 @@ def test_the_policy_is_shown_the_native_pixels_of_what_it_asked_for(profile):
     policy, original = Scripted(*NESTED, profile=profile), picture()
     run(policy, picture=original)
     assert [len(messages) for messages in policy.heard] == [2, 1, 1, 1]
-    assert [message.role for messages in policy.heard for message in messages] == ["system", "user", "user", "user", "user"]
+    assert [message.role for messages in policy.heard for message in messages] == [
+        "system",
+        "user",
+        "user",
+        "user",
+        "user",
+    ]
     shown = [view for messages in policy.heard for message in messages for view in views(message)]
     assert len(shown) == 4
     for view, rect in zip(shown, (Rect(0, 0, *SIZE), *RECTS), strict=True):
@@ -130,7 +143,9 @@ def test_the_policy_is_shown_the_native_pixels_of_what_it_asked_for(profile):
 
 
 def test_the_policy_is_told_the_number_it_can_use():
-    policy = Scripted(zoom(0, 0, 0.5, 0.5), "no action", zoom(0.5, 0.5, 1, 1), zoom(0, 0, 0.5, 0.5, 2), answer("teal"))
+    policy = Scripted(
+        zoom(0, 0, 0.5, 0.5), "no action", zoom(0.5, 0.5, 1, 1), zoom(0, 0, 0.5, 0.5, 2), answer("teal")
+    )
     episode = run(policy)
     said = [words(messages[-1]) for messages in policy.heard]
     assert TASK.question in said[0]
@@ -145,15 +160,25 @@ def test_a_view_has_the_size_that_the_policy_wants():
     episode = run(policy)
     assert episode.shown == (168, 168)
     assert [turn.shown for turn in episode.turns] == [(168, 168)] * 3 + [None]
-    assert {view.size for messages in policy.heard for message in messages for view in views(message)} == {(168, 168)}
+    assert {view.size for messages in policy.heard for message in messages for view in views(message)} == {
+        (168, 168)
+    }
 
 
 @pytest.mark.parametrize(
     ("line", "kind", "detail"),
     [
         ("I wonder.", "no_action", "There is no <grounding> and no <answer> in your turn"),
-        ('<grounding>{"bbox_2d": [1, 2, 3, 4], "source": "original_image"}</grounding>', "outside", "not pixels"),
-        (zoom(0, 0, 1, 1, 4), "unknown_source", "There is no observation_4; the last sources are original_image."),
+        (
+            '<grounding>{"bbox_2d": [1, 2, 3, 4], "source": "original_image"}</grounding>',
+            "outside",
+            "not pixels",
+        ),
+        (
+            zoom(0, 0, 1, 1, 4),
+            "unknown_source",
+            "There is no observation_4; the last sources are original_image.",
+        ),
         (zoom(0.5, 0, 0.501, 1), "too_thin", "The box is 1 x 300 pixels"),
         (Reply("<think>on and on and", finished=False), "unfinished", "Your turn was too long"),
         (Reply('<grounding>{"bbox_2d": [0.1,', finished=False), "unfinished", "Your turn was too long"),
@@ -206,7 +231,9 @@ def test_every_end_closes_the_conversation_once(lines, limits, stop, over):
     assert (episode.stop, episode.is_over_turn, policy.closed, policy.lines) == (stop, over, 1, [])
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a defect"), KeyError("x"), asyncio.CancelledError(), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a defect"), KeyError("x"), asyncio.CancelledError(), KeyboardInterrupt()]
+)
 def test_an_unexpected_exception_comes_through_and_closes_the_conversation_once(error):
     policy = Scripted(zoom(0, 0, 0.5, 0.5), error)
     with pytest.raises(type(error)):
@@ -273,7 +300,12 @@ def test_the_policy_is_never_told_the_answer():
     policy = Scripted(answer("blue"))
     episode = run(policy, seed=11)
     (request,) = policy.requests
-    assert (request.task_id, request.question, request.size, request.seed) == (TASK.id, TASK.question, SIZE, 11)
+    assert (request.task_id, request.question, request.size, request.seed) == (
+        TASK.id,
+        TASK.question,
+        SIZE,
+        11,
+    )
     assert "teal" not in repr(request)
     assert "teal" not in "".join(words(message) for messages in policy.heard for message in messages)
     assert (episode.answer, episode.expected) == ("blue", "teal")
@@ -292,7 +324,11 @@ def test_the_picture_is_opened_upright_when_none_is_given(tmp_path):
     tags = Image.Exif()
     tags[0x0112] = 6
     picture().save(tmp_path / "turned.png", exif=tags)
-    episode = run(Scripted(zoom(0, 0, 1, 0.5), answer("x")), task=SearchTask(str(tmp_path / "turned.png"), "?"), picture=None)
+    episode = run(
+        Scripted(zoom(0, 0, 1, 0.5), answer("x")),
+        task=SearchTask(str(tmp_path / "turned.png"), "?"),
+        picture=None,
+    )
     assert episode.size == (300, 400)
     assert episode.turns[0].rect == Rect(0, 0, 300, 200)
 
@@ -329,8 +365,17 @@ FULL = Episode(
     shown=(168, 168),
     turns=(
         Turn(
-            NESTED[0], {"zoom": [0.5, 0.5, 1.0, 1.0], "source": "original_image"}, "there", 1, RECTS[0], (168, 168),
-            (1, 2), (3, 4), (-0.5, -0.125), True, 0.25,
+            NESTED[0],
+            {"zoom": [0.5, 0.5, 1.0, 1.0], "source": "original_image"},
+            "there",
+            1,
+            RECTS[0],
+            (168, 168),
+            (1, 2),
+            (3, 4),
+            (-0.5, -0.125),
+            True,
+            0.25,
         ),
         Turn("hm", {"malformed": "no_action", "detail": "Act."}, learn=False),
         Turn(answer("grün"), {"answer": "grün"}, seconds=1.5),
@@ -339,7 +384,7 @@ FULL = Episode(
     answer="grün",
     expected="green",
     meta={"attempt": 3},
-)  # fmt: skip
+)
 
 
 def through_json(episode):

@@ -19,7 +19,11 @@ def shown(*turns, thought="hm", question=QUESTION):
 
 
 def test_going_ever_deeper_is_depth_first():
-    deep = [zoom(0, 0, 0.5, 0.5), zoom(0, 0, 0.5, 0.5, "observation_1"), zoom(0, 0, 0.5, 0.5, "observation_2")]
+    deep = [
+        zoom(0, 0, 0.5, 0.5),
+        zoom(0, 0, 0.5, 0.5, "observation_1"),
+        zoom(0, 0, 0.5, 0.5, "observation_2"),
+    ]
     assert shown(*deep) == {"depth_first"}
     assert shown(*deep[:2]) == set()  # a look at something found is nothing special
     apart = [deep[0], zoom(0.6, 0.6, 1, 1, "observation_1"), zoom(0, 0, 0.3, 0.3, "observation_1")]
@@ -31,7 +35,9 @@ def test_depth_is_what_is_inside_what_not_what_is_cut_from_what():
     assert shown(*nested) == {"depth_first"}
     whole = [zoom(0, 0, 1, 1), zoom(0, 0, 1, 1, "observation_1"), zoom(0, 0, 1, 1, "observation_2")]
     assert shown(*whole) == set()
-    assert "depth_first" not in shown(zoom(0, 0, 0.5, 0.5), zoom(0.3, 0.3, 0.6, 0.6), zoom(0.5, 0.5, 0.7, 0.7))
+    assert "depth_first" not in shown(
+        zoom(0, 0, 0.5, 0.5), zoom(0.3, 0.3, 0.6, 0.6), zoom(0.5, 0.5, 0.7, 0.7)
+    )
 
 
 def test_looking_at_one_place_after_the_other_is_trial_and_error():
@@ -40,16 +46,29 @@ def test_looking_at_one_place_after_the_other_is_trial_and_error():
 
 
 def test_coming_back_from_an_observation_is_backtracking():
-    assert "backtracking" in shown(zoom(0, 0, 0.5, 0.5), zoom(0, 0, 0.5, 0.5, "observation_1"), zoom(0.5, 0.5, 1, 1))
+    assert "backtracking" in shown(
+        zoom(0, 0, 0.5, 0.5), zoom(0, 0, 0.5, 0.5, "observation_1"), zoom(0.5, 0.5, 1, 1)
+    )
     assert "backtracking" not in shown(zoom(0, 0, 0.5, 0.5), zoom(0.5, 0.5, 1, 1))
 
 
 def test_repairs_are_self_correction():
-    assert shown(zoom(0.4, 0.4, 0.5, 0.5), zoom(0.3, 0.3, 0.7, 0.7)) == {"self_correction"}  # the same place, wider
-    assert shown(zoom(0.5, 0.4, 0.55, 0.5), zoom(0.4, 0.0, 1.0, 0.6)) == set()  # the next quarter, which holds it
+    assert shown(zoom(0.4, 0.4, 0.5, 0.5), zoom(0.3, 0.3, 0.7, 0.7)) == {
+        "self_correction"
+    }  # the same place, wider
+    assert (
+        shown(zoom(0.5, 0.4, 0.55, 0.5), zoom(0.4, 0.0, 1.0, 0.6)) == set()
+    )  # the next quarter, which holds it
     assert shown(zoom(0.4, 0.4, 0.5, 0.5), "I do not know", zoom(0, 0, 0.2, 0.2)) >= {"self_correction"}
-    assert shown(zoom(0.45, 0.49, 0.55, 0.51), zoom(0.485, 0.46, 0.515, 0.54)) == set()  # higher, but not around it
-    for failed in ("I missed it", "Wait, I zoomed into the wrong area", "that is not it", "the text is cut off; back"):
+    assert (
+        shown(zoom(0.45, 0.49, 0.55, 0.51), zoom(0.485, 0.46, 0.515, 0.54)) == set()
+    )  # higher, but not around it
+    for failed in (
+        "I missed it",
+        "Wait, I zoomed into the wrong area",
+        "that is not it",
+        "the text is cut off; back",
+    ):
         assert shown(zoom(0.4, 0.4, 0.5, 0.5, thought=failed)) >= {"self_correction"}, failed
     for fine in ("nothing is cut off and I missed nothing", "no mistake here", "it is not cut off"):
         assert "self_correction" not in shown(zoom(0.4, 0.4, 0.5, 0.5, thought=fine)), fine
@@ -59,7 +78,9 @@ def test_naming_the_goal_again_is_goal_maintenance():
     assert shown(zoom(0, 0, 0.5, 0.5), thought="the red star shows a 3") == {"goal_maintenance"}
     assert shown(zoom(0, 0, 0.5, 0.5), thought="it is what the digit is") == set()  # words of every question
     assert shown(zoom(0, 0, 0.5, 0.5), thought="something red") == set()  # red things there are many
-    assert shown(zoom(0, 0, 0.5, 0.5), thought="the bus again", question="Where is the bus?") == {"goal_maintenance"}
+    assert shown(zoom(0, 0, 0.5, 0.5), thought="the bus again", question="Where is the bus?") == {
+        "goal_maintenance"
+    }
     vague = "What can you see behind the man?"
     assert shown(zoom(0, 0, 0.5, 0.5), thought="I can not make this out", question=vague) == set()
     options = "Where is the tall bus?\n(A) beside a blue ball (B) nowhere"
@@ -72,7 +93,15 @@ def test_each_of_the_teachers_patterns_is_found_in_its_episodes():
 
     def found(pattern):
         return [
-            patterns(play(Teacher([probe.task], pattern=pattern), probe.picture, probe.task, limits=limits, seed=seed))
+            patterns(
+                play(
+                    Teacher([probe.task], pattern=pattern),
+                    probe.picture,
+                    probe.task,
+                    limits=limits,
+                    seed=seed,
+                )
+            )
             for probe in probes
             for seed in range(4)
         ]
@@ -87,10 +116,14 @@ def test_each_of_the_teachers_patterns_is_found_in_its_episodes():
     ]  # a second needs a level less
     assert len(in_one_pass) >= 6
     assert all("depth_first" in patterns(episode) for episode in in_one_pass)
-    assert not any("self_correction" in one for pattern in ("depth_first", "trial_and_error") for one in found(pattern))
+    assert not any(
+        "self_correction" in one for pattern in ("depth_first", "trial_and_error") for one in found(pattern)
+    )
     assert any("trial_and_error" in one for one in found("trial_and_error"))
     assert any("self_correction" in one for one in found("self_correction"))
-    assert all("goal_maintenance" in one for pattern in ("depth_first", "trial_and_error") for one in found(pattern))
+    assert all(
+        "goal_maintenance" in one for pattern in ("depth_first", "trial_and_error") for one in found(pattern)
+    )
 
 
 def test_shares_are_of_episodes():

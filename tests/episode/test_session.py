@@ -33,9 +33,13 @@ boxes = st.one_of(
     st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(1, 100), st.integers(1, 100)).map(
         lambda t: (t[0] / 100, t[1] / 100, min(t[0] + t[2], 100) / 100, min(t[1] + t[3], 100) / 100)
     ),
-    st.sampled_from([(0, 0, 1, 1), (0, 0, 1e-9, 1e-9), (0.999999, 0.5, 1, 1), (0, 0, 1, 0.001), (0.5, 0, 0.5000001, 1)]),
+    st.sampled_from(
+        [(0, 0, 1, 1), (0, 0, 1e-9, 1e-9), (0.999999, 0.5, 1, 1), (0, 0, 1, 0.001), (0.5, 0, 0.5000001, 1)]
+    ),
 )
-zooms = st.builds(lambda box, frame: zoom(*box, frame), boxes, st.one_of(st.integers(0, 12), st.sampled_from([99, 9999])))
+zooms = st.builds(
+    lambda box, frame: zoom(*box, frame), boxes, st.one_of(st.integers(0, 12), st.sampled_from([99, 9999]))
+)
 faults = st.sampled_from([*Fault]).map(lambda kind: Malformed(kind, "No."))
 actions = st.one_of(zooms, zooms, zooms, faults, st.just(ANSWER))
 limits = st.builds(
@@ -75,10 +79,16 @@ def test_any_sequence_of_actions_keeps_the_books(size, limits, sequence):
         assert session.turns == len(outcomes) <= limits.turns
         assert limits.images is None or len(session.rects) <= limits.images
     stops = [outcome for outcome in outcomes if isinstance(outcome, Stopped)]
-    assert [outcome.reason for outcome in stops] == [session.stop]  # twelve turns or more: everything has ended
+    assert [outcome.reason for outcome in stops] == [
+        session.stop
+    ]  # twelve turns or more: everything has ended
     assert outcomes[-1] is stops[0]
     assert session.rects[0] == (0, 0, *size)
-    assert (session.answer is not None) == (session.stop is StopReason.ANSWERED) == (session.evidence is not None)
+    assert (
+        (session.answer is not None)
+        == (session.stop is StopReason.ANSWERED)
+        == (session.evidence is not None)
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +153,9 @@ def test_a_view_has_to_fit_into_the_context(context, reason):
 
 @pytest.mark.parametrize("kind", [*Fault])
 def test_only_a_turn_without_any_action_is_void(kind):
-    assert (reasons(Limits(void_retries=0), Malformed(kind, "No.")) is StopReason.VOID) == (kind in VOID_FAULTS)
+    assert (reasons(Limits(void_retries=0), Malformed(kind, "No.")) is StopReason.VOID) == (
+        kind in VOID_FAULTS
+    )
     assert {fault.value for fault in VOID_FAULTS} == {"no_action", "unfinished"}
 
 

@@ -1,4 +1,5 @@
-"""Evaluations as people run them: in one piece or in several, killed, with a judge that is down, compared, controlled."""
+"""Evaluations as people run them: in one piece or in several, killed, with a judge that is down, compared,
+controlled."""
 
 from __future__ import annotations
 
@@ -54,7 +55,12 @@ def test_the_report_says_what_was_measured_and_by_which_protocol(probes, whole):
     protocol = found["protocol"]
     assert protocol["tasks_hash"] == tasks_hash(read_tasks(probes))
     assert protocol["profile"].startswith("nano@")
-    assert (protocol["turns"], protocol["samples"], protocol["temperature"], protocol["judge"]) == (32, 1, 0.0, "auto")
+    assert (protocol["turns"], protocol["samples"], protocol["temperature"], protocol["judge"]) == (
+        32,
+        1,
+        0.0,
+        "auto",
+    )
     text = (whole / "report.md").read_text()
     assert "accuracy 100.0%" in text
     assert "| tasks_hash |" in text
@@ -102,7 +108,8 @@ def test_a_judge_that_is_down_leaves_all_unjudged_and_a_later_one_fills_them_in(
     tasks = read_tasks(probes)[:2]
     for task in tasks:
         append_jsonl(
-            tmp_path / "said.jsonl", {"task_id": task.id, "turns": [{"text": answer(f"it is surely {task.answer}")}]}
+            tmp_path / "said.jsonl",
+            {"task_id": task.id, "turns": [{"text": answer(f"it is surely {task.answer}")}]},
         )
     down = [status(503)] * 16  # four attempts at each answer as it comes, and once more at the end
     with Endpoint(*down, says('{"verdict": "correct"}'), says('{"verdict": "correct"}')) as endpoint:
@@ -124,15 +131,21 @@ def test_a_judge_that_is_down_leaves_all_unjudged_and_a_later_one_fills_them_in(
 def test_a_killed_evaluation_goes_on_and_ends_as_if_it_had_not_been(probes, whole, tmp_path):
     out = tmp_path / "out"
     process = subprocess.Popen(
-        command("eval", "--tasks", probes, "--policy", "teacher", "--out", out), cwd=whole.parent, env=environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        command("eval", "--tasks", probes, "--policy", "teacher", "--out", out),
+        cwd=whole.parent,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while process.poll() is None and len(read_jsonl(out / "episodes.jsonl")) < 2:
         time.sleep(0.005)
     process.kill()
     process.wait()
     before = read_jsonl(out / "episodes.jsonl")
-    assert mini_o3("eval", "--tasks", probes, "--policy", "teacher", "--out", out, cwd=whole.parent).returncode == 0
+    assert (
+        mini_o3("eval", "--tasks", probes, "--policy", "teacher", "--out", out, cwd=whole.parent).returncode
+        == 0
+    )
     assert read_jsonl(out / "episodes.jsonl")[: len(before)] == before
     assert len(read_jsonl(out / "episodes.jsonl")) == 6
     assert (out / "report.json").read_bytes() == (whole / "report.json").read_bytes()
@@ -168,14 +181,18 @@ def test_a_comparison_names_what_differs_before_any_number(probes, whole, tmp_pa
 
 
 def test_controls_show_other_things_and_stand_in_the_report(probes, tmp_path):
-    """The teacher knows where things are, so what it is shown does not matter to it; one turn is too few for it."""
+    """The teacher knows where things are, so what it is shown does not matter to it; one turn is too few for
+    it."""
     done = evaluate(probes, tmp_path / "out", "--limit", 2, "--faithfulness", "--check-curve", 2)
     assert done.returncode == 0, done.stderr
     rows = report(tmp_path / "out")["faithfulness"]
     assert {name: row["accuracy"] for name, row in rows.items()} == {
-        "as_it_is": 1.0, "no_tool": 0.0, "nothing_seen": 1.0, "observations_black": 1.0,
+        "as_it_is": 1.0,
+        "no_tool": 0.0,
+        "nothing_seen": 1.0,
+        "observations_black": 1.0,
         "observations_swapped": 1.0,
-    }  # fmt: skip
+    }
     assert "2 of 2 episodes end as the long ones stood then" in done.stdout
     assert json.loads((tmp_path / "out" / "curve_check.json").read_text())["differing"] == []
 
@@ -194,7 +211,12 @@ def test_what_a_lens_shows(tmp_path):
 
     shown = {views: [colour(views, 0), colour(views, 1)] for views in ("honest", "black", "blind", "swapped")}
     red, blue, black = (255, 0, 0), (0, 0, 255), (0, 0, 0)
-    assert shown == {"honest": [red, red], "black": [red, black], "blind": [black, black], "swapped": [red, blue]}
+    assert shown == {
+        "honest": [red, red],
+        "black": [red, black],
+        "blind": [black, black],
+        "swapped": [red, blue],
+    }
 
 
 def test_the_shipped_protocols(tmp_path):
@@ -206,7 +228,10 @@ def test_the_shipped_protocols(tmp_path):
     released = read_protocol("official-readme")
     assert (released.limits.turns, released.limits.images, released.limits.context_tokens) == (12, 12, 30768)
     assert released.limits.void_retries == 0
-    assert read_protocol("paper", turns=6, samples=2).model_dump() == paper.model_dump() | {"turns": 6, "samples": 2}
+    assert read_protocol("paper", turns=6, samples=2).model_dump() == paper.model_dump() | {
+        "turns": 6,
+        "samples": 2,
+    }
     (tmp_path / "mine.toml").write_text("turns = 4\n")
     assert read_protocol(str(tmp_path / "mine.toml")) == Protocol(turns=4)
     with pytest.raises(UserError, match=r"neither a file nor one of greedy, official-readme, paper"):
@@ -219,7 +244,9 @@ def test_the_shipped_protocols(tmp_path):
 
 
 def test_a_look_that_was_recorded_plays_the_same_under_a_smaller_limit(probes, tmp_path):
-    recording(tmp_path / "r.jsonl", zoom(0, 0, 0.5, 0.5), zoom(0, 0, 0.4, 0.4), zoom(0, 0, 0.3, 0.3), answer("red"))
+    recording(
+        tmp_path / "r.jsonl", zoom(0, 0, 0.5, 0.5), zoom(0, 0, 0.4, 0.4), zoom(0, 0, 0.3, 0.3), answer("red")
+    )
     args = ("--limit", 2, "--turns", 3, "--check-curve", 2)
     done = evaluate(probes, tmp_path / "out", *args, policy=f"replay:{tmp_path / 'r.jsonl'}")
     assert done.returncode == 0, done.stderr
@@ -231,20 +258,39 @@ def test_a_real_model_without_its_tool_is_asked_directly(probes, tmp_path):
     truth = read_tasks(probes)[0].answer
     with Endpoint(*[says(truth)] * 20) as endpoint:
         policy = f"api:{endpoint.url}#m"
-        done = evaluate(probes, tmp_path / "out", "--limit", 1, "--max-pixels", 30000, "--faithfulness", policy=policy)
+        done = evaluate(
+            probes, tmp_path / "out", "--limit", 1, "--max-pixels", 30000, "--faithfulness", policy=policy
+        )
         assert done.returncode == 0, done.stderr
         systems = [request.body["messages"][0]["content"] for request in endpoint.requests]
     rows = report(tmp_path / "out")["faithfulness"]
     assert {name: row["accuracy"] for name, row in rows.items()} == {
-        "as_it_is": 0.0, "no_tool": 1.0, "question_alone": 1.0, "observations_black": 0.0, "observations_swapped": 0.0,
-    }  # fmt: skip
+        "as_it_is": 0.0,
+        "no_tool": 1.0,
+        "question_alone": 1.0,
+        "observations_black": 0.0,
+        "observations_swapped": 0.0,
+    }
     assert "grounding" in systems[0]
     assert "grounding" not in systems[-1]
 
 
 def test_a_policy_that_fails_at_everything_is_said_in_one_line_and_asked_again_later(probes, tmp_path):
     spec = "api:http://127.0.0.1:9/v1#nobody"
-    done = mini_o3("eval", "--tasks", probes, "--policy", spec, "--limit", "2", "--turns", "3", "--out", "dead", cwd=tmp_path)
+    done = mini_o3(
+        "eval",
+        "--tasks",
+        probes,
+        "--policy",
+        spec,
+        "--limit",
+        "2",
+        "--turns",
+        "3",
+        "--out",
+        "dead",
+        cwd=tmp_path,
+    )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"error: --policy {spec}: failed at every task (")
     assert "Traceback" not in done.stderr
@@ -262,6 +308,8 @@ def test_what_others_report_stands_beside_on_a_known_benchmark(tmp_path):
     assert done.returncode == 0, done.stderr
     rows = report(tmp_path / "out")["published"]
     assert {row["benchmark"] for row in rows} == {"vstar"}
-    assert {"Mini-o3 7B": 88.2, "GPT-4o": 65.2}.items() <= {row["system"]: row["value"] for row in rows}.items()
+    assert {"Mini-o3 7B": 88.2, "GPT-4o": 65.2}.items() <= {
+        row["system"]: row["value"] for row in rows
+    }.items()
     assert all(row["source"] for row in rows)
     assert "88.2 (Avg@32)" in (tmp_path / "out" / "report.md").read_text()

@@ -1,4 +1,5 @@
-"""Other people's logs: each layout gives the episode that the same texts give here, and what cannot be read is one line."""
+"""Other people's logs: each layout gives the episode that the same texts give here, and what cannot be read
+is one line."""
 
 from __future__ import annotations
 
@@ -50,9 +51,16 @@ def read(log, tmp_path, **options):
 def assert_same(row, picture, texts=TEXTS, limits=None):
     """The episode says, sees and ends as one that was played here with the same texts."""
     expected = ours(picture, texts, limits)
-    facts = [(turn.text, turn.action, turn.thought, turn.observation, turn.rect, turn.shown) for turn in row.episode.turns]
+    facts = [
+        (turn.text, turn.action, turn.thought, turn.observation, turn.rect, turn.shown)
+        for turn in row.episode.turns
+    ]
     assert facts == [(t.text, t.action, t.thought, t.observation, t.rect, t.shown) for t in expected.turns]
-    assert (row.episode.stop, row.episode.answer, row.episode.size) == (expected.stop, expected.answer, expected.size)
+    assert (row.episode.stop, row.episode.answer, row.episode.size) == (
+        expected.stop,
+        expected.answer,
+        expected.size,
+    )
 
 
 def lines(path, *rows):
@@ -66,7 +74,12 @@ def traj(folder, picture, texts=TEXTS, **head):
     Image.open(picture).convert("RGB").save(folder / "original_image.jpg")
     for number in range(1, sum("<grounding>" in text for text in texts) + 1):
         (folder / f"observation_{number}_original_image.jpg").touch()
-    begin = {"doc_id": folder.name, "initial_prompt": f"<image>\n{QUESTION}", "ground_truth": "A red fox.", **head}
+    begin = {
+        "doc_id": folder.name,
+        "initial_prompt": f"<image>\n{QUESTION}",
+        "ground_truth": "A red fox.",
+        **head,
+    }
     turns = [{"turn_idx": number, "text_output": text} for number, text in enumerate(texts)]
     return lines(folder / "traj.jsonl", begin, *turns[:2], {"error_info": "Bad box"}, *turns[2:])
 
@@ -80,7 +93,12 @@ def test_a_mini_o3_log(picture, tmp_path):
     assert_same(row, picture)
     assert [turn.rect for turn in row.episode.turns] == RECTS
     assert row.episode.turns[1].malformed == "outside"
-    assert (log.layout, log.dialect, row.episode.question, row.verdict) == ("Mini-o3", "mini_o3 (guessed)", QUESTION, CORRECT)
+    assert (log.layout, log.dialect, row.episode.question, row.verdict) == (
+        "Mini-o3",
+        "mini_o3 (guessed)",
+        QUESTION,
+        CORRECT,
+    )
     assert row.episode.meta["notes"] == [
         "The log tells of an error: Bad box",
         "The log holds 3 observations, by the rules here there are 2: after the difference boxes may be off.",
@@ -121,7 +139,10 @@ def messages(reference, texts=TEXTS):
     parts = [{"type": "image_url", "image_url": {"url": reference}}, {"type": "text", "text": QUESTION}]
     chat = [{"role": "system", "content": "You look."}, {"role": "user", "content": parts}]
     for text in texts:
-        chat += [{"role": "assistant", "content": text}, {"role": "user", "content": "This is observation_1."}]
+        chat += [
+            {"role": "assistant", "content": text},
+            {"role": "user", "content": "This is observation_1."},
+        ]
     return chat[:-1]
 
 
@@ -137,18 +158,31 @@ def test_openai_messages(picture, tmp_path, embedded, wrap):
 
 
 def test_messages_line_by_line_share_embedded_pictures(picture, tmp_path):
-    path = lines(tmp_path / "chats.jsonl", *({"messages": messages(data_url(picture)), "answer": a} for a in ("fox", "hen")))
+    path = lines(
+        tmp_path / "chats.jsonl",
+        *({"messages": messages(data_url(picture)), "answer": a} for a in ("fox", "hen")),
+    )
     rows = read(path, tmp_path).rows
     assert rows[0].episode.picture == rows[1].episode.picture
-    assert {row.verdict.cause for row in rows} == {"other words, and no judge was asked"}  # they may mean the same
+    assert {row.verdict.cause for row in rows} == {
+        "other words, and no judge was asked"
+    }  # they may mean the same
     judged = read(path, tmp_path, judge=make_judge("exact")).rows
     assert [row.verdict for row in judged] == [INCORRECT, INCORRECT]
 
 
 def test_calls_that_the_endpoint_parsed_and_another_dialect(picture, tmp_path):
-    call = {"name": "image_zoom_in_tool", "arguments": json.dumps({"bbox_2d": [500, 500, 1000, 1000], "img_idx": 0})}
+    call = {
+        "name": "image_zoom_in_tool",
+        "arguments": json.dumps({"bbox_2d": [500, 500, 1000, 1000], "img_idx": 0}),
+    }
     chat = messages("pictures/street.png", ["", "<answer>fox</answer>"])
-    chat[2] = {"role": "assistant", "content": None, "reasoning_content": "there", "tool_calls": [{"function": call}]}
+    chat[2] = {
+        "role": "assistant",
+        "content": None,
+        "reasoning_content": "there",
+        "tool_calls": [{"function": call}],
+    }
     chat[3] = {"role": "tool", "content": [{"type": "image_url", "image_url": {"url": "none.png"}}]}
     path = tmp_path / "chat.json"
     path.write_text(json.dumps(chat))
@@ -164,9 +198,13 @@ def test_calls_that_the_endpoint_parsed_and_another_dialect(picture, tmp_path):
 
 
 def chatml(texts=TEXTS):
-    head = f"<|im_start|>system\nLook.<|im_end|>\n<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>{QUESTION}"
+    view = "<|vision_start|><|image_pad|><|vision_end|>"
+    head = f"<|im_start|>system\nLook.<|im_end|>\n<|im_start|>user\n{view}{QUESTION}"
     seen = "<|im_end|>\n<|im_start|>user\nThis is it.<|im_end|>\n<|im_start|>assistant\n"
-    return f"{head}<|im_end|>\n<|im_start|>assistant\n", seen.join(texts) + "<|im_end|><|endoftext|><|endoftext|>"
+    return (
+        f"{head}<|im_end|>\n<|im_start|>assistant\n",
+        seen.join(texts) + "<|im_end|><|endoftext|><|endoftext|>",
+    )
 
 
 def bare(texts=TEXTS):
@@ -176,7 +214,10 @@ def bare(texts=TEXTS):
 @pytest.mark.parametrize("told", [chatml, bare])
 def test_verl_rollouts(picture, tmp_path, told):
     prompt, output = told()
-    rows = [{"input": prompt, "output": output, "gts": "hen", "score": score, "step": 3} for score in (1.0, 0.0, 0.9)]
+    rows = [
+        {"input": prompt, "output": output, "gts": "hen", "score": score, "step": 3}
+        for score in (1.0, 0.0, 0.9)
+    ]
     log = read(lines(tmp_path / "dump" / "3.jsonl", *rows), tmp_path, picture=picture)
     for row in log.rows:
         assert_same(row, picture)
@@ -189,8 +230,12 @@ def test_verl_rollouts(picture, tmp_path, told):
 def test_pictures_by_name(picture, tmp_path):
     prompt, output = chatml()
     row = {"input": prompt, "output": output, "gts": "fox", "score": 1}
-    path = lines(tmp_path / "1.jsonl", {**row, "image_path": "/far/away/street.png"}, {**row, "doc_id": "street"})
-    assert [row.episode.picture for row in read(path, tmp_path, pictures=picture.parent).rows] == [str(picture)] * 2
+    path = lines(
+        tmp_path / "1.jsonl", {**row, "image_path": "/far/away/street.png"}, {**row, "doc_id": "street"}
+    )
+    assert [row.episode.picture for row in read(path, tmp_path, pictures=picture.parent).rows] == [
+        str(picture)
+    ] * 2
 
 
 def test_a_template_that_opens_the_thought(picture):
@@ -201,7 +246,9 @@ def test_a_template_that_opens_the_thought(picture):
 
 
 @settings(max_examples=50)
-@given(st.lists(st.text("ab<>{}/ é", min_size=1, max_size=12).map(lambda t: f"({t})"), min_size=1, max_size=4))
+@given(
+    st.lists(st.text("ab<>{}/ é", min_size=1, max_size=12).map(lambda t: f"({t})"), min_size=1, max_size=4)
+)
 def test_texts_come_out_of_a_rollout_as_they_went_in(texts):
     for told in (chatml, bare):
         assert [said.text for said in read_rollout(*told(texts)) if said.role == "assistant"] == texts
@@ -242,8 +289,14 @@ def test_turns_after_the_answer_are_told_of(picture, tmp_path):
         ("<answer>x</answer>", "mini_o3"),
         ("It is a fox.", "direct"),
         ("so \\boxed{fox}", "pixel_reasoner"),
-        ('<tool_call>{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [1, 2, 30, 40]}}</tool_call>', "deepeyes"),
-        ('{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [1, 2, 1300, 40], "img_idx": 0}}', "qwen2_5_vl"),
+        (
+            '<tool_call>{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [1, 2, 30, 40]}}</tool_call>',
+            "deepeyes",
+        ),
+        (
+            '{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [1, 2, 1300, 40], "img_idx": 0}}',
+            "qwen2_5_vl",
+        ),
     ],
 )
 def test_dialects_are_guessed(text, dialect):
@@ -251,7 +304,11 @@ def test_dialects_are_guessed(text, dialect):
 
 
 def test_our_own_records(picture, tmp_path):
-    episode = play(Replay({"*": TEXTS}), Image.open(picture).convert("RGB"), SearchTask("street.png", QUESTION, "A red fox"))
+    episode = play(
+        Replay({"*": TEXTS}),
+        Image.open(picture).convert("RGB"),
+        SearchTask("street.png", QUESTION, "A red fox"),
+    )
     path = lines(picture.parent / "episodes.jsonl", episode.to_dict())
     (row,) = read(path, tmp_path).rows
     assert_same(row, picture)
@@ -268,8 +325,16 @@ def test_our_own_records(picture, tmp_path):
         ("traj.jsonl", "", "traj.jsonl"),
         ("traj.jsonl", '{"initial_prompt": "q"}\n', "line 1: no turn follows"),
         ("traj.jsonl", '{"initial_prompt": "q"}\n{"text_out', "line 2: not JSON"),
-        ("traj.jsonl", '{"initial_prompt": "q"}\n{"turn_idx": 0, "text_output": 3}\n', "line 2: text_output is not text"),
-        ("traj.jsonl", '{"turn_idx": 0, "text_output": "a"}\n', "line 1: comes before a line with initial_prompt"),
+        (
+            "traj.jsonl",
+            '{"initial_prompt": "q"}\n{"turn_idx": 0, "text_output": 3}\n',
+            "line 2: text_output is not text",
+        ),
+        (
+            "traj.jsonl",
+            '{"turn_idx": 0, "text_output": "a"}\n',
+            "line 1: comes before a line with initial_prompt",
+        ),
         (
             "traj.jsonl",
             '{"initial_prompt": "q"}\n{"text_output": "a"}\n',
@@ -283,10 +348,26 @@ def test_our_own_records(picture, tmp_path):
         ("a.json", "[1, 2", "line 1: not JSON"),
         ("a.json", '{"what": 1}', "record 1: of no layout that is known"),
         ("a.json", '[{"role": "user", "content": "q"}]', "record 1: nobody answers in it"),
-        ("a.json", '[{"role": "user", "content": "q"}, {"role": "jester"}]', "record 1: message 2 has no role that is known"),
-        ("a.json", '[{"role": "user", "content": {"a": 1}}]', "record 1: message 1 has a content that is neither"),
-        ("a.json", json.dumps(messages("https://example.org/a.png")), "record 1: its picture https://example.org/a.png is"),
-        ("a.json", json.dumps(messages("data:image/png;base64,***")), "record 1: the picture in its data URL cannot be read"),
+        (
+            "a.json",
+            '[{"role": "user", "content": "q"}, {"role": "jester"}]',
+            "record 1: message 2 has no role that is known",
+        ),
+        (
+            "a.json",
+            '[{"role": "user", "content": {"a": 1}}]',
+            "record 1: message 1 has a content that is neither",
+        ),
+        (
+            "a.json",
+            json.dumps(messages("https://example.org/a.png")),
+            "record 1: its picture https://example.org/a.png is",
+        ),
+        (
+            "a.json",
+            json.dumps(messages("data:image/png;base64,***")),
+            "record 1: the picture in its data URL cannot be read",
+        ),
         ("a.json", json.dumps(messages("data:image/png;base64,aGVsbG8=")), "not a picture that can be read"),
         ("episodes.jsonl", '{"task_id": "a", "turns": []}\n', "line 1: not an episode"),
     ],

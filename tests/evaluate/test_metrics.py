@@ -28,7 +28,8 @@ PICTURE = Image.new("RGB", (400, 300))
 
 
 def judged(name, turns, verdict, limit=8):
-    """An episode on task `name` that looks `turns - 1` times and then answers; with the turns used up it never does."""
+    """An episode on task `name` that looks `turns - 1` times and then answers; with the turns used up it
+    never does."""
     said = [zoom(0.1, 0.1, 0.6, 0.6)] * (turns - 1) + [answer("x")]
     task = SearchTask(f"{name}.png", "What?", "x", family=name[0])
     return Judged(task, play(Replay({"*": said}), PICTURE, task, limits=Limits(turns=limit)), verdict)
@@ -36,9 +37,13 @@ def judged(name, turns, verdict, limit=8):
 
 RIGHT, WRONG = CORRECT, INCORRECT
 ROWS = [
-    judged("a1", 1, RIGHT), judged("a1", 3, WRONG), judged("a2", 4, RIGHT), judged("a2", 8, RIGHT),
-    judged("b1", 9, WRONG), judged("b1", 2, unjudged("judge failed")),
-]  # fmt: skip
+    judged("a1", 1, RIGHT),
+    judged("a1", 3, WRONG),
+    judged("a2", 4, RIGHT),
+    judged("a2", 8, RIGHT),
+    judged("b1", 9, WRONG),
+    judged("b1", 2, unjudged("judge failed")),
+]
 
 
 def one(task, value, cluster=None):
@@ -53,7 +58,8 @@ def test_the_mean_is_over_tasks_and_so_is_its_error():
 
 
 def test_questions_on_one_picture_are_one_cluster():
-    """Two pictures with two questions each, both right on one and both wrong on the other: as uncertain as two questions."""
+    """Two pictures with two questions each, both right on one and both wrong on the other: as uncertain as
+    two questions."""
     values = [one("a", 1.0, "p"), one("b", 1.0, "p"), one("c", 0.0, "q"), one("d", 0.0, "q")]
     assert mean_over_tasks(values) == (0.5, 0.5)
     assert mean_over_tasks([one("a", 1.0), one("c", 0.0)]) == (0.5, 0.5)
@@ -75,8 +81,13 @@ def test_what_was_not_judged_is_counted_and_not_scored():
 
 def test_an_answer_counts_from_the_limit_at_which_it_came_in_time():
     assert {limit: point["accuracy"] for limit, point in curve(ROWS).items()} == {
-        "1": 0.1667, "2": 0.1667, "3": 0.1667, "4": 0.3333, "6": 0.3333, "8": 0.5,
-    }  # fmt: skip
+        "1": 0.1667,
+        "2": 0.1667,
+        "3": 0.1667,
+        "4": 0.3333,
+        "6": 0.3333,
+        "8": 0.5,
+    }
     assert list(curve([])) == ["0"]
 
 
@@ -109,11 +120,18 @@ def said(task, seed, text, verdict, **fields):
 
 def test_pass_and_majority_at_k():
     rows = [
-        said("a", 0, answer("Red."), WRONG), said("a", 1, answer("x"), RIGHT), said("a", 2, answer("red"), WRONG),
-        said("b", 0, answer("y"), WRONG), said("b", 1, answer("x"), RIGHT), said("b", 2, answer("X"), RIGHT),
-        said("c", 0, answer("x"), RIGHT), said("c", 1, answer("y"), WRONG), said("c", 2, "nothing", WRONG),
-        said("d", 0, "nothing", WRONG), said("d", 1, answer("x"), unjudged("judge failed")),
-    ]  # fmt: skip
+        said("a", 0, answer("Red."), WRONG),
+        said("a", 1, answer("x"), RIGHT),
+        said("a", 2, answer("red"), WRONG),
+        said("b", 0, answer("y"), WRONG),
+        said("b", 1, answer("x"), RIGHT),
+        said("b", 2, answer("X"), RIGHT),
+        said("c", 0, answer("x"), RIGHT),
+        said("c", 1, answer("y"), WRONG),
+        said("c", 2, "nothing", WRONG),
+        said("d", 0, "nothing", WRONG),
+        said("d", 1, answer("x"), unjudged("judge failed")),
+    ]
     assert [value.value for value in over_samples(rows, any)] == [1.0, 1.0, 1.0, 0.0]
     assert [value.value for value in majority(rows)] == [0.0, 1.0, 1.0, 0.0]  # of equals the earliest counts
     assert summarise(rows)["pass_at_k"]["accuracy"] == 0.75
@@ -136,12 +154,20 @@ def test_what_was_located_is_set_against_what_was_right():
         return Judged(task, play(Replay({"*": [*looks, answer("x")]}), PICTURE, task), verdict)
 
     rows = [
-        row(first, second, verdict=RIGHT), row(first, second, verdict=WRONG), row(first, verdict=RIGHT),
-        row(whole, verdict=RIGHT), row(first, half, verdict=WRONG),
-    ]  # fmt: skip
+        row(first, second, verdict=RIGHT),
+        row(first, second, verdict=WRONG),
+        row(first, verdict=RIGHT),
+        row(whole, verdict=RIGHT),
+        row(first, half, verdict=WRONG),
+    ]
     assert localisation(rows) == {
-        "episodes": 5, "located": 0.4, "located_right": 0.2, "located_wrong": 0.2, "missed_right": 0.4, "missed_wrong": 0.2,
-    }  # fmt: skip
+        "episodes": 5,
+        "located": 0.4,
+        "located_right": 0.2,
+        "located_wrong": 0.2,
+        "missed_right": 0.4,
+        "missed_wrong": 0.2,
+    }
 
 
 def test_a_category_is_scored_at_each_of_its_depths():
@@ -151,8 +177,12 @@ def test_a_category_is_scored_at_each_of_its_depths():
         said("c", 0, answer("x"), RIGHT, category="Perception/OCR"),
     ]
     assert {name: part["accuracy"] for name, part in summarise(rows)["categories"].items()} == {
-        "Perception": 1.0, "Perception/OCR": 1.0, "Reasoning": 0.5, "Reasoning/OCR": 0.5, "Reasoning/OCR/signs": 1.0,
-    }  # fmt: skip
+        "Perception": 1.0,
+        "Perception/OCR": 1.0,
+        "Reasoning": 0.5,
+        "Reasoning/OCR": 0.5,
+        "Reasoning/OCR/signs": 1.0,
+    }
 
 
 def alike(picture, question, verdict, seed=0, **fields):
@@ -164,10 +194,20 @@ def alike(picture, question, verdict, seed=0, **fields):
 
 def test_no_figure_takes_what_was_not_judged_for_wrong():
     targets, lost = (Region(0.2, 0.2, 0.3, 0.3),), unjudged("judge failed")
-    rows = [alike("a.png", "What?", verdict, seed, targets=targets) for seed, verdict in enumerate((lost, RIGHT, RIGHT))]
+    rows = [
+        alike("a.png", "What?", verdict, seed, targets=targets)
+        for seed, verdict in enumerate((lost, RIGHT, RIGHT))
+    ]
     assert {point["accuracy"] for point in curve(rows, (2,)).values()} == {1.0}
-    assert [value.value for value in over_samples(rows, all)] == [value.value for value in majority(rows)] == [1.0]
-    assert {name: localisation(rows)[name] for name in ("episodes", "located_right")} == {"episodes": 2, "located_right": 1.0}
+    assert (
+        [value.value for value in over_samples(rows, all)]
+        == [value.value for value in majority(rows)]
+        == [1.0]
+    )
+    assert {name: localisation(rows)[name] for name in ("episodes", "located_right")} == {
+        "episodes": 2,
+        "located_right": 1.0,
+    }
 
 
 def test_every_error_of_a_summary_takes_questions_on_one_picture_together():
@@ -179,6 +219,9 @@ def test_rates_of_endings_are_of_their_endings():
     task, look = SearchTask("a.png", "What?", "x"), zoom(0, 0, 0.5, 0.5)
     said = ([look, look], [look, look], ["hm"], ["hm", answer("x")])
     limits = (Limits(turns=2), Limits(turns=2), Limits(void_retries=0), Limits())
-    played = [play(Replay({"*": texts}), PICTURE, task, limits=limit) for texts, limit in zip(said, limits, strict=True)]
+    played = [
+        play(Replay({"*": texts}), PICTURE, task, limits=limit)
+        for texts, limit in zip(said, limits, strict=True)
+    ]
     found = summarise([Judged(task, episode, WRONG) for episode in played])
     assert [found[f"{name}_rate"] for name in ("void", "over_turn", "malformed")] == [0.25, 0.5, 0.5]

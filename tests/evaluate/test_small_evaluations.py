@@ -1,4 +1,5 @@
-"""Evaluations of a few questions, called from Python: what is shown, how long, what is compared, merged, checked."""
+"""Evaluations of a few questions, called from Python: what is shown, how long, what is compared, merged,
+checked."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ class Watching(Replay):
 
         class Conversation(ReplayConversation):
             async def reply(self, messages):
-                views = [part for message in messages for part in message.parts if isinstance(part, Image.Image)]
+                views = [
+                    part for message in messages for part in message.parts if isinstance(part, Image.Image)
+                ]
                 seen.extend(view.getpixel((view.width // 2, view.height // 2)) for view in views)
                 return await script.reply(messages)
 
@@ -70,20 +73,41 @@ def test_an_evaluation_shows_what_its_protocol_says(tmp_path):
         policy = Watching({"*": [LOOK, answer("x")]})
         measured(tmp_path, views, tasks, policy, views=views)
         shown[views] = policy.seen  # of the second task
-    assert shown == {"honest": [BLUE, BLUE], "black": [BLUE, BLACK], "blind": [BLACK, BLACK], "swapped": [BLUE, RED]}
+    assert shown == {
+        "honest": [BLUE, BLUE],
+        "black": [BLUE, BLACK],
+        "blind": [BLACK, BLACK],
+        "swapped": [BLUE, RED],
+    }
 
 
 def test_each_control_is_the_experiment_that_it_is_named_after(tmp_path):
     asked(tmp_path, p=(RED, 1), q=(BLUE, 1))
     recording(tmp_path / "r.jsonl", LOOK, answer("x"))
-    words = ("eval", "--tasks", ".", "--policy", "replay:r.jsonl", "--turns", 3, "--faithfulness", "--out", "out")
+    words = (
+        "eval",
+        "--tasks",
+        ".",
+        "--policy",
+        "replay:r.jsonl",
+        "--turns",
+        3,
+        "--faithfulness",
+        "--out",
+        "out",
+    )
     done = mini_o3(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    made = {path.parent.name: json.loads(path.read_text()) for path in (tmp_path / "out").rglob("protocol.json")}
+    made = {
+        path.parent.name: json.loads(path.read_text()) for path in (tmp_path / "out").rglob("protocol.json")
+    }
     assert {name: (one["views"], one["turns"]) for name, one in made.items()} == {
-        "out": ("honest", 3), "observations_black": ("black", 3), "observations_swapped": ("swapped", 3),
-        "nothing_seen": ("blind", 3), "no_tool": ("honest", 1),
-    }  # fmt: skip
+        "out": ("honest", 3),
+        "observations_black": ("black", 3),
+        "observations_swapped": ("swapped", 3),
+        "nothing_seen": ("blind", 3),
+        "no_tool": ("honest", 1),
+    }
 
 
 def test_a_swapped_observation_is_the_same_part_of_a_picture_of_another_size(tmp_path):
@@ -92,7 +116,9 @@ def test_a_swapped_observation_is_the_same_part_of_a_picture_of_another_size(tmp
     other.save(tmp_path / "b.png")
     Image.new("RGB", (300, 200)).save(tmp_path / "a.png")
     tasks = [SearchTask(str(tmp_path / name), "What?") for name in ("a.png", "b.png")]
-    view = lens_of("swapped", tasks)(tasks[0])(Image.new("RGB", (300, 200)), Rect(150, 100, 300, 200), PixelBudget(), 1)
+    view = lens_of("swapped", tasks)(tasks[0])(
+        Image.new("RGB", (300, 200)), Rect(150, 100, 300, 200), PixelBudget(), 1
+    )
     assert view.getcolors() == [(view.width * view.height, GREEN)]
 
 
@@ -109,7 +135,9 @@ def test_one_picture_cannot_be_swapped_and_is_never_called_a_control(tmp_path):
         measured(tmp_path, "swapped", tasks, Replay({"*": [answer("x")]}), views="swapped")
     assert not (tmp_path / "swapped").exists()
     recording(tmp_path / "r.jsonl", LOOK, answer("x"))
-    done = mini_o3("eval", "--tasks", ".", "--policy", "replay:r.jsonl", "--faithfulness", "--out", "out", cwd=tmp_path)
+    done = mini_o3(
+        "eval", "--tasks", ".", "--policy", "replay:r.jsonl", "--faithfulness", "--out", "out", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "control: observations swapped: left out, all tasks are on one picture" in done.stdout
     rows = json.loads((tmp_path / "out" / "report.json").read_text())["faithfulness"]
@@ -119,28 +147,49 @@ def test_one_picture_cannot_be_swapped_and_is_never_called_a_control(tmp_path):
 # --- what is compared, checked and put together ---
 
 
-def test_a_difference_has_the_error_of_pictures_and_a_two_sided_p_and_leaves_out_what_was_not_judged(tmp_path):
-    """Two questions on each of two pictures, both better on one and neither on the other: half a point +- half a point."""
+def test_a_difference_has_the_error_of_pictures_and_a_two_sided_p_and_leaves_out_what_was_not_judged(
+    tmp_path,
+):
+    """Two questions on each of two pictures, both better on one and neither on the other: half a point +-
+    half a point."""
     tasks = asked(tmp_path, p=(RED, 2), q=(BLUE, 2), r=(GREEN, 1))
     said = {task.id: [answer("x" if n < 2 else "y")] for n, task in enumerate(tasks[:4])}
     measured(tmp_path, "one", tasks, Replay({"*": [answer("y")]}))
     measured(tmp_path, "two", tasks, Replay(said))  # it fails at the fifth
     found = compare(tmp_path / "one", tmp_path / "two")
     assert (found["tasks"], found["only_first"], found["only_second"]) == (4, 1, 0)
-    assert (found["difference"], found["difference_stderr"], found["p"]) == (0.5, 0.5, round(math.erfc(1 / math.sqrt(2)), 4))
+    assert (found["difference"], found["difference_stderr"], found["p"]) == (
+        0.5,
+        0.5,
+        round(math.erfc(1 / math.sqrt(2)), 4),
+    )
     assert (found["accuracy"], found["better"], found["worse"]) == ([0.0, 0.5], 2, 0)
     line = "  difference +50.0 points +- 50.0, p = 0.3173; better on 2 tasks, worse on 0"
     assert to_lines(found, tmp_path / "one", tmp_path / "two")[-1] == line
-    assert to_lines({**found, "p": 0.0}, tmp_path / "one", tmp_path / "two")[-1] == line.replace("= 0.3173", "< 0.0001")
+    assert to_lines({**found, "p": 0.0}, tmp_path / "one", tmp_path / "two")[-1] == line.replace(
+        "= 0.3173", "< 0.0001"
+    )
 
 
 def test_the_check_of_the_curve_plays_at_its_limit_and_names_what_ends_otherwise(tmp_path):
     [task] = asked(tmp_path, p=(RED, 1))
-    rows = [Judged(task, play(Replay({"*": [LOOK, LOOK, answer("red")]}), Image.new("RGB", (400, 300)), task), CORRECT)]
-    same = check_curve(rows, Replay({"*": [LOOK, LOOK]}), Protocol(), 2, 1)  # at 2 turns no third is asked for
+    rows = [
+        Judged(
+            task,
+            play(Replay({"*": [LOOK, LOOK, answer("red")]}), Image.new("RGB", (400, 300)), task),
+            CORRECT,
+        )
+    ]
+    same = check_curve(
+        rows, Replay({"*": [LOOK, LOOK]}), Protocol(), 2, 1
+    )  # at 2 turns no third is asked for
     assert same == {"limit": 2, "episodes": 1, "differing": []}
     [found] = check_curve(rows, Replay({"*": [LOOK, answer("blue")]}), Protocol(), 2, 1)["differing"]
-    assert (found["task"], found["long"], found["short"]) == (task.id, ["turn_limit", 2, None], ["answered", 2, "blue"])
+    assert (found["task"], found["long"], found["short"]) == (
+        task.id,
+        ["turn_limit", 2, None],
+        ["answered", 2, "blue"],
+    )
 
 
 def test_the_check_of_the_curve_swaps_with_what_was_swapped_with(tmp_path):
@@ -153,7 +202,11 @@ def test_the_check_of_the_curve_swaps_with_what_was_swapped_with(tmp_path):
 
 def test_shards_of_different_evaluations_and_a_folder_in_use_are_refused(tmp_path, monkeypatch):
     (tmp_path / "tasks.jsonl").write_text("")
-    for number, turns, place, code in (("1/2", 3, tmp_path, "a"), ("2/2", 4, tmp_path, "a"), ("2/2", 3, ".", "b")):
+    for number, turns, place, code in (
+        ("1/2", 3, tmp_path, "a"),
+        ("2/2", 4, tmp_path, "a"),
+        ("2/2", 3, ".", "b"),
+    ):
         made = {"tasks": str(place), "turns": turns, "revision": code, "shard": number}
         write_json(tmp_path / f"{number[0]}of{turns}" / "protocol.json", made)
     monkeypatch.chdir(tmp_path)
@@ -180,7 +233,9 @@ def test_two_pictures_of_one_name_are_not_taken_for_one(tmp_path):
         (tmp_path / folder).mkdir()
         Image.new("RGB", (300, 200)).save(tmp_path / folder / "photo.png")
         append_jsonl(tmp_path / "tasks.jsonl", SearchTask(f"{folder}/photo.png", "What?", "x").to_dict())
-    with pytest.raises(UserError, match=r"tasks.jsonl, line 2: asks the same of .*right/photo.png .* rename one"):
+    with pytest.raises(
+        UserError, match=r"tasks.jsonl, line 2: asks the same of .*right/photo.png .* rename one"
+    ):
         read_tasks(tmp_path)
 
 

@@ -69,9 +69,13 @@ def test_a_cost_ranks_right_answers_but_does_not_make_a_group_worth_learning_fro
     assert beside_over_turn[0] > beside_over_turn[1] > 0 == beside_over_turn[2]
 
 
-ENDED = st.builds(Ended, st.sampled_from([0.0, 0.25, 1.0]), st.sampled_from([0.0, 0.1, 0.25]), st.booleans(), st.booleans())
+ENDED = st.builds(
+    Ended, st.sampled_from([0.0, 0.25, 1.0]), st.sampled_from([0.0, 0.1, 0.25]), st.booleans(), st.booleans()
+)
 SCOPES = st.sampled_from(["all", "completed"])
-MASKING = st.builds(Masking, st.booleans(), st.booleans(), SCOPES, st.sampled_from(["all", "completed", "batch"]), SCOPES)
+MASKING = st.builds(
+    Masking, st.booleans(), st.booleans(), SCOPES, st.sampled_from(["all", "completed", "batch"]), SCOPES
+)
 
 
 @given(st.lists(ENDED, min_size=1, max_size=12), MASKING)

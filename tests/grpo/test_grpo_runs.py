@@ -69,7 +69,13 @@ def settings(**changes):
 
 def test_shipped_configs_are_the_papers_where_they_say_so():
     config = read_config(CONFIGS / "grpo_7b.toml", GrpoConfig)
-    assert (config.rollouts, config.groups, config.updates, config.turns, config.images) == (16, 256, 8, 6, 12)
+    assert (config.rollouts, config.groups, config.updates, config.turns, config.images) == (
+        16,
+        256,
+        8,
+        6,
+        12,
+    )
     assert (config.clip_low, config.clip_high, config.lr, config.temperature, config.max_pixels) == (
         0.2,
         0.3,
@@ -92,7 +98,10 @@ class Waves:
 
     def groups(self, indices):
         self.waves.append(list(indices))
-        return [SimpleNamespace(index=i, rollouts=(), advantages=object() if i % self.every == 0 else None) for i in indices]
+        return [
+            SimpleNamespace(index=i, rollouts=(), advantages=object() if i % self.every == 0 else None)
+            for i in indices
+        ]
 
     _add = staticmethod(lambda sums: sums)
 
@@ -102,7 +111,9 @@ def test_questions_that_teach_nothing_are_dropped_and_others_asked():
     kept, sums = Trainer._ask(waves)
     assert [group.index for group in kept] == [0, 3, 6, 9]  # 8 asked, 3 good; then some more
     assert waves.waves[0] == list(range(8))
-    assert [i for wave in waves.waves for i in wave] == list(range(waves.next_index))  # none left out, none twice
+    assert [i for wave in waves.waves for i in wave] == list(
+        range(waves.next_index)
+    )  # none left out, none twice
     assert (sums["kept"], sums["asked"]) == (4, waves.next_index)
     before = waves.next_index
     kept, _ = Trainer._ask(waves)
@@ -126,7 +137,9 @@ def test_alarms():
     healthy = [row(i) for i in range(9)]
     assert alarm(healthy, config) is None
     assert alarm([*healthy, row(9, zooms=0.0)], config) is None  # once is not enough
-    assert alarm([*healthy, *(row(9 + i, zooms=0.05) for i in range(3))], config).startswith("collapse: 0.05 zooms")
+    assert alarm([*healthy, *(row(9 + i, zooms=0.05) for i in range(3))], config).startswith(
+        "collapse: 0.05 zooms"
+    )
     assert alarm([*healthy, *(row(9 + i, over_turn=0.95) for i in range(3))], config).startswith("drift: 95%")
     assert alarm([row(i, over_turn=0.95) for i in range(9)], config) is None  # it never was otherwise
     assert alarm([row(0, zooms=0.0)] * 2, config) is None
@@ -141,7 +154,9 @@ def test_steps_that_teach_nothing_do_not_go_on_for_ever(tmp_path, monkeypatch):
     assert starved([unjudged] * 3, config).startswith(
         "no rollout of the last 3 steps could be judged; see that the judge (exact)"
     )
-    assert starved([unjudged, easy, unjudged], config).startswith("no question of the last 3 steps taught anything")
+    assert starved([unjudged, easy, unjudged], config).startswith(
+        "no question of the last 3 steps taught anything"
+    )
 
     def judge_is_down(self):
         self.step += 1
@@ -168,9 +183,14 @@ def test_a_step_that_nobody_could_judge_has_no_reward():
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"updates": 5}, "updates"), ({"rollouts": 1}, "rollouts"), ({"lr": 0}, "lr"), ({"surprise": 1}, "surprise"),
-     ({"token_mean": "batch", "normaliser": "all"}, "token_mean")],
-)  # fmt: skip
+    [
+        ({"updates": 5}, "updates"),
+        ({"rollouts": 1}, "rollouts"),
+        ({"lr": 0}, "lr"),
+        ({"surprise": 1}, "surprise"),
+        ({"token_mean": "batch", "normaliser": "all"}, "token_mean"),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(changes, named):
     with pytest.raises(ValueError, match=named):
         settings(**changes)
@@ -185,22 +205,43 @@ def test_levels_must_be_shares():
 
 def test_validation_and_training_share_no_probe():
     assert VALIDATION_SEEDS <= validation_probe("easy", 3).task.seed < TRAINING_SEEDS
-    assert all(FreshProbes(seed, {"easy": 1.0})(7).task.seed < VALIDATION_SEEDS for seed in (0, 479, 480, 10**9))
+    assert all(
+        FreshProbes(seed, {"easy": 1.0})(7).task.seed < VALIDATION_SEEDS for seed in (0, 479, 480, 10**9)
+    )
 
 
 def test_the_panel_shows_all_that_is_watched_as_a_line_where_there_is_no_terminal(tmp_path):
     said = []
     watched = {
-        "reward": 0.501, "answered": 0.502, "over_turn": 0.503, "void": 0.504, "malformed": 0.505, "zooms": 0.506,
-        "turns": 0.507, "entropy": 0.508, "clipped": 0.509, "grad_norm": 0.511,
-    }  # fmt: skip
+        "reward": 0.501,
+        "answered": 0.502,
+        "over_turn": 0.503,
+        "void": 0.504,
+        "malformed": 0.505,
+        "zooms": 0.506,
+        "turns": 0.507,
+        "entropy": 0.508,
+        "clipped": 0.509,
+        "grad_norm": 0.511,
+    }
     full = watched | {
-        "step": 3, "kept": 4, "asked": 9, "learnt": 20, "histogram": [1, 0, 3], "rollouts": 36, "unjudged": 5,
-    }  # fmt: skip
+        "step": 3,
+        "kept": 4,
+        "asked": 9,
+        "learnt": 20,
+        "histogram": [1, 0, 3],
+        "rollouts": 36,
+        "unjudged": 5,
+    }
     with Panel(settings(), tmp_path, said.append) as panel:
         panel.show(full | {"step": 1, "reward": None, "unjudged": 36}, "2.0 s/step, 3 min left")
-        panel.show(full | {"step": 2, "unjudged": 0, "validation": {"hard": None, "easy": 0.5}}, "2.0 s/step, 2 min left")
-        panel.show(full | {"validation": {"hard": 0.25, "easy": None, "medium": 0.75}}, "2.0 s/step, 1 min left")
+        panel.show(
+            full | {"step": 2, "unjudged": 0, "validation": {"hard": None, "easy": 0.5}},
+            "2.0 s/step, 2 min left",
+        )
+        panel.show(
+            full | {"validation": {"hard": 0.25, "easy": None, "medium": 0.75}}, "2.0 s/step, 1 min left"
+        )
         drawn = panel._picture("now")
     console = Console(width=140, file=io.StringIO())
     console.print(drawn)
@@ -250,13 +291,25 @@ def unbroken(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     assert "step 2/2" in done.stderr
     assert list(rows(folder / "unbroken")[1]["validation"]) == ["easy"]
-    watched = {"reward", "over_turn", "void", "malformed", "zooms", "turns", "histogram", "entropy", "clipped", "grad_norm"}
+    watched = {
+        "reward",
+        "over_turn",
+        "void",
+        "malformed",
+        "zooms",
+        "turns",
+        "histogram",
+        "entropy",
+        "clipped",
+        "grad_norm",
+    }
     assert all(watched <= line.keys() for line in rows(folder / "unbroken"))
     return folder
 
 
 def same_run(one, two, start):
-    """Equal up to the rounding of matrix products, whose order depends on who happened to be decoded together.
+    """Equal up to the rounding of matrix products, whose order depends on who happened to be decoded
+    together.
 
     The gradient's norm is looked at too: AdamW takes the same step whatever the gradient is multiplied by.
     """
@@ -278,9 +331,13 @@ def shipped():
 def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(unbroken):
     broken = unbroken / "broken"
     process = subprocess.Popen(
-        command("train", "grpo", "--config", "tiny.toml", "--out", "broken"), cwd=unbroken, env=environment(),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        command("train", "grpo", "--config", "tiny.toml", "--out", "broken"),
+        cwd=unbroken,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     while not (broken / "state.pt").exists():
         assert process.poll() is None
         time.sleep(0.02)
@@ -308,24 +365,42 @@ def test_the_papers_config_takes_two_steps_on_nano(tmp_path):
     paper = (CONFIGS / "grpo_7b.toml").read_text()
     small = paper
     changes = {
-        "groups = 256": "groups = 2", "rollouts = 16": "rollouts = 4", "updates = 8": "updates = 2",
-        "max_tokens = 8192": "max_tokens = 96", "max_pixels = 2_000_000": "max_pixels = 28_224",
-    }  # fmt: skip
+        "groups = 256": "groups = 2",
+        "rollouts = 16": "rollouts = 4",
+        "updates = 8": "updates = 2",
+        "max_tokens = 8192": "max_tokens = 96",
+        "max_pixels = 2_000_000": "max_pixels = 28_224",
+    }
     for was, now in changes.items():
         small = small.replace(was, now)
     assert len(set(small.splitlines()) - set(paper.splitlines())) == 5
     _written(tmp_path / "small.toml", small)
     for args in (
         ("probe", "make", "--level", "easy", "--count", "9", "--seed", "3", "--out", "probes"),
-        ("train", "grpo", "--config", "small.toml", "--start", str(NANO_DIR), "--tasks", "probes", "--steps", "2"),
+        (
+            "train",
+            "grpo",
+            "--config",
+            "small.toml",
+            "--start",
+            str(NANO_DIR),
+            "--tasks",
+            "probes",
+            "--steps",
+            "2",
+        ),
     ):
         done = mini_o3(*args, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-    log = [json.loads(line) for line in (tmp_path / "runs" / "small" / "metrics.jsonl").read_text().splitlines()]
+    log = [
+        json.loads(line) for line in (tmp_path / "runs" / "small" / "metrics.jsonl").read_text().splitlines()
+    ]
     assert [line["step"] for line in log] == [1, 2]
     assert sum(line["learnt"] for line in log) > 0
     learnt = weights(tmp_path / "runs" / "small")
-    assert {"visual" in name for name, value in shipped().items() if not torch.equal(value, learnt[name])} == {True, False}
+    assert {
+        "visual" in name for name, value in shipped().items() if not torch.equal(value, learnt[name])
+    } == {True, False}
 
 
 def test_another_config_in_the_same_folder_is_refused(unbroken):
@@ -362,7 +437,9 @@ def test_settings_that_cannot_be_run_are_one_line_and_claim_nothing(tmp_path, ch
 
 
 def test_a_run_that_an_alarm_stopped_stays_stopped_until_the_bound_is_moved(tmp_path, monkeypatch):
-    config = read_config(_written(tmp_path / "tiny.toml", TINY + "patience = 2\n"), GrpoConfig, steps=9, validate_every=0)
+    config = read_config(
+        _written(tmp_path / "tiny.toml", TINY + "patience = 2\n"), GrpoConfig, steps=9, validate_every=0
+    )
 
     def never_looks(self):
         self.step += 1
@@ -434,7 +511,9 @@ def test_a_run_is_judged_and_prompted_as_its_config_says(tmp_path):
     assert trainer.policy.profile.name == "search"
     assert trainer.roller.limits == Limits(turns=6, context_tokens=3000, void_retries=1)
     trainer.save()
-    assert Local.load(str(tmp_path / "model"), "learnt").profile.name == "search"  # measured as it was trained
+    assert (
+        Local.load(str(tmp_path / "model"), "learnt").profile.name == "search"
+    )  # measured as it was trained
 
 
 def test_runs_go_where_their_config_is_named_and_never_over_a_model_that_they_did_not_make(tmp_path):
@@ -450,7 +529,9 @@ def test_runs_go_where_their_config_is_named_and_never_over_a_model_that_they_di
 
 
 def test_a_folder_of_few_tasks_is_validated_on_once(tmp_path):
-    done = mini_o3("probe", "make", "--level", "easy", "--count", "3", "--seed", "3", "--out", "probes", cwd=tmp_path)
+    done = mini_o3(
+        "probe", "make", "--level", "easy", "--count", "3", "--seed", "3", "--out", "probes", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     asked = []
 
@@ -458,7 +539,9 @@ def test_a_folder_of_few_tasks_is_validated_on_once(tmp_path):
         asked.append(task.id)
         return CORRECT
 
-    config = settings(validate_every=1, validate_probes=8, validate_turns=1, validate_tasks=str(tmp_path / "probes"))
+    config = settings(
+        validate_every=1, validate_probes=8, validate_turns=1, validate_tasks=str(tmp_path / "probes")
+    )
     trainer = Trainer(config, tmp_path, judge, Accelerator(cpu=True))
     assert trainer._validate() == {"tasks": 1.0}
     assert len(asked) == len(set(asked)) == 3
@@ -536,31 +619,49 @@ def a_group(index, gains, completed):
 
 @pytest.mark.parametrize(
     ("normaliser", "token_mean", "lone", "of_three"),
-    [("completed", "rollout", 1 / 2, 1 / 6), ("batch", "rollout", 1 / 4, 1 / 4), ("batch", "batch", 1 / 8, 1 / 8)],
+    [
+        ("completed", "rollout", 1 / 2, 1 / 6),
+        ("batch", "rollout", 1 / 4, 1 / 4),
+        ("batch", "batch", 1 / 8, 1 / 8),
+    ],
 )
-def test_a_step_learns_every_group_once_and_divides_as_its_settings_say(normaliser, token_mean, lone, of_three):
-    """Two updates of two groups each: in one of the groups a lone rollout completed, in the other all three."""
+def test_a_step_learns_every_group_once_and_divides_as_its_settings_say(
+    normaliser, token_mean, lone, of_three
+):
+    """Two updates of two groups each: in one of the groups a lone rollout completed, in the other all
+    three."""
     groups = [a_group(index, [1.0, 0.0, 0.0], [True, False, False]) for index in (3, 9)]
     groups += [a_group(index, [1.0, -0.5, -0.5], [True, True, True]) for index in (5, 4)]
     learnt, forgotten = [], []
     trainer = SimpleNamespace(
-        config=settings(normaliser=normaliser, token_mean=token_mean, updates=2), _all=lambda value: [value],
+        config=settings(normaliser=normaliser, token_mean=token_mean, updates=2),
+        _all=lambda value: [value],
         learner=SimpleNamespace(
-            trains_vision=True, update=lambda batch: learnt.append(batch) or {"rollouts": len(batch.trajectories)}
+            trains_vision=True,
+            update=lambda batch: learnt.append(batch) or {"rollouts": len(batch.trajectories)},
         ),
         policy=SimpleNamespace(engine=SimpleNamespace(weights_changed=lambda: forgotten.append(len(learnt)))),
-    )  # fmt: skip
+    )
     assert Trainer._learn(trainer, groups)["learnt"] == 8
     weights = [lone, of_three, -of_three / 2, -of_three / 2]
     assert [[t.weight for t in batch.trajectories] for batch in learnt] == [pytest.approx(weights)] * 2
     assert forgotten == [2]  # views read with the weights of before
 
 
-def test_a_step_is_drawn_charged_and_learnt_as_its_config_says_and_validation_is_greedy(tmp_path, monkeypatch):
+def test_a_step_is_drawn_charged_and_learnt_as_its_config_says_and_validation_is_greedy(
+    tmp_path, monkeypatch
+):
     config = settings(
-        temperature=0.7, turn_cost=0.03, lr=3e-4, weight_decay=0.5, turns=5, images=4, validate_every=1,
-        validate_turns=17, validate_levels=["easy"],
-    )  # fmt: skip
+        temperature=0.7,
+        turn_cost=0.03,
+        lr=3e-4,
+        weight_decay=0.5,
+        turns=5,
+        images=4,
+        validate_every=1,
+        validate_turns=17,
+        validate_levels=["easy"],
+    )
     trainer = Trainer(config, tmp_path, None, Accelerator(cpu=True))
     assert (trainer.policy.sampling.temperature, trainer.roller.turn_cost) == (0.7, 0.03)
     assert trainer.roller.limits == Limits(turns=5, images=4)
@@ -584,12 +685,29 @@ def test_the_log_of_a_step_counts_what_became_of_its_rollouts():
         for texts, limit in zip(said, limits, strict=True)
     ]
     rewards = (1.0, 0.0, 0.0, None)
-    rollouts = [SimpleNamespace(reward=reward, episode=episode) for reward, episode in zip(rewards, episodes, strict=True)]
-    groups = [SimpleNamespace(rollouts=rollouts, advantages=None), SimpleNamespace(rollouts=rollouts[1:2], advantages=1)]
+    rollouts = [
+        SimpleNamespace(reward=reward, episode=episode)
+        for reward, episode in zip(rewards, episodes, strict=True)
+    ]
+    groups = [
+        SimpleNamespace(rollouts=rollouts, advantages=None),
+        SimpleNamespace(rollouts=rollouts[1:2], advantages=1),
+    ]
     assert rates(count(groups, 2), 2) == {
-        "asked": 2, "kept": 1, "rollouts": 5, "unjudged": 1, "reward": 0.25, "answered": 0.4, "over_turn": 0.4, "void": 0.2,
-        "malformed": 0.2, "zooms": 0.8, "turns": 2.0, "written": 0.0, "histogram": [1, 4],
-    }  # fmt: skip
+        "asked": 2,
+        "kept": 1,
+        "rollouts": 5,
+        "unjudged": 1,
+        "reward": 0.25,
+        "answered": 0.4,
+        "over_turn": 0.4,
+        "void": 0.2,
+        "malformed": 0.2,
+        "zooms": 0.8,
+        "turns": 2.0,
+        "written": 0.0,
+        "histogram": [1, 4],
+    }
 
 
 def test_other_seeds_ask_other_questions():

@@ -27,16 +27,32 @@ from mini_o3.policies.local import Local
 
 EXACT = make_judge("exact")
 CONFIG = GrpoConfig(
-    seed=1, steps=1, groups=2, rollouts=4, turns=4, updates=1, max_tokens=96, lr=1e-9, micro_tokens=2000, temperature=0.6
+    seed=1,
+    steps=1,
+    groups=2,
+    rollouts=4,
+    turns=4,
+    updates=1,
+    max_tokens=96,
+    lr=1e-9,
+    micro_tokens=2000,
+    temperature=0.6,
 )
 
 
 def roller(vlm, judge=EXACT, **changes):
     policy = Local(vlm, "nano", slots=8, sampling=Sampling(temperature=CONFIG.temperature, max_tokens=96))
     settings = {
-        "policy": policy, "judge": judge, "questions": FreshProbes(1, {"easy": 1.0}), "limits": Limits(turns=4),
-        "rollouts": 4, "masking": Masking(), "turn_cost": 0.0, "at_once": 8, "seed": 1,
-    }  # fmt: skip
+        "policy": policy,
+        "judge": judge,
+        "questions": FreshProbes(1, {"easy": 1.0}),
+        "limits": Limits(turns=4),
+        "rollouts": 4,
+        "masking": Masking(),
+        "turn_cost": 0.0,
+        "at_once": 8,
+        "seed": 1,
+    }
     return Roller(**settings | changes)
 
 
@@ -78,7 +94,8 @@ def test_log_probs_of_the_learner_are_those_recorded_when_the_tokens_were_drawn(
 
 
 def reference(vlm, groups, normaliser="completed", token_mean="rollout"):
-    """The objective as it is written down: one rollout after the other through the whole model, no packing, no cache."""
+    """The objective as it is written down: one rollout after the other through the whole model, no packing,
+    no cache."""
     total, rollouts, tokens = torch.zeros(()), 0, 0
     for group in groups:
         rewards = [rollout.reward for rollout in group.rollouts]
@@ -91,13 +108,18 @@ def reference(vlm, groups, normaliser="completed", token_mean="rollout"):
             rows, grids = vlm.patcher(list(rollout.views))
             ids = torch.tensor([episode.token_ids])
             logits = vlm.model(
-                input_ids=ids, pixel_values=rows, image_grid_thw=grids, use_cache=False,
+                input_ids=ids,
+                pixel_values=rows,
+                image_grid_thw=grids,
+                use_cache=False,
                 mm_token_type_ids=(ids == vlm.renderer.image_pad).long(),
-            ).logits[0]  # fmt: skip
+            ).logits[0]
             logits = logits / CONFIG.temperature
             logits[:, list(vlm.renderer.forbidden)] = -torch.inf
             terms = []
-            for place, (wrote, old) in enumerate(zip(episode.token_mask, episode.token_log_probs, strict=True)):
+            for place, (wrote, old) in enumerate(
+                zip(episode.token_mask, episode.token_log_probs, strict=True)
+            ):
                 if wrote:
                     ratio = torch.exp(logits[place - 1].log_softmax(-1)[ids[0, place]] - old)
                     terms.append(torch.minimum(ratio * advantage, ratio.clamp(0.8, 1.3) * advantage))
@@ -105,7 +127,9 @@ def reference(vlm, groups, normaliser="completed", token_mean="rollout"):
             rollouts, tokens = rollouts + completed, tokens + completed * len(terms)
         of_mean = {"all": len(mask), "completed": sum(mask), "batch": 1}[normaliser]
         total = total + of_group / of_mean
-    return -total / (len(groups) if normaliser != "batch" else rollouts if token_mean == "rollout" else tokens)
+    return -total / (
+        len(groups) if normaliser != "batch" else rollouts if token_mean == "rollout" else tokens
+    )
 
 
 def remembered_otherwise(rollout):
@@ -119,18 +143,29 @@ def remembered_otherwise(rollout):
 
 @pytest.mark.parametrize(
     ("freeze_vision", "normaliser", "token_mean"),
-    [(False, "completed", "rollout"), (True, "completed", "rollout"), (True, "all", "rollout"), (True, "batch", "rollout"),
-     (True, "batch", "batch")],
-)  # fmt: skip
+    [
+        (False, "completed", "rollout"),
+        (True, "completed", "rollout"),
+        (True, "all", "rollout"),
+        (True, "batch", "rollout"),
+        (True, "batch", "batch"),
+    ],
+)
 def test_loss_and_gradient_equal_the_formula_over_whole_conversations(
     vlm, groups, freeze_vision, normaliser, token_mean, monkeypatch
 ):
     """Off policy, so that some tokens are clipped: the old log-probabilities are moved a little."""
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_: None)
-    moved = [replace(group, rollouts=tuple(remembered_otherwise(r) for r in group.rollouts)) for group in groups]
+    moved = [
+        replace(group, rollouts=tuple(remembered_otherwise(r) for r in group.rollouts)) for group in groups
+    ]
     masking = Masking(normaliser=normaliser)
-    moved = [replace(g, advantages=group_advantages([ended(r, 0.0) for r in g.rollouts], masking)) for g in moved]
-    config = CONFIG.model_copy(update={"freeze_vision": freeze_vision, "max_grad_norm": 1e9, "token_mean": token_mean})
+    moved = [
+        replace(g, advantages=group_advantages([ended(r, 0.0) for r in g.rollouts], masking)) for g in moved
+    ]
+    config = CONFIG.model_copy(
+        update={"freeze_vision": freeze_vision, "max_grad_norm": 1e9, "token_mean": token_mean}
+    )
     learner = Learner(vlm, config, Accelerator(cpu=True))
     vlm.model.zero_grad(set_to_none=True)
     per_token = token_mean == "batch"
@@ -155,7 +190,12 @@ def test_what_has_no_gradient_is_not_read_and_a_view_is_encoded_once(vlm, groups
     encoded = []
     monkeypatch.setattr(module, "encode", lambda vlm, views: encoded.append(len(views)) or encode(vlm, views))
     batch = mini_batch(groups, len(groups))
-    learning = [r.episode for g in groups for r, gain in zip(g.rollouts, g.advantages.advantages, strict=True) if gain != 0.0]
+    learning = [
+        r.episode
+        for g in groups
+        for r, gain in zip(g.rollouts, g.advantages.advantages, strict=True)
+        if gain != 0.0
+    ]
     assert len(learning) < sum(len(group.rollouts) for group in groups)
     sums = learner.update(batch)
     assert sums["rollouts"] == len(learning)
@@ -217,9 +257,13 @@ def test_gradient_checkpointing_changes_no_gradient(vlm, groups, monkeypatch):
     layer = vlm.model.model.language_model.layers[0].mlp
     handle = layer.register_forward_pre_hook(lambda *_: reads.append(1))
     for checkpointing in (False, True):
-        learner = Learner(vlm, CONFIG.model_copy(update={"gradient_checkpointing": checkpointing}), Accelerator(cpu=True))
+        learner = Learner(
+            vlm, CONFIG.model_copy(update={"gradient_checkpointing": checkpointing}), Accelerator(cpu=True)
+        )
         learner.update(mini_batch(groups, len(groups)))
-        gradients.append({name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None})
+        gradients.append(
+            {name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None}
+        )
         assert not vlm.model.training
         counts.append(len(reads))
         reads.clear()
@@ -255,13 +299,17 @@ def test_only_a_right_answer_pays_for_its_turns(groups):
 
 def test_the_same_seeds_give_the_same_rollouts(vlm):
     one, two = (roller(vlm).groups([3, 4]) for _ in range(2))
-    assert [r.episode.token_ids for g in one for r in g.rollouts] == [r.episode.token_ids for g in two for r in g.rollouts]
+    assert [r.episode.token_ids for g in one for r in g.rollouts] == [
+        r.episode.token_ids for g in two for r in g.rollouts
+    ]
     assert len({r.episode.token_ids for r in one[0].rollouts}) > 1
 
 
 def test_a_gradient_that_is_too_long_is_shortened(vlm, groups, monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_: None)
-    learner = Learner(vlm, CONFIG.model_copy(update={"max_grad_norm": 1e-3, "freeze_vision": True}), Accelerator(cpu=True))
+    learner = Learner(
+        vlm, CONFIG.model_copy(update={"max_grad_norm": 1e-3, "freeze_vision": True}), Accelerator(cpu=True)
+    )
     sums = learner.update(mini_batch(groups, len(groups)))
     assert sums["grad_norm"] > 1e-2  # as it was
     left = torch.stack([p.grad.norm() for p in learner.parameters if p.grad is not None]).norm()
@@ -274,5 +322,7 @@ def test_the_turns_of_right_answers_are_charged_to_their_group():
         return SimpleNamespace(episode=episode, reward=reward)
 
     asking = Roller(None, None, None, Limits(), 4, Masking(), 0.1, 8, 1)
-    found = asking._group(0, SimpleNamespace(task=None), [took(1, 1.0), took(2, 1.0), took(1, 0.0), took(6, 0.0)])
+    found = asking._group(
+        0, SimpleNamespace(task=None), [took(1, 1.0), took(2, 1.0), took(1, 0.0), took(6, 0.0)]
+    )
     assert found.advantages.advantages == pytest.approx([0.9646, 0.7615, -0.8630, -0.8630], abs=1e-4)

@@ -1,4 +1,5 @@
-"""The objective equals a slow reference in plain Python, and its gradient equals differences of that reference."""
+"""The objective equals a slow reference in plain Python, and its gradient equals differences of that
+reference."""
 
 import math
 
@@ -64,7 +65,9 @@ def test_at_the_first_update_the_gradient_is_that_of_the_plain_policy_gradient()
 )
 def test_a_token_stops_to_pay_beyond_the_clip_and_the_upper_bound_is_wider(ratio, advantage, moves):
     new = torch.tensor([[math.log(ratio)]], requires_grad=True)
-    policy_loss(new, torch.zeros(1, 1), torch.ones(1, 1), torch.tensor([float(advantage)]), CLIP)[0].backward()
+    policy_loss(new, torch.zeros(1, 1), torch.ones(1, 1), torch.tensor([float(advantage)]), CLIP)[
+        0
+    ].backward()
     assert bool(new.grad.abs().sum() > 0) == moves
 
 

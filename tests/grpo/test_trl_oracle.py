@@ -1,6 +1,8 @@
-"""The learner against TRL 1.16, where the definitions coincide. Opt-in: TRL lives in an environment of its own.
+"""The learner against TRL 1.16, where the definitions coincide. Opt-in: TRL lives in an environment of its
+own.
 
-MINI_O3_TRL_PYTHON=trl-env/bin/python pytest tests/grpo/test_trl_oracle.py     (how to make it: bench/rollout.py)
+MINI_O3_TRL_PYTHON=trl-env/bin/python pytest tests/grpo/test_trl_oracle.py     (how to make it:
+bench/rollout.py)
 """
 
 import os

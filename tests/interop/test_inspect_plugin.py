@@ -20,7 +20,9 @@ from mini_o3.kit.rundir import read_jsonl, to_json
 from mini_o3.probes.make import make_probes
 
 PYTHON = os.environ.get("MINI_O3_INSPECT_PYTHON")
-pytestmark = pytest.mark.skipif(not PYTHON, reason="MINI_O3_INSPECT_PYTHON does not name a python with inspect_ai 0.3.285")
+pytestmark = pytest.mark.skipif(
+    not PYTHON, reason="MINI_O3_INSPECT_PYTHON does not name a python with inspect_ai 0.3.285"
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +35,13 @@ def probes(tmp_path_factory):
 def inspect(*args, cwd):
     """`inspect ARGS`; what it has logged last."""
     done = subprocess.run(
-        [Path(str(PYTHON)).parent / "inspect", *args, "--display", "plain"], cwd=cwd, text=True, capture_output=True,
-        env=environment(INSPECT_LOG_DIR=str(cwd / "logs"), INSPECT_LOG_FORMAT="json"), timeout=250,
-    )  # fmt: skip
+        [Path(str(PYTHON)).parent / "inspect", *args, "--display", "plain"],
+        cwd=cwd,
+        text=True,
+        capture_output=True,
+        env=environment(INSPECT_LOG_DIR=str(cwd / "logs"), INSPECT_LOG_FORMAT="json"),
+        timeout=250,
+    )
     logs = sorted((cwd / "logs").glob("*.json"), key=lambda path: path.stat().st_mtime)
     assert logs, done.stdout + done.stderr
     return json.loads(logs[-1].read_text()), done
@@ -43,7 +49,9 @@ def inspect(*args, cwd):
 
 def evaluate(probes, cwd, *args, **settings):
     words = [word for name, value in settings.items() for word in ("-T", f"{name}={value}")]
-    return inspect("eval", "mini_o3/visual_search", "-T", f"tasks={probes}", *words, "--model", "none", *args, cwd=cwd)
+    return inspect(
+        "eval", "mini_o3/visual_search", "-T", f"tasks={probes}", *words, "--model", "none", *args, cwd=cwd
+    )
 
 
 def metrics(log):
@@ -51,7 +59,9 @@ def metrics(log):
 
 
 def test_epochs_are_samples_and_the_log_shows_every_view(probes, tmp_path):
-    log, _ = evaluate(probes, tmp_path, "--epochs", "2", "--log-images", policy="teacher", temperature=1.0, turns=20)
+    log, _ = evaluate(
+        probes, tmp_path, "--epochs", "2", "--log-images", policy="teacher", temperature=1.0, turns=20
+    )
     assert (log["status"], metrics(log)) == ("success", {"accuracy": 1.0, "stderr": 0.0})
     assert sorted((s["id"], s["epoch"], s["metadata"]["episode"]["seed"]) for s in log["samples"]) == sorted(
         (task["id"], epoch, epoch - 1) for task in read_jsonl(probes / "tasks.jsonl") for epoch in (1, 2)
@@ -62,7 +72,9 @@ def test_epochs_are_samples_and_the_log_shows_every_view(probes, tmp_path):
         assert score["metadata"]["turns"] == len(episode["turns"])
         roles = [message["role"] for message in sample["messages"]]
         assert roles == ["system", *["user", "assistant"] * len(episode["turns"])]
-        parts = [part for message in sample["messages"] for part in message["content"] if message["role"] == "user"]
+        parts = [
+            part for message in sample["messages"] for part in message["content"] if message["role"] == "user"
+        ]
         views = [part["image"] for part in parts if part["type"] == "image"]
         assert len(views) == 1 + sum("observation" in turn for turn in episode["turns"])
     assert "token_ids" not in to_json(log)
@@ -84,7 +96,9 @@ def test_what_nobody_could_judge_is_unscored_and_what_ran_over_is_wrong(probes, 
     assert (scores[""]["reason"], scores[rows[1]["answer"]]["value"]) == ("no_expected_answer", "I")
     assert scores[rows[1]["answer"]]["explanation"] == "no answer: turn_limit"
     assert log["results"]["scores"][0]["scored_samples"] == 2
-    log, _ = evaluate(tasks, tmp_path, policy=f"replay:{cut}", turns=5)  # the recording ends: the policy fails
+    log, _ = evaluate(
+        tasks, tmp_path, policy=f"replay:{cut}", turns=5
+    )  # the recording ends: the policy fails
     assert log["status"] == "success"
     assert all(math.isnan(float(sample["scores"]["judged"]["value"])) for sample in log["samples"])
     assert {sample["scores"]["judged"]["reason"] for sample in log["samples"]} == {"policy_failed"}

@@ -1,6 +1,8 @@
-"""The model in lmms-eval itself. Opt-in: it lives in an environment of its own, which has torch and lmms_eval 0.7.3.
+"""The model in lmms-eval itself. Opt-in: it lives in an environment of its own, which has torch and lmms_eval
+0.7.3.
 
-ENV/bin/pip install --no-deps -e . && MINI_O3_LMMS_PYTHON=ENV/bin/python pytest tests/interop/test_lmms_plugin.py
+ENV/bin/pip install --no-deps -e . && MINI_O3_LMMS_PYTHON=ENV/bin/python pytest
+tests/interop/test_lmms_plugin.py
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from PIL import Image
 from mini_o3.kit.rundir import read_jsonl
 
 PYTHON = os.environ.get("MINI_O3_LMMS_PYTHON")
-pytestmark = pytest.mark.skipif(not PYTHON, reason="MINI_O3_LMMS_PYTHON does not name a python with lmms_eval 0.7.3")
+pytestmark = pytest.mark.skipif(
+    not PYTHON, reason="MINI_O3_LMMS_PYTHON does not name a python with lmms_eval 0.7.3"
+)
 
 UTILS = """
 import io
@@ -52,7 +56,10 @@ def benchmark(tmp_path):
     for number, label in enumerate(["B", "A", "B"]):
         buffer = io.BytesIO()
         Image.effect_noise((100 + number, 80), 80).convert("RGB").save(buffer, "PNG")
-        text = f"Which number {number}?\nA. cup\nB. jar\nAnswer with the option's letter from the given choices directly."
+        text = (
+            f"Which number {number}?\nA. cup\nB. jar\nAnswer with the option's letter from the given choices"
+            " directly."
+        )
         rows.append({"image": buffer.getvalue(), "text": text, "label": label})
     folder = tmp_path / "benchmark"
     folder.mkdir()
@@ -65,14 +72,35 @@ def benchmark(tmp_path):
 def lmms_eval(benchmark, policy, *more):
     cwd = benchmark.parent
     changes = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(cwd / "hf")}
-    words = ["--model", "mini_o3", "--model_args", f"policy=replay:{policy},turns=4,out={cwd / 'searches'}" + "".join(more)]
-    files = ["--tasks", "tiny", "--include_path", str(benchmark), "--output_path", str(cwd / "results"), "--log_samples"]
+    words = [
+        "--model",
+        "mini_o3",
+        "--model_args",
+        f"policy=replay:{policy},turns=4,out={cwd / 'searches'}" + "".join(more),
+    ]
+    files = [
+        "--tasks",
+        "tiny",
+        "--include_path",
+        str(benchmark),
+        "--output_path",
+        str(cwd / "results"),
+        "--log_samples",
+    ]
     done = subprocess.run(
-        [str(PYTHON), "-m", "lmms_eval", *words, *files], cwd=cwd, env=environment(**changes), capture_output=True, text=True,
+        [str(PYTHON), "-m", "lmms_eval", *words, *files],
+        cwd=cwd,
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
         timeout=280,
-    )  # fmt: skip
+    )
     samples = sorted((cwd / "results").glob("**/*_samples_tiny.jsonl"), key=lambda path: path.stat().st_mtime)
-    said = [json.loads(line)["filtered_resps"] for line in samples[-1].read_text().splitlines()] if samples else []
+    said = (
+        [json.loads(line)["filtered_resps"] for line in samples[-1].read_text().splitlines()]
+        if samples
+        else []
+    )
     return done.stdout + done.stderr, [text[0] if isinstance(text, list) else text for text in said]
 
 
@@ -85,7 +113,9 @@ def test_every_request_is_a_search_whose_answer_is_returned_and_whose_course_is_
     rows = read_jsonl(tmp_path / "searches/episodes.jsonl")
     assert sorted(row["meta"]["source"] for row in rows) == [f"tiny/test/{number}" for number in range(3)]
     assert {(row["num_turns"], row["answer"], row["seed"]) for row in rows} == {(2, "B", 0)}
-    assert {row["question"] for row in rows} == {f"Which number {number}?\nA. cup\nB. jar" for number in range(3)}
+    assert {row["question"] for row in rows} == {
+        f"Which number {number}?\nA. cup\nB. jar" for number in range(3)
+    }
     _, again = lmms_eval(benchmark, policy, ",form=tags")
     assert again == ["<answer>B</answer>"] * 3
     assert read_jsonl(tmp_path / "searches/episodes.jsonl") == rows  # nothing was asked again

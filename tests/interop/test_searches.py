@@ -18,7 +18,10 @@ from mini_o3.policies.replay import Replay
 
 ROOT = Path(__file__).parents[2]
 PICTURE = Image.effect_noise((120, 80), 80).convert("RGB")
-PROMPT = "<image>\nWhich one?\nA. the cup\nB. the jar\nAnswer with the option's letter from the given choices directly."
+PROMPT = (
+    "<image>\nWhich one?\nA. the cup\nB. the jar\nAnswer with the option's letter from the given choices"
+    " directly."
+)
 
 
 def searches(out, *texts, **settings):
@@ -33,7 +36,9 @@ def test_a_prompt_becomes_a_task_and_a_whole_search(tmp_path):
     made = searches(tmp_path / "out", zoom(0, 0, 0.5, 0.5), answer("B"))
     (episode,) = made.answer([question()])
     assert (episode.answer, episode.num_turns, episode.meta) == ("B", 2, {"source": "bench/test/0"})
-    assert episode.question == "Which number 0?\nA. the cup\nB. the jar"  # the order is gone: our prompts say how
+    assert (
+        episode.question == "Which number 0?\nA. the cup\nB. the jar"
+    )  # the order is gone: our prompts say how
     assert Image.open(episode.picture).tobytes() == PICTURE.tobytes()
     assert [row["task_id"] for row in read_jsonl(tmp_path / "out/episodes.jsonl")] == [episode.task_id]
 
@@ -52,10 +57,14 @@ def test_what_is_there_is_not_asked_again(tmp_path):
 def test_failures_are_told_after_the_rest_is_done_and_filled_in_later(tmp_path):
     half = searches(tmp_path, answer("A"))
     half.answer([question(0)])
-    with pytest.raises(UserError, match=r"2 of 3 searches failed, the first: the recording ends here.*run again"):
+    with pytest.raises(
+        UserError, match=r"2 of 3 searches failed, the first: the recording ends here.*run again"
+    ):
         searches(tmp_path, zoom(0, 0, 0.5, 0.5)).answer([question(0), question(1), question(2)])
     done = searches(tmp_path, answer("B")).answer([question(0), question(1), question(2)])
-    assert [(episode.answer, episode.stop) for episode in done] == [(text, StopReason.ANSWERED) for text in "ABB"]
+    assert [(episode.answer, episode.stop) for episode in done] == [
+        (text, StopReason.ANSWERED) for text in "ABB"
+    ]
 
 
 def test_a_picture_may_be_a_file_and_two_files_of_one_name_are_two_pictures(tmp_path):

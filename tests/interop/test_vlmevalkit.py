@@ -1,4 +1,5 @@
-"""VLMEvalKit's files: its table is read back as the same tasks, and predictions stand in the rows of the table."""
+"""VLMEvalKit's files: its table is read back as the same tasks, and predictions stand in the rows of the
+table."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ from mini_o3.policies.replay import Replay
 from mini_o3.vision import open_picture
 
 PYTHON = os.environ.get("MINI_O3_LMMS_PYTHON")
-needs_pandas = pytest.mark.skipif(not PYTHON, reason="MINI_O3_LMMS_PYTHON does not name a python with pandas and openpyxl")
+needs_pandas = pytest.mark.skipif(
+    not PYTHON, reason="MINI_O3_LMMS_PYTHON does not name a python with pandas and openpyxl"
+)
 WHAT = SearchTask("", "What stands there?")
 
 
@@ -39,14 +42,21 @@ def drawn(path, **how):
 
 @pytest.fixture
 def choices(tmp_path):
-    """A folder of three multiple-choice tasks about two pictures, with everything in them that a table must quote."""
+    """A folder of three multiple-choice tasks about two pictures, with everything in them that a table must
+    quote."""
     folder = tmp_path / "choices"
     folder.mkdir()
     one, two = drawn(folder / "one.jpg"), drawn(folder / "two.png")
     tasks = [
-        SearchTask(one, 'Which "word"\tis on\nthe sign?', "B", options=("red", 'a "red" one', "-"), category="direct"),
-        SearchTask(two, "Where is it?", "A", options=("left", "right"), category="Perception/Monitoring/count"),
-        SearchTask(one, "Was it there?", "C", options=("yes", "no", "nobody knows", "it was, twice"), source="vstar"),
+        SearchTask(
+            one, 'Which "word"\tis on\nthe sign?', "B", options=("red", 'a "red" one', "-"), category="direct"
+        ),
+        SearchTask(
+            two, "Where is it?", "A", options=("left", "right"), category="Perception/Monitoring/count"
+        ),
+        SearchTask(
+            one, "Was it there?", "C", options=("yes", "no", "nobody knows", "it was, twice"), source="vstar"
+        ),
     ]
     return written(folder, tasks)
 
@@ -84,8 +94,18 @@ def test_the_columns_are_those_that_vlmevalkit_reads(choices, tmp_path):
     write_tasks(read_tasks(choices), path)
     rows = table(path)
     assert list(rows[0]) == [
-        "index", "image", "question", "A", "B", "C", "D", "answer", "category", "l2-category", "split",
-    ]  # fmt: skip
+        "index",
+        "image",
+        "question",
+        "A",
+        "B",
+        "C",
+        "D",
+        "answer",
+        "category",
+        "l2-category",
+        "split",
+    ]
     assert [(row["D"], row["category"], row["l2-category"], row["split"]) for row in rows] == [
         ("", "direct", "", "test"),
         ("", "Perception/Monitoring", "count", "test"),
@@ -97,7 +117,10 @@ def test_the_columns_are_those_that_vlmevalkit_reads(choices, tmp_path):
 
 def test_open_questions_are_read_back_as_the_same_tasks(tmp_path):
     picture = drawn(tmp_path / "some.png")
-    tasks = [replace(WHAT, picture=picture, answer=text, family="shapes", level="easy") for text in ("7", "two trees")]
+    tasks = [
+        replace(WHAT, picture=picture, answer=text, family="shapes", level="easy")
+        for text in ("7", "two trees")
+    ]
     path = tmp_path / "Open.tsv"
     write_tasks(tasks, path)
     assert [(row["category"], row["l2-category"]) for row in table(path)] == [("shapes", "easy")] * 2
@@ -139,7 +162,10 @@ def test_tasks_of_two_kinds_are_two_tables_with_the_same_indices(choices, tmp_pa
     assert not (tmp_path / "B.tsv").exists()
     write_tasks(tasks, tmp_path / "C.tsv", only="choice")
     write_tasks(tasks, tmp_path / "O.tsv", only="open")
-    assert [[row["index"] for row in table(tmp_path / name)] for name in ("C.tsv", "O.tsv")] == [["0", "1", "2"], ["3"]]
+    assert [[row["index"] for row in table(tmp_path / name)] for name in ("C.tsv", "O.tsv")] == [
+        ["0", "1", "2"],
+        ["3"],
+    ]
 
 
 def test_what_cannot_be_a_table_is_said(choices, tmp_path):
@@ -167,7 +193,9 @@ def evaluated(choices, tmp_path):
     tasks = read_tasks(choices)
     scripts = [[zoom(0, 0, 0.5, 0.5), answer("=B. it")], [zoom(0, 0, 0.5, 0.5)] * 9, [zoom(0, 0, 0.5, 0.5)]]
     write_json(out / "protocol.json", {"tasks": str(choices)})
-    for seed, task, script in [(0, *both) for both in zip(tasks, scripts, strict=True)] + [(1, tasks[0], [answer("A")])]:
+    for seed, task, script in [(0, *both) for both in zip(tasks, scripts, strict=True)] + [
+        (1, tasks[0], [answer("A")])
+    ]:
         episode = play(Replay({"*": script}), open_picture(task.picture), task, limits=Limits(3), seed=seed)
         append_jsonl(out / "episodes.jsonl", episode.to_dict())
     stops = [json.loads(line)["stop"] for line in (out / "episodes.jsonl").read_text().splitlines()]
@@ -217,7 +245,8 @@ from mini_o3.interop.vlmevalkit import write_predictions
 write_predictions(Path(sys.argv[1]), Path("m.xlsx"))
 table, made = pandas.read_csv("Mine.tsv", sep="\\t"), pandas.read_excel("m.xlsx")
 print([int(i) for i in table["index"]], list(table["answer"]), [pandas.isna(cell) for cell in table["D"]])
-print([text == table["question"][i] for i, text in zip(made["index"], made["question"])], list(made["prediction"]))
+same = [text == table["question"][i] for i, text in zip(made["index"], made["question"])]
+print(same, list(made["prediction"]))
 """
     done = subprocess.run(
         [str(PYTHON), "-c", script, str(evaluated)], cwd=tmp_path, capture_output=True, text=True, timeout=200

@@ -1,4 +1,5 @@
-"""Agreement of two judges against figures worked out by hand, and the error of kappa against a numerical delta method."""
+"""Agreement of two judges against figures worked out by hand, and the error of kappa against a numerical
+delta method."""
 
 import itertools
 import math
@@ -16,8 +17,11 @@ LOST = unjudged("judge failed")
 def pairs(a, b, c, d):
     """So many of correct/correct, correct/incorrect, incorrect/correct, incorrect/incorrect."""
     return [
-        *[(CORRECT, CORRECT)] * a, *[(CORRECT, INCORRECT)] * b, *[(INCORRECT, CORRECT)] * c, *[(INCORRECT, INCORRECT)] * d,
-    ]  # fmt: skip
+        *[(CORRECT, CORRECT)] * a,
+        *[(CORRECT, INCORRECT)] * b,
+        *[(INCORRECT, CORRECT)] * c,
+        *[(INCORRECT, INCORRECT)] * d,
+    ]
 
 
 def kappa_of(shares):
@@ -28,7 +32,8 @@ def kappa_of(shares):
 
 
 def delta_error(counts):
-    """The standard error by the delta method: gradient of kappa by differences, covariance of a multinomial."""
+    """The standard error by the delta method: gradient of kappa by differences, covariance of a
+    multinomial."""
     total = sum(counts)
     shares, step = [count / total for count in counts], 1e-6
     gradient = []
@@ -38,7 +43,9 @@ def delta_error(counts):
         down[index] -= step
         gradient.append((kappa_of(up) - kappa_of(down)) / (2 * step))
     mean = sum(g * p for g, p in zip(gradient, shares, strict=True))
-    return math.sqrt(max(sum(p * (g - mean) ** 2 for g, p in zip(gradient, shares, strict=True)), 0.0) / total)
+    return math.sqrt(
+        max(sum(p * (g - mean) ** 2 for g, p in zip(gradient, shares, strict=True)), 0.0) / total
+    )
 
 
 def test_a_table_worked_out_by_hand():

@@ -15,32 +15,89 @@ OPTIONS = ("green", "dark red", "red", "The feature is not present")
     ("said", "letter"),
     [
         # nothing but a letter
-        ("B", "B"), ("b", "B"), ("(B)", "B"), ("B.", "B"), ("B)", "B"), ("[B]", "B"), ("**B**", "B"), ("**B.**", "B"),
-        ("\\boxed{B}", "B"), ("$\\boxed{\\text{B}}$", "B"), ("  B \n", "B"), ("Answer: B", "B"), ("option (b)", "B"),
-        ("（Ｂ）", "B"), ("'C'", "C"), ("E", None), ("(Z)", None), ("7", None),
+        ("B", "B"),
+        ("b", "B"),
+        ("(B)", "B"),
+        ("B.", "B"),
+        ("B)", "B"),
+        ("[B]", "B"),
+        ("**B**", "B"),
+        ("**B.**", "B"),
+        ("\\boxed{B}", "B"),
+        ("$\\boxed{\\text{B}}$", "B"),
+        ("  B \n", "B"),
+        ("Answer: B", "B"),
+        ("option (b)", "B"),
+        ("（Ｂ）", "B"),
+        ("'C'", "C"),
+        ("E", None),
+        ("(Z)", None),
+        ("7", None),
         # the text of an option
-        ("dark red", "B"), ("Dark red.", "B"), ("red", "C"), ("The feature is not present.", "D"), ("blue", None),
-        ("B. dark red", "B"), ("B dark red", "B"), ("(B) dark red", "B"), ("B.dark red", "B"), ("b: dark red", "B"),
-        ("D. The feature is not present", "D"), ("**B** - dark red", "B"), ("\\boxed{B. dark red}", "B"),
+        ("dark red", "B"),
+        ("Dark red.", "B"),
+        ("red", "C"),
+        ("The feature is not present.", "D"),
+        ("blue", None),
+        ("B. dark red", "B"),
+        ("B dark red", "B"),
+        ("(B) dark red", "B"),
+        ("B.dark red", "B"),
+        ("b: dark red", "B"),
+        ("D. The feature is not present", "D"),
+        ("**B** - dark red", "B"),
+        ("\\boxed{B. dark red}", "B"),
         # a letter at the beginning
-        ("B. It is quite dark.", "B"), ("(B) because it is dark", "B"), ("B: dark", "B"), ("B) crimson\nas one sees", "B"),
-        ("A red car", "C"), ("A blue car", None), ("A. Or is it B?", None), ("A.M.", None), ("C is it", None),
+        ("B. It is quite dark.", "B"),
+        ("(B) because it is dark", "B"),
+        ("B: dark", "B"),
+        ("B) crimson\nas one sees", "B"),
+        ("A red car", "C"),
+        ("A blue car", None),
+        ("A. Or is it B?", None),
+        ("A.M.", None),
+        ("C is it", None),
         ("B. The door of house A.", None),
-        ("B. That is not it", None), ("Because", None), ("Dark", None),
+        ("B. That is not it", None),
+        ("Because", None),
+        ("Dark", None),
         # said to be the answer
-        ("The answer is B", "B"), ("The correct answer is (B).", "B"), ("I think the answer is **B**, as it is dark", "B"),
-        ("The answer is \\boxed{B}", "B"), ("It is dark. Answer: B", "B"), ("the best option is C!", "C"),
-        ("So option B\nis it", "B"), ("the answer is a dark thing", None), ("The answer is A dark thing", None),
-        ("the answer is A and B", None), ("The answer is B. No, the answer is C", None), ("The answer is E", None),
-        ("Option A is green, option B is dark", None), ("The answer is not B", None), ("answer is B, C", None),
+        ("The answer is B", "B"),
+        ("The correct answer is (B).", "B"),
+        ("I think the answer is **B**, as it is dark", "B"),
+        ("The answer is \\boxed{B}", "B"),
+        ("It is dark. Answer: B", "B"),
+        ("the best option is C!", "C"),
+        ("So option B\nis it", "B"),
+        ("the answer is a dark thing", None),
+        ("The answer is A dark thing", None),
+        ("the answer is A and B", None),
+        ("The answer is B. No, the answer is C", None),
+        ("The answer is E", None),
+        ("Option A is green, option B is dark", None),
+        ("The answer is not B", None),
+        ("answer is B, C", None),
         # marked anywhere
-        ("It must be (B), clearly", "B"), ("crimson [B]", "B"), ("(A) and (B)", None), ("neither (A)", None), ("(E)", None),
+        ("It must be (B), clearly", "B"),
+        ("crimson [B]", "B"),
+        ("(A) and (B)", None),
+        ("neither (A)", None),
+        ("(E)", None),
         # mentioned
-        ("The door is dark red in this view", "B"), ("it looks red to me", "C"), ("reddish", None), ("It is green", "A"),
-        ("green and red", None), ("red, dark red", None), ("dark red and red", None), ("dark red, dark red", "B"),
-        ("it is not red", None), ("red rather than green", None), ("C, it is green", None), ("it's dark\nred", "B"),
+        ("The door is dark red in this view", "B"),
+        ("it looks red to me", "C"),
+        ("reddish", None),
+        ("It is green", "A"),
+        ("green and red", None),
+        ("red, dark red", None),
+        ("dark red and red", None),
+        ("dark red, dark red", "B"),
+        ("it is not red", None),
+        ("red rather than green", None),
+        ("C, it is green", None),
+        ("it's dark\nred", "B"),
     ],
-)  # fmt: skip
+)
 def test_the_ladder(said, letter):
     assert option_letter(said, OPTIONS) == letter
 
@@ -77,10 +134,25 @@ def test_an_answer_that_holds_neither_letter_nor_text_never_names_the_option(sai
 
 
 _JUNK = st.sampled_from(
-    ["Score: 1", "correct", "the answer is", "option", "(", ")", ".", ":", "**", "\n", "because", "<answer>", "x"]
+    [
+        "Score: 1",
+        "correct",
+        "the answer is",
+        "option",
+        "(",
+        ")",
+        ".",
+        ":",
+        "**",
+        "\n",
+        "because",
+        "<answer>",
+        "x",
+    ]
 )
 _PIECES = st.lists(
-    st.one_of(_JUNK, st.sampled_from(["(A)", "A.", "answer is A", "[A]", "C", "(C)", "green", "option C"])), max_size=8
+    st.one_of(_JUNK, st.sampled_from(["(A)", "A.", "answer is A", "[A]", "C", "(C)", "green", "option C"])),
+    max_size=8,
 )
 
 
@@ -100,12 +172,21 @@ def test_junk_alone_names_nothing(pieces):
 @pytest.mark.parametrize(
     ("said", "letter"),
     [
-        ("A car", "A"), ("The best answer is B", "B"), ("Best answer: C", "B"), ("E", "E"), ("(C) red", "C"), ("dark", "B"),
-        ("DARK", "D"), ("present", "D"), ("re", "A"), ("blue", None),
+        ("A car", "A"),
+        ("The best answer is B", "B"),
+        ("Best answer: C", "B"),
+        ("E", "E"),
+        ("(C) red", "C"),
+        ("dark", "B"),
+        ("DARK", "D"),
+        ("present", "D"),
+        ("re", "A"),
+        ("blue", None),
         ("it is one of those that are listed in the question", None),
-        ("the thing in the middle of the street by the old house is dark", None), ("ABCDE", "A"),
+        ("the thing in the middle of the street by the old house is dark", None),
+        ("ABCDE", "A"),
     ],
-)  # fmt: skip
+)
 def test_the_published_scorer_of_mme_realworld_quirks_included(said, letter):
     assert mme_letter(said, OPTIONS) == letter
 

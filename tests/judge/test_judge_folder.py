@@ -1,4 +1,5 @@
-"""`mini-o3 judge run` and `judge agree` on folders of episodes: what is filled in, what is kept, what is printed."""
+"""`mini-o3 judge run` and `judge agree` on folders of episodes: what is filled in, what is kept, what is
+printed."""
 
 import json
 import subprocess
@@ -20,11 +21,17 @@ from mini_o3.policies.replay import Replay
 PICTURE = Image.new("RGB", (400, 300))
 YES, NO = says("Score: 1"), says("Score: 0")
 OPEN = [SearchTask(f"open{n}.png", "What colour?", "red") for n in range(3)]
-CHOICE = [SearchTask(f"choice{n}.png", "What colour?", "B", options=("green", "red"), group="g") for n in range(3)]
+CHOICE = [
+    SearchTask(f"choice{n}.png", "What colour?", "B", options=("green", "red"), group="g") for n in range(3)
+]
 SAID = {
-    OPEN[0]: ["Red."], OPEN[1]: ["crimson", "blue"], OPEN[2]: [zoom(0, 0, 0.5, 0.5)],
-    CHOICE[0]: ["(B)"], CHOICE[1]: ["A"], CHOICE[2]: ["the second one"],
-}  # fmt: skip
+    OPEN[0]: ["Red."],
+    OPEN[1]: ["crimson", "blue"],
+    OPEN[2]: [zoom(0, 0, 0.5, 0.5)],
+    CHOICE[0]: ["(B)"],
+    CHOICE[1]: ["A"],
+    CHOICE[2]: ["the second one"],
+}
 
 
 def write_row(folder, task, said, seed=0, **changes):
@@ -55,30 +62,48 @@ def verdicts(folder):
 
 FAILED = unjudged("policy failed: http://h: status 500, 4 times")
 BY_RULES = {
-    (OPEN[0], 0): CORRECT, (OPEN[0], 1): FAILED, (OPEN[1], 0): INCORRECT, (OPEN[1], 1): INCORRECT,
-    (OPEN[2], 0): Verdict(Kind.INCORRECT, "no answer: turn_limit"), (OPEN[2], 1): None,
-    (CHOICE[0], 0): CORRECT, (CHOICE[0], 1): None, (CHOICE[1], 0): INCORRECT, (CHOICE[1], 1): None,
-    (CHOICE[2], 0): Verdict(Kind.INCORRECT, "unparsed"), (CHOICE[2], 1): None,
-}  # fmt: skip
+    (OPEN[0], 0): CORRECT,
+    (OPEN[0], 1): FAILED,
+    (OPEN[1], 0): INCORRECT,
+    (OPEN[1], 1): INCORRECT,
+    (OPEN[2], 0): Verdict(Kind.INCORRECT, "no answer: turn_limit"),
+    (OPEN[2], 1): None,
+    (CHOICE[0], 0): CORRECT,
+    (CHOICE[0], 1): None,
+    (CHOICE[1], 0): INCORRECT,
+    (CHOICE[1], 1): None,
+    (CHOICE[2], 0): Verdict(Kind.INCORRECT, "unparsed"),
+    (CHOICE[2], 1): None,
+}
 
 
 def test_rules_judge_a_folder_and_twice_gives_the_same_file(folder, tmp_path):
     tally = judge_folder(folder, make_judge("auto"))
     assert verdicts(folder) == BY_RULES
-    assert tally.headline() == "2 correct, 5 incorrect (1 of them unparsed), 1 unjudged of 8 episodes, by auto"
+    assert (
+        tally.headline() == "2 correct, 5 incorrect (1 of them unparsed), 1 unjudged of 8 episodes, by auto"
+    )
     assert tally.reasons() == [
-        "1 incorrect: no answer (1 turn_limit)", "1 incorrect: unparsed",
+        "1 incorrect: no answer (1 turn_limit)",
+        "1 incorrect: unparsed",
         "1 unjudged: policy failed (1 http://h: status 500, 4 times)",
-    ]  # fmt: skip
+    ]
     content = (folder / "verdicts.jsonl").read_bytes()
     assert judge_folder(folder, make_judge("auto")) == tally
     judge_folder(folder, make_judge("auto"), out=tmp_path / "elsewhere" / "v.jsonl", concurrent=1)
-    assert (folder / "verdicts.jsonl").read_bytes() == (tmp_path / "elsewhere" / "v.jsonl").read_bytes() == content
+    assert (
+        (folder / "verdicts.jsonl").read_bytes()
+        == (tmp_path / "elsewhere" / "v.jsonl").read_bytes()
+        == content
+    )
     rows = read_jsonl(folder / "verdicts.jsonl")
     assert [(row["task_id"], row["seed"]) for row in rows] == [row.key for row in read_asked(folder)]
     assert {key: rows[0][key] for key in ("task_id", "seed", "kind", "judge")} == {
-        "task_id": OPEN[0].id, "seed": 0, "kind": "correct", "judge": "auto",
-    }  # fmt: skip
+        "task_id": OPEN[0].id,
+        "seed": 0,
+        "kind": "correct",
+        "judge": "auto",
+    }
 
 
 def test_only_what_is_missing_unjudged_or_about_another_answer_is_judged(folder):
@@ -104,7 +129,9 @@ def test_a_judge_that_was_down_is_asked_later_and_the_policy_is_not(folder, tmp_
         headline, *reasons = down.stdout.splitlines()
         assert headline.startswith("2 correct, 2 incorrect, 4 unjudged of 8 episodes, by auto+llm:m@")
         assert headline.endswith("; THE JUDGE FAILED at 3: run this again to fill them in")
-        assert reasons[0].startswith(f"  3 unjudged: judge failed (3 {endpoint.url}/chat/completions: status 401")
+        assert reasons[0].startswith(
+            f"  3 unjudged: judge failed (3 {endpoint.url}/chat/completions: status 401"
+        )
         assert [one.kind for one in verdicts(folder).values() if one].count(Kind.UNJUDGED) == 4
         episodes = (folder / "episodes.jsonl").read_bytes()
         endpoint.behaviours[:] = [NO, NO, NO]
@@ -135,7 +162,9 @@ def test_a_run_that_was_killed_goes_on_to_the_file_of_an_unbroken_one(tmp_path):
         words = ("judge", "run", out, "--judge", f"llm:{endpoint.url}#m", "--tasks", tasks, "--concurrent", 2)
         process = subprocess.Popen(command(*words), env=environment(), stderr=subprocess.DEVNULL)
         until = time.monotonic() + 60
-        while not (out / "verdicts.jsonl").exists() or (out / "verdicts.jsonl").read_bytes().count(b"\n") < 10:
+        while (
+            not (out / "verdicts.jsonl").exists() or (out / "verdicts.jsonl").read_bytes().count(b"\n") < 10
+        ):
             assert process.poll() is None
             assert time.monotonic() < until
             time.sleep(0.005)
@@ -144,10 +173,14 @@ def test_a_run_that_was_killed_goes_on_to_the_file_of_an_unbroken_one(tmp_path):
     kept = len(read_verdicts(out))
     assert 10 <= kept < 400
     (out / "judge_cache.jsonl").unlink()  # the verdicts alone must do
-    with Endpoint(answer=by_last_digit) as endpoint:  # another: requests of the killed process may still reach the first
+    with Endpoint(
+        answer=by_last_digit
+    ) as endpoint:  # another: requests of the killed process may still reach the first
         resumed = judge_folder(out, make_judge(f"llm:{endpoint.url}#m"), tasks=tasks)
         assert len(endpoint.requests) == 400 - kept
-        unbroken = judge_folder(out, make_judge(f"llm:{endpoint.url}#m"), tasks=tasks, out=tmp_path / "unbroken.jsonl")
+        unbroken = judge_folder(
+            out, make_judge(f"llm:{endpoint.url}#m"), tasks=tasks, out=tmp_path / "unbroken.jsonl"
+        )
     assert resumed == unbroken
     assert resumed.count(Kind.INCORRECT) == 40
     assert (out / "verdicts.jsonl").read_bytes() == (tmp_path / "unbroken.jsonl").read_bytes()
@@ -171,7 +204,9 @@ def test_a_row_without_a_digest_is_trusted(folder):
 
 
 def test_of_several_episodes_the_last_counts_but_for_a_policy_that_failed(folder):
-    assert [row.episode.stop for row in read_asked(folder) if row.key == (OPEN[0].id, 1)] == [StopReason.POLICY_ERROR]
+    assert [row.episode.stop for row in read_asked(folder) if row.key == (OPEN[0].id, 1)] == [
+        StopReason.POLICY_ERROR
+    ]
     write_row(folder, OPEN[0], "first", 1)
     write_row(folder, OPEN[0], "second", 1)
     write_row(folder, OPEN[0], "x", 1, stop="policy_error", answer=None)
@@ -242,20 +277,26 @@ def test_two_judges_are_compared_with_their_disagreements(folder, tmp_path):
         assert lines[0] == "rows: auto"
         assert lines[1].startswith("columns: auto+llm:m@")
         assert [line.split() for line in lines[4:7]] == [
-            ["correct", "2", "0", "0"], ["incorrect", "1", "4", "0"], ["unjudged", "0", "0", "1"],
-        ]  # fmt: skip
+            ["correct", "2", "0", "0"],
+            ["incorrect", "1", "4", "0"],
+            ["unjudged", "0", "0", "1"],
+        ]
         # 6 of 7 agree; by chance 2/7 * 3/7 + 5/7 * 4/7 = 26/49, so kappa is 16/23
         assert lines[8].startswith("agreement 0.857 on 7 answers judged by both, Cohen's kappa 0.696 +- 0.")
         assert lines[10:] == [
             f"{OPEN[1].id} seed 0: incorrect / correct",
-            "  question: What colour?", "  expected: red", '  answer:   "crimson"',
-        ]  # fmt: skip
+            "  question: What colour?",
+            "  expected: red",
+            '  answer:   "crimson"',
+        ]
         assert not (folder / "verdicts.jsonl").exists()
         judge_folder(folder, make_judge("auto"))
         judge_folder(folder, make_judge(spec, cache=folder / "judge_cache.jsonl"), out=tmp_path / "llm.jsonl")
         assert len(endpoint.requests) == 3  # the comparison has paid for these
     against = mini_o3("judge", "agree", folder, "--against", tmp_path / "llm.jsonl", cwd=tmp_path)
-    assert [line.split() for line in against.stdout.splitlines()[4:7]] == [line.split() for line in lines[4:7]]
+    assert [line.split() for line in against.stdout.splitlines()[4:7]] == [
+        line.split() for line in lines[4:7]
+    ]
     assert against.stdout.splitlines()[8:] == lines[8:]
 
 
@@ -263,9 +304,15 @@ def test_two_judges_are_compared_with_their_disagreements(folder, tmp_path):
     ("words", "problem"),
     [
         (["judge", "agree", "out"], "give two judges"),
-        (["judge", "agree", "out", "--judge", "auto"], "verdicts.jsonl: no such file; make it with: mini-o3 judge run"),
+        (
+            ["judge", "agree", "out", "--judge", "auto"],
+            "verdicts.jsonl: no such file; make it with: mini-o3 judge run",
+        ),
         (["judge", "run", "nowhere"], "nowhere: no such folder"),
-        (["judge", "run", "out", "--judge", "gpt-4o"], "--judge gpt-4o: 'gpt-4o' is no judge; choose auto, exact, choice"),
+        (
+            ["judge", "run", "out", "--judge", "gpt-4o"],
+            "--judge gpt-4o: 'gpt-4o' is no judge; choose auto, exact, choice",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(folder, tmp_path, words, problem):

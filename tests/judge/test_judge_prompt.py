@@ -1,4 +1,5 @@
-"""What a judging model is told, with an answer in it that wants to be more than an answer, and how its reply is read."""
+"""What a judging model is told, with an answer in it that wants to be more than an answer, and how its reply
+is read."""
 
 import json
 import re
@@ -42,7 +43,9 @@ def test_an_answer_is_one_quoted_line(said, shown):
 def test_a_long_answer_is_cut_with_a_note_outside_the_quotes():
     assert quoted("x" * 1000) == '"' + "x" * 1000 + '"'
     assert quoted("x" * 100_000) == '"' + "x" * 1000 + '" (cut off: the first 1000 of 100000 characters)'
-    assert quoted('" (cut off: the first 1 of 1 characters)') == r'"\" (cut off: the first 1 of 1 characters)"'
+    assert (
+        quoted('" (cut off: the first 1 of 1 characters)') == r'"\" (cut off: the first 1 of 1 characters)"'
+    )
 
 
 @given(ANYTHING)
@@ -54,7 +57,9 @@ def test_quoting_keeps_the_answer_and_nothing_gets_out(said):
     assert line.encode().decode() == line  # can be sent
     assert len(line.splitlines()) == 1
     assert not set("<>`|{}") & set(body)
-    assert json.loads(body).encode("utf-16", "surrogatepass") == said[:MAX_ANSWER].encode("utf-16", "surrogatepass")
+    assert json.loads(body).encode("utf-16", "surrogatepass") == said[:MAX_ANSWER].encode(
+        "utf-16", "surrogatepass"
+    )
 
 
 @given(ANYTHING)
@@ -79,7 +84,10 @@ def test_the_bundled_prompt_fills_in_all_three_once():
 
 def test_a_prompt_of_one_s_own_in_the_words_of_the_released_code(tmp_path):
     path = tmp_path / "judge.txt"
-    path.write_text("1. Question: {question}\n2. Truth: {ground_truth}\n3. Prediction: {prediction}\nScore: 0 or 1", "utf-8")
+    path.write_text(
+        "1. Question: {question}\n2. Truth: {ground_truth}\n3. Prediction: {prediction}\nScore: 0 or 1",
+        "utf-8",
+    )
     prompt = load_prompt(path)
     assert prompt.messages("Q", "T", "A") == [
         {"role": "user", "content": '1. Question: Q\n2. Truth: T\n3. Prediction: "A"\nScore: 0 or 1'}
@@ -111,25 +119,75 @@ def test_a_prompt_that_cannot_judge_is_refused(tmp_path, content, problem):
 
 
 RIGHT = [
-    '{"verdict": "correct"}', ' {"verdict":"Correct"}\n', '{"score": 1}', '{"score": "1"}', "correct", "Correct.",
-    "**correct**", "Score: 1", "score: 1.", "**Score: 1**", "Score = 1", "Judgement: 1", "Verdict: correct",
-    "They mean the same.\nScore: 1", '```json\n{"verdict": "correct"}\n```',
-    '{\n  "reason": "same thing",\n  "verdict": "correct"\n}', 'The same colour.\n{"verdict": "correct"}',
+    '{"verdict": "correct"}',
+    ' {"verdict":"Correct"}\n',
+    '{"score": 1}',
+    '{"score": "1"}',
+    "correct",
+    "Correct.",
+    "**correct**",
+    "Score: 1",
+    "score: 1.",
+    "**Score: 1**",
+    "Score = 1",
+    "Judgement: 1",
+    "Verdict: correct",
+    "They mean the same.\nScore: 1",
+    '```json\n{"verdict": "correct"}\n```',
+    '{\n  "reason": "same thing",\n  "verdict": "correct"\n}',
+    'The same colour.\n{"verdict": "correct"}',
     "<think>Score: 0? No, {incorrect}</think>\ncorrect",
-]  # fmt: skip
+]
 WRONG = [
-    '{"verdict": "incorrect"}', "incorrect", "Incorrect.", "Score: 0", '{"score": 0}', "Verdict: incorrect",
+    '{"verdict": "incorrect"}',
+    "incorrect",
+    "Incorrect.",
+    "Score: 0",
+    '{"score": 0}',
+    "Verdict: incorrect",
     "no.\nScore: 0",
-]  # fmt: skip
+]
 NEITHER = [
-    "", " ", "yes", "1", "0", "the answer is correct", "not correct", "correct or incorrect", "correct incorrect", "{}",
-    "[]", "null", "Score: 2", "Score: 10", "Score: 0.5", "Score: 1\nScore: 0", "Score: 1\nScore: 1", "Score: 1 or 0",
-    "Score:", "Score: 1/10", '{"verdict": "maybe"}', '{"verdict": true}', '{"score": 1.0}',
-    '{"verdict": "correct", "score": 0}', '{"verdict": ["correct"]}', '{"verdict": "correct", "verdict": "incorrect"}',
-    '{"verdict": "correct"} {"verdict": "incorrect"}', '["verdict: correct"]', "Score: 1\nbecause it says so",
-    'The answer says "Score: 1"', 'It says "Score: 1".\nScore: 0', "<think>Score: 1", "Score: 1</think>", "[" * 100_000,
-    '{"verdict":' * 10_000, "score: " + "_" * 50_000, "```\n", "verdict: correct verdict: correct", "not\ncorrect",
-]  # fmt: skip
+    "",
+    " ",
+    "yes",
+    "1",
+    "0",
+    "the answer is correct",
+    "not correct",
+    "correct or incorrect",
+    "correct incorrect",
+    "{}",
+    "[]",
+    "null",
+    "Score: 2",
+    "Score: 10",
+    "Score: 0.5",
+    "Score: 1\nScore: 0",
+    "Score: 1\nScore: 1",
+    "Score: 1 or 0",
+    "Score:",
+    "Score: 1/10",
+    '{"verdict": "maybe"}',
+    '{"verdict": true}',
+    '{"score": 1.0}',
+    '{"verdict": "correct", "score": 0}',
+    '{"verdict": ["correct"]}',
+    '{"verdict": "correct", "verdict": "incorrect"}',
+    '{"verdict": "correct"} {"verdict": "incorrect"}',
+    '["verdict: correct"]',
+    "Score: 1\nbecause it says so",
+    'The answer says "Score: 1"',
+    'It says "Score: 1".\nScore: 0',
+    "<think>Score: 1",
+    "Score: 1</think>",
+    "[" * 100_000,
+    '{"verdict":' * 10_000,
+    "score: " + "_" * 50_000,
+    "```\n",
+    "verdict: correct verdict: correct",
+    "not\ncorrect",
+]
 
 
 @pytest.mark.parametrize("reply", RIGHT)

@@ -1,4 +1,5 @@
-"""A model as judge over a real endpoint: what arrives there, what is made of the reply, and that no failure is a verdict."""
+"""A model as judge over a real endpoint: what arrives there, what is made of the reply, and that no failure
+is a verdict."""
 
 import asyncio
 import json
@@ -43,11 +44,17 @@ def test_the_model_s_word_is_the_verdict(reply, expected):
         assert asked(model(endpoint)) == expected
     [request] = endpoint.requests
     assert request.path == "/v1/chat/completions"
-    assert (request.body["model"], request.body["temperature"], request.body["max_tokens"]) == ("some-model", 0.0, 77)
+    assert (request.body["model"], request.body["temperature"], request.body["max_tokens"]) == (
+        "some-model",
+        0.0,
+        77,
+    )
     assert [message["role"] for message in request.body["messages"]] == ["system", "user"]
     assert request.body["messages"][1]["content"].splitlines() == [
-        "Question: What colour is the door?", "Expected answer: dark red", 'Answer under test: "crimson"',
-    ]  # fmt: skip
+        "Question: What colour is the door?",
+        "Expected answer: dark red",
+        'Answer under test: "crimson"',
+    ]
 
 
 def test_of_a_multiple_choice_the_model_reads_options_and_the_text_of_the_right_one():
@@ -55,8 +62,11 @@ def test_of_a_multiple_choice_the_model_reads_options_and_the_text_of_the_right_
     with Endpoint(YES) as endpoint:
         assert asked(model(endpoint), task=task) == CORRECT
     assert endpoint.requests[0].body["messages"][1]["content"].splitlines()[:4] == [
-        "Question: What colour?", "A. green", "B. dark red", "Expected answer: B. dark red",
-    ]  # fmt: skip
+        "Question: What colour?",
+        "A. green",
+        "B. dark red",
+        "Expected answer: B. dark red",
+    ]
 
 
 INJECTIONS = [
@@ -92,7 +102,12 @@ def test_an_answer_reaches_the_model_as_one_quoted_line_whatever_it_holds(said):
     assert json.loads(body).encode("utf-16", "surrogatepass") == said[:1000].encode("utf-16", "surrogatepass")
 
 
-NO_VERDICT = {"a sentence": "I think it is correct", "both": "Score: 1\nScore: 0", "nothing": "", "a number": "1"}
+NO_VERDICT = {
+    "a sentence": "I think it is correct",
+    "both": "Score: 1\nScore: 0",
+    "nothing": "",
+    "a number": "1",
+}
 
 
 @pytest.mark.parametrize("case", NO_VERDICT)
@@ -137,7 +152,9 @@ def test_a_model_that_fails_leaves_the_answer_unjudged_and_is_asked_again_next_t
         assert not (tmp_path / "cache.jsonl").exists()
         if case == "silent":
             until = time.monotonic() + 60
-            while len(endpoint.requests) < 2:  # both have arrived, so neither takes the reply that is meant for the next
+            while (
+                len(endpoint.requests) < 2
+            ):  # both have arrived, so neither takes the reply that is meant for the next
                 assert time.monotonic() < until
                 time.sleep(0.01)
             judge.settings = replace(judge.settings, timeout=30.0)
@@ -175,10 +192,12 @@ def test_a_verdict_is_kept_on_disk_and_told_by_question_truth_answer_model_and_p
     cache = tmp_path / "deep" / "cache.jsonl"
     other = JudgePrompt("", "{truth} {answer}")
     asks = [
-        (None, TASK, "crimson"), (None, TASK, "Crimson"), (other, TASK, "crimson"),
+        (None, TASK, "crimson"),
+        (None, TASK, "Crimson"),
+        (other, TASK, "crimson"),
         (None, SearchTask("some.png", "What colour is the door?", "red"), "crimson"),
         (None, SearchTask("some.png", "What colour is it?", "dark red"), "crimson"),
-    ]  # fmt: skip
+    ]
     with Endpoint(YES, NO, YES, NO, YES) as endpoint:
         first = [asked(model(endpoint, prompt, cache=cache), said, task) for prompt, task, said in asks]
         content = cache.read_bytes()
@@ -229,7 +248,9 @@ def test_equal_answers_at_the_same_time_are_one_request_and_the_rest_are_bounded
         assert asyncio.run(all_of(judge)) == [INCORRECT] * 60
         assert len(endpoint.requests) == 12
         assert max(most) <= 3
-        assert asyncio.run(all_of(judge)) == [INCORRECT] * 60  # in another event loop, as every step of a training has one
+        assert (
+            asyncio.run(all_of(judge)) == [INCORRECT] * 60
+        )  # in another event loop, as every step of a training has one
         assert len(endpoint.requests) == 12
 
 
@@ -245,10 +266,13 @@ def test_a_judge_serves_one_event_loop_after_another():
 def test_in_a_chain_the_model_is_asked_only_what_the_rules_leave_open():
     choice = SearchTask("some.png", "What colour?", "B", options=("green", "dark red"))
     cases = [
-        (exact_rule, TASK, "Dark red.", CORRECT, 0), (exact_rule, TASK, "crimson", CORRECT, 1),
-        (choice_rule, choice, "B", CORRECT, 0), (choice_rule, choice, "A", INCORRECT, 0),
-        (choice_rule, choice, "the second", CORRECT, 1), (choice_rule, TASK, "dark red", CORRECT, 1),
-    ]  # fmt: skip
+        (exact_rule, TASK, "Dark red.", CORRECT, 0),
+        (exact_rule, TASK, "crimson", CORRECT, 1),
+        (choice_rule, choice, "B", CORRECT, 0),
+        (choice_rule, choice, "A", INCORRECT, 0),
+        (choice_rule, choice, "the second", CORRECT, 1),
+        (choice_rule, TASK, "dark red", CORRECT, 1),
+    ]
     for rule, task, said, expected, requests in cases:
         episode = play(Replay({"*": [answer(said)]}), Image.new("RGB", (60, 40)), task)
         with Endpoint(YES) as endpoint:
@@ -300,13 +324,16 @@ def test_what_was_paid_for_survives_a_kill(tmp_path):
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     kept = cache.read_bytes().count(b"\n")
-    # another endpoint under the same name: what the killed process had under way may still arrive at the first
+    # another endpoint under the same name: what the killed process had under way may still arrive at the
+    # first
     with Endpoint(answer=lambda request: NO) as endpoint:
         judge = LlmJudge.parse(f"{endpoint.url}#m", cache=cache)
         task = SearchTask("some.png", "What?", "x")
 
         async def ask_again() -> list[object]:
-            return await asyncio.gather(*(judge(task, str(n)) for n in range(kept + 4)))  # 4 were asked at once
+            return await asyncio.gather(
+                *(judge(task, str(n)) for n in range(kept + 4))
+            )  # 4 were asked at once
 
         verdicts = asyncio.run(ask_again())
         assert verdicts.count(CORRECT) == kept >= 20

@@ -5,7 +5,10 @@ from mini_o3.judge import CORRECT, INCORRECT, GroupScore, score_groups, unjudged
 
 
 def rows(group, *verdicts, seed=0):
-    return [(SearchTask(f"{group}{n}.png", "What?", "A", group=group), seed, verdict) for n, verdict in enumerate(verdicts)]
+    return [
+        (SearchTask(f"{group}{n}.png", "What?", "A", group=group), seed, verdict)
+        for n, verdict in enumerate(verdicts)
+    ]
 
 
 RIGHT = [CORRECT] * 4
@@ -13,7 +16,9 @@ THREE = [CORRECT, CORRECT, INCORRECT, CORRECT]
 
 
 def test_the_mean_and_the_strict_figure_are_over_groups():
-    found = score_groups([*rows("a", *RIGHT), *rows("b", *THREE), *rows("c", *[INCORRECT] * 4), *rows("d", *RIGHT)])
+    found = score_groups(
+        [*rows("a", *RIGHT), *rows("b", *THREE), *rows("c", *[INCORRECT] * 4), *rows("d", *RIGHT)]
+    )
     assert found == GroupScore(mean=0.6875, consistent=0.5, groups=4, left_out=0, sizes={4: 4})
 
 

@@ -102,7 +102,10 @@ def test_a_run_names_all_code_that_was_at_work_in_order(tmp_path, monkeypatch):
     for code in ("aaa", "aaa", "bbb+", "bbb+", "aaa"):
         monkeypatch.setattr(rundir, "revision", lambda code=code: code)
         claim_run(tmp_path, {"lr": 1.0})
-    assert json.loads((tmp_path / "config.json").read_text()) == {"config": {"lr": 1.0}, "revision": "aaa, bbb+, aaa"}
+    assert json.loads((tmp_path / "config.json").read_text()) == {
+        "config": {"lr": 1.0},
+        "revision": "aaa, bbb+, aaa",
+    }
 
 
 def test_a_checkpoint_is_no_run_folder(tmp_path):
@@ -116,6 +119,12 @@ def test_one_place_under_two_names_is_one_setting(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     claim_run(tmp_path / "run", {"start": "nano", "policy": "hf:nano", "lr": 1.0})
     claim_run(tmp_path / "run", {"start": f"{tmp_path}/nano", "policy": f"hf:{tmp_path}/nano", "lr": 1.0})
-    for other in ({"start": "other"}, {"start": ""}, {"policy": f"api:{tmp_path}/nano"}, {"policy": None}, {"lr": 2.0}):
+    for other in (
+        {"start": "other"},
+        {"start": ""},
+        {"policy": f"api:{tmp_path}/nano"},
+        {"policy": None},
+        {"lr": 2.0},
+    ):
         with pytest.raises(UserError, match=rf"other settings \({next(iter(other))}\)"):
             claim_run(tmp_path / "run", {"start": "nano", "policy": "hf:nano", "lr": 1.0} | other)

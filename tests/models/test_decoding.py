@@ -36,21 +36,30 @@ def full_logits(vlm, episode, picture):
     ids = torch.tensor([episode.token_ids])
     with torch.inference_mode():
         out = vlm.model(
-            input_ids=ids, pixel_values=rows, image_grid_thw=grids,
-            mm_token_type_ids=(ids == vlm.renderer.image_pad).long(), use_cache=False,
-        )  # fmt: skip
+            input_ids=ids,
+            pixel_values=rows,
+            image_grid_thw=grids,
+            mm_token_type_ids=(ids == vlm.renderer.image_pad).long(),
+            use_cache=False,
+        )
     return out.logits[0]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.6])
-def test_logits_of_many_conversations_with_the_cache_kept_equal_a_full_reencode_of_each(nano, monkeypatch, temperature):
-    """Three pictures, the first of them twice, four at a time, prompts read in small pieces, a fifth that has to wait."""
+def test_logits_of_many_conversations_with_the_cache_kept_equal_a_full_reencode_of_each(
+    nano, monkeypatch, temperature
+):
+    """Three pictures, the first of them twice, four at a time, prompts read in small pieces, a fifth that has
+    to wait."""
     seen, foreseen = {}, []
     plain = Engine._say
 
     def recording(self, turns, logits):
         """Rows of what was drafted wrongly lead nowhere, so they are left out."""
-        before = [(self.cache.lengths[turn.stream.slot] + bool(turn.drawn), len(turn.drawn), turn.draft) for turn in turns]
+        before = [
+            (self.cache.lengths[turn.stream.slot] + bool(turn.drawn), len(turn.drawn), turn.draft)
+            for turn in turns
+        ]
         rows = logits.clone().split([1 + len(draft) for *_, draft in before])
         plain(self, turns, logits)
         for turn, of_turn, (length, drawn, draft) in zip(turns, rows, before, strict=True):
@@ -73,7 +82,8 @@ def test_logits_of_many_conversations_with_the_cache_kept_equal_a_full_reencode_
 
     async def together():
         runs = (
-            run_episode(probe.task, policy, Limits(turns=6), picture=probe.picture, seed=n) for n, probe in enumerate(probes)
+            run_episode(probe.task, policy, Limits(turns=6), picture=probe.picture, seed=n)
+            for n, probe in enumerate(probes)
         )
         return await asyncio.gather(*runs)
 
@@ -102,7 +112,8 @@ def test_equal_seeds_sample_equal_episodes(nano):
     probe = make_probe(500_000_124, "easy", size=(1400, 1400))
     policy = Local(nano, "nano", sampling=Sampling(temperature=1.0, max_tokens=96))
     runs = [
-        asyncio.run(run_episode(probe.task, policy, Limits(turns=4), picture=probe.picture, seed=seed)) for seed in (1, 1, 2)
+        asyncio.run(run_episode(probe.task, policy, Limits(turns=4), picture=probe.picture, seed=seed))
+        for seed in (1, 1, 2)
     ]
     assert runs[0].token_ids == runs[1].token_ids
     assert runs[0].token_ids != runs[2].token_ids
@@ -117,7 +128,11 @@ def test_what_is_said_does_not_depend_on_drafts(nano, temperature):
         policy.engine.drafts = Drafts(draft_tokens)
 
         async def together(policy=policy):
-            runs = (run_episode(p.task, policy, Limits(turns=5), picture=p.picture, seed=7) for p in probes for _ in range(2))
+            runs = (
+                run_episode(p.task, policy, Limits(turns=5), picture=p.picture, seed=7)
+                for p in probes
+                for _ in range(2)
+            )
             return await asyncio.gather(*runs)
 
         said.append([episode.token_ids for episode in asyncio.run(together())])
@@ -149,7 +164,9 @@ def test_image_tokens_are_never_drawn(nano, temperature):
 
 def test_tokens_are_drawn_as_often_as_their_probability_says():
     spread = torch.tensor([0.5, 0.0, 0.2, 0.3])
-    tokens, log_probs = draw(spread.log().expand(1000, -1).clone(), [1.0] * 1000, [(n + 0.5) / 1000 for n in range(1000)], [])
+    tokens, log_probs = draw(
+        spread.log().expand(1000, -1).clone(), [1.0] * 1000, [(n + 0.5) / 1000 for n in range(1000)], []
+    )
     assert [tokens.count(n) for n in range(4)] == [500, 0, 200, 300]
     assert log_probs[0] == pytest.approx(math.log(0.5))
 
@@ -242,12 +259,14 @@ class Dictated:
 
 
 def test_the_mask_of_an_episode_with_zooms_a_malformed_turn_and_an_over_turn_stop(monkeypatch):
-    """Every view is one image token; the policy stops at `</grounding>`, so the end of its message is not its own.
+    """Every view is one image token; the policy stops at `</grounding>`, so the end of its message is not its
+    own.
 
     opening   system: 6, question with view: 15, invitation: 2     zoom       11 tokens
     after it  end and line break: 2, view: 10, invitation: 2        malformed  13 tokens
     after it  end and line break: 2, error: 14, invitation: 2       zoom       11 tokens
-    after it  end and line break: 2, view: 10, invitation: 2        zoom       11 tokens, over the limit of 4 turns
+    after it  end and line break: 2, view: 10, invitation: 2        zoom       11 tokens, over the limit of 4
+        turns
     """
     renderer = ChatRenderer(build_tokenizer())
     zoom = '<grounding>{"bbox_2d": [0.25, 0.25, 0.75, 0.75], "source": "original_image"}</grounding>'
@@ -256,7 +275,7 @@ def test_the_mask_of_an_episode_with_zooms_a_malformed_turn_and_an_over_turn_sto
     texts = [zoom, broken, nested, zoom]
     vlm = SimpleNamespace(
         renderer=renderer, budget=PixelBudget(784, 784, 28, True), profile="nano", context_tokens=4096
-    )  # fmt: skip
+    )
     monkeypatch.setattr(local, "Engine", lambda vlm, slots: Dictated(renderer, texts))
     task = SearchTask(picture="x.png", question="What digit is on the red star?")
     picture = Image.new("RGB", (200, 200))

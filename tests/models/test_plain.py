@@ -1,4 +1,5 @@
-"""Greedy output of the engine is that of the plain transformers loop, token for token, on nano and on another shape."""
+"""Greedy output of the engine is that of the plain transformers loop, token for token, on nano and on another
+shape."""
 
 import sys
 from pathlib import Path
@@ -24,14 +25,20 @@ SAMPLING = Sampling(max_tokens=60)
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
-    """nano as shipped, and random weights shaped as larger checkpoints: more heads per key, windows, two-frame patches."""
+    """nano as shipped, and random weights shaped as larger checkpoints: more heads per key, windows,
+    two-frame patches."""
     torch.set_num_threads(1)
     tokenizer = build_tokenizer()
     config = nano_config(tokenizer, width=192, layers=3)
     text, vision = config.text_config, config.vision_config
     text.hidden_size, text.num_attention_heads, text.num_key_value_heads = 128, 8, 2
     text.rope_parameters = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1000000.0}
-    vision.temporal_patch_size, vision.fullatt_block_indexes, vision.out_hidden_size, vision.window_size = 2, [1], 128, 112
+    vision.temporal_patch_size, vision.fullatt_block_indexes, vision.out_hidden_size, vision.window_size = (
+        2,
+        [1],
+        128,
+        112,
+    )
     config.tie_word_embeddings = text.tie_word_embeddings = False
     torch.manual_seed(3)
     folder = tmp_path_factory.mktemp("other")

@@ -1,4 +1,5 @@
-"""What the engine reads, encodes and draws in which pass: nothing twice, nothing all at once, nothing that is forbidden."""
+"""What the engine reads, encodes and draws in which pass: nothing twice, nothing all at once, nothing that is
+forbidden."""
 
 import asyncio
 import json
@@ -91,17 +92,25 @@ def test_a_long_prompt_is_read_in_pieces_while_everyone_who_speaks_goes_on(nano,
 
     speaker, reader, found = asyncio.run(both())
     reading = [pieces for pieces in found if any(slot == reader for slot, _, _ in pieces)]
-    assert sum(tokens for pieces in reading for slot, _, tokens in pieces if slot == reader) == len(long.ids) > 200
+    assert (
+        sum(tokens for pieces in reading for slot, _, tokens in pieces if slot == reader)
+        == len(long.ids)
+        > 200
+    )
     assert max(tokens for pieces in reading for slot, _, tokens in pieces if slot == reader) == 50
     assert all(pieces[0] == (speaker, pieces[0][1], 1) for pieces in reading)  # a token in every pass
 
 
 def test_a_group_reads_its_beginning_once_and_its_picture_is_encoded_once(nano, passes, encoded, endless):
-    probe = make_probe(500_000_141, "easy", size=(900, 900))  # small: all have come before the first has done with speaking
+    probe = make_probe(
+        500_000_141, "easy", size=(900, 900)
+    )  # small: all have come before the first has done with speaking
     policy = Local(nano, "nano", slots=8, sampling=Sampling(temperature=1.0, max_tokens=60, stops=()))
 
     async def group():
-        runs = (run_episode(probe.task, policy, Limits(turns=1), picture=probe.picture, seed=n) for n in range(8))
+        runs = (
+            run_episode(probe.task, policy, Limits(turns=1), picture=probe.picture, seed=n) for n in range(8)
+        )
         return await asyncio.gather(*runs)
 
     episodes = asyncio.run(group())
@@ -127,7 +136,8 @@ def test_many_views_that_come_at_once_do_not_hold_up_who_speaks(nano, passes, en
             await asyncio.sleep(0.001)
         others = [await running.open(n) for n in range(6)]
         await asyncio.gather(
-            speaking, *(running.reply(s, p, Sampling(max_tokens=1)) for s, p in zip(others, prompts, strict=True))
+            speaking,
+            *(running.reply(s, p, Sampling(max_tokens=1)) for s, p in zip(others, prompts, strict=True)),
         )
 
     asyncio.run(crowd())
@@ -149,7 +159,9 @@ def test_the_engine_never_writes_a_vision_token_even_if_the_model_wants_nothing_
     probe = make_probe(500_000_142, "easy", size=(1400, 1400))
     handle = nano.model.lm_head.register_forward_hook(insist)
     try:
-        episode = play(Local(nano, "nano", sampling=Sampling(temperature=1.0, max_tokens=60)), probe.picture, probe.task)
+        episode = play(
+            Local(nano, "nano", sampling=Sampling(temperature=1.0, max_tokens=60)), probe.picture, probe.task
+        )
     finally:
         handle.remove()
     assert episode.num_turns >= 2
@@ -159,13 +171,18 @@ def test_the_engine_never_writes_a_vision_token_even_if_the_model_wants_nothing_
 @pytest.mark.parametrize(
     ("says", "device", "units", "wanted"),
     [
-        ("bfloat16", "cpu", True, torch.bfloat16), ("bfloat16", "cpu", False, torch.float32),
-        ("float32", "cpu", True, torch.float32), ("float32", "cuda", True, torch.float32),
-        ("float16", "cuda:1", True, torch.bfloat16), ("bfloat16", "cuda", False, torch.float32),
+        ("bfloat16", "cpu", True, torch.bfloat16),
+        ("bfloat16", "cpu", False, torch.float32),
+        ("float32", "cpu", True, torch.float32),
+        ("float32", "cuda", True, torch.float32),
+        ("float16", "cuda:1", True, torch.bfloat16),
+        ("bfloat16", "cuda", False, torch.float32),
         (None, "cpu", True, torch.float32),
     ],
-)  # fmt: skip
-def test_bfloat16_is_computed_in_where_weights_and_processor_are_made_for_it(monkeypatch, says, device, units, wanted):
+)
+def test_bfloat16_is_computed_in_where_weights_and_processor_are_made_for_it(
+    monkeypatch, says, device, units, wanted
+):
     monkeypatch.setattr(module, "has_bfloat16", lambda _: units)
     assert compute_dtype({"dtype": says}, device) is wanted
     assert compute_dtype({"torch_dtype": says}, device) is wanted  # as older versions of transformers call it

@@ -47,9 +47,13 @@ def test_patches_equal_the_processor_of_transformers(size, temporal):
     view = Image.fromarray(pixels)
     config = {**PROCESSOR, "temporal_patch_size": temporal}
     reference = Qwen2VLImageProcessorPil(
-        patch_size=14, merge_size=2, temporal_patch_size=temporal, do_resize=False,
-        image_mean=PROCESSOR["image_mean"], image_std=PROCESSOR["image_std"],
-    )(images=[view], return_tensors="pt")  # fmt: skip
+        patch_size=14,
+        merge_size=2,
+        temporal_patch_size=temporal,
+        do_resize=False,
+        image_mean=PROCESSOR["image_mean"],
+        image_std=PROCESSOR["image_std"],
+    )(images=[view], return_tensors="pt")
     rows, grids = Patcher.of(config)([view])
     assert grids.tolist() == reference["image_grid_thw"].tolist()
     torch.testing.assert_close(rows, reference["pixel_values"].float(), atol=1e-5, rtol=0)
@@ -67,7 +71,9 @@ def test_positions_equal_those_of_transformers_and_can_go_on():
     second = [9, 9, start, *[pad] * 24, end, start, *[pad] * 2, end, 1, 2]
     ids = torch.tensor([first + second])
     grids = torch.tensor([[1, 12, 12], [1, 8, 12], [1, 4, 2]])
-    reference, _ = model.model.get_rope_index(ids, mm_token_type_ids=(ids == pad).long(), image_grid_thw=grids)
+    reference, _ = model.model.get_rope_index(
+        ids, mm_token_type_ids=(ids == pad).long(), image_grid_thw=grids
+    )
     one, at = positions(first, pad, [(6, 6)])
     two, _ = positions(second, pad, [(4, 6), (2, 1)], at)
     assert np.concatenate([one, two], 1).tolist() == reference[:, 0].tolist()

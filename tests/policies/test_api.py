@@ -26,7 +26,9 @@ NO_CHOICES = sends(completion("", choices=[]))
 
 
 def api(endpoint, **changes):
-    return Api(ApiSettings(endpoint.url, "some-model", **{"pause": 0.01, "timeout": 30.0, "attempts": 3, **changes}))
+    return Api(
+        ApiSettings(endpoint.url, "some-model", **{"pause": 0.01, "timeout": 30.0, "attempts": 3, **changes})
+    )
 
 
 def ask(endpoint, limits=None, **changes):
@@ -166,7 +168,8 @@ def test_an_endpoint_that_never_replies_ends_the_episode_as_a_timeout():
 def test_an_endpoint_that_is_down_ends_the_episode_naming_it():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"  # nobody listens, and nobody else can have the port
+        # nobody listens, and nobody else can have the port
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
         episode = play(Api(ApiSettings(url, "some-model", pause=0.01, attempts=2)), PICTURE)
     assert episode.stop is StopReason.POLICY_ERROR
     assert f"{url}/chat/completions" in episode.error
@@ -186,7 +189,10 @@ def test_a_failure_in_a_later_turn_keeps_the_turns_before_it():
         ([status(500), status(500), status(500)], [2.0, 4.0, 8.0]),
         ([status(429, Retry_After="7"), status(500), hangs_up()], [7.0, 4.0, 8.0]),
         ([status(503, Retry_After="0.5"), status(503, Retry_After="3600"), status(503)], [0.5, 30.0, 8.0]),
-        ([status(429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"), status(500), status(500)], [2.0, 4.0, 8.0]),
+        (
+            [status(429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"), status(500), status(500)],
+            [2.0, 4.0, 8.0],
+        ),
     ],
 )
 def test_pauses_double_unless_the_server_says_how_long(monkeypatch, behaviours, waits):
@@ -222,7 +228,9 @@ def test_a_refused_key_is_not_repeated_in_the_error(monkeypatch):
     assert len(endpoint.requests) == 1
 
 
-@pytest.mark.parametrize("key", ["sk-secret\n", "sk-secret\r\nX: y", "sk-sécret"], ids=["line end", "two lines", "not ASCII"])
+@pytest.mark.parametrize(
+    "key", ["sk-secret\n", "sk-secret\r\nX: y", "sk-sécret"], ids=["line end", "two lines", "not ASCII"]
+)
 def test_a_key_that_cannot_be_sent_is_blamed_but_never_shown(monkeypatch, key):
     monkeypatch.setenv("OPENAI_API_KEY", key)
     with Endpoint(ANSWER) as endpoint:
@@ -270,7 +278,9 @@ def test_an_answer_ends_with_its_closing_tag():
 
 
 def test_a_turn_that_was_cut_off_is_corrected():
-    with Endpoint(says("I see a street with very many houses, and", finish_reason="length"), ANSWER) as endpoint:
+    with Endpoint(
+        says("I see a street with very many houses, and", finish_reason="length"), ANSWER
+    ) as endpoint:
         episode = ask(endpoint)
     assert episode.turns[0].malformed == "unfinished"
     assert "unfinished" in words(endpoint.requests[1].body["messages"][3])
@@ -310,7 +320,12 @@ def test_a_view_that_does_not_fit_into_the_context_is_not_shown(room, stop):
     ("spec", "url", "model", "endpoint"),
     [
         ("http://h:8000/v1#m", "http://h:8000/v1", "m", "http://h:8000/v1/chat/completions"),
-        ("https://h/v1/#Qwen/Qwen2.5-VL-7B", "https://h/v1/", "Qwen/Qwen2.5-VL-7B", "https://h/v1/chat/completions"),
+        (
+            "https://h/v1/#Qwen/Qwen2.5-VL-7B",
+            "https://h/v1/",
+            "Qwen/Qwen2.5-VL-7B",
+            "https://h/v1/chat/completions",
+        ),
         ("http://h/x/chat/completions#m", "http://h/x/chat/completions", "m", "http://h/x/chat/completions"),
         ("http://h/v1#a#b", "http://h/v1", "a#b", "http://h/v1/chat/completions"),
     ],

@@ -1,4 +1,5 @@
-"""Other systems as policies: a whole search of each in its own dialect, over a real server, and how one asks for it."""
+"""Other systems as policies: a whole search of each in its own dialect, over a real server, and how one asks
+for it."""
 
 import asyncio
 import base64
@@ -25,12 +26,12 @@ PICTURE.paste("lime", (1400, 0, 2800, 700))
 TASK = SearchTask("some.png", "What is on the sign?", options=("a fish", "a bird"))
 ASKED = "What is on the sign?\nA. a fish\nB. a bird"
 FORM = (
-    "Think first, call **image_zoom_in_tool** where you need to see more, then answer. Keep strictly to the form: "
-    "<think>...</think> <tool_call>...</tool_call> (only to look closer) <answer>...</answer>"
+    "Think first, call **image_zoom_in_tool** where you need to see more, then answer. Keep strictly to the"
+    " form: <think>...</think> <tool_call>...</tool_call> (only to look closer) <answer>...</answer>"
 )
 SHORTLY = (
-    "Look closer where that helps. When you are sure, give the answer, as short as the question allows, within "
-    "<answer></answer>."
+    "Look closer where that helps. When you are sure, give the answer, as short as the question allows,"
+    " within <answer></answer>."
 )
 
 
@@ -70,10 +71,15 @@ def search(dialect, *replies, limits=None, max_pixels=None):
         return play(policy, PICTURE, TASK, limits=limits), endpoint.requests
 
 
-# What every system is sent, word for word, in a search of two looks and an answer; what it looks at on the way.
+# What every system is sent, word for word, in a search of two looks and an answer; what it looks at on the
+# way.
 SEARCHES = {
     "deepeyes": (
-        [f"<think>far</think>{zoom_in(1400, 0, 2800, 700)}", zoom_in(1400, 0, 1700, 300), "<answer>a bird</answer>"],
+        [
+            f"<think>far</think>{zoom_in(1400, 0, 2800, 700)}",
+            zoom_in(1400, 0, 1700, 300),
+            "<answer>a bird</answer>",
+        ],
         [Rect(1400, 0, 2800, 700), Rect(1400, 0, 1700, 300)],
         [
             ("user", (2800, 1400), f"{ASKED}\n{FORM}"),
@@ -82,14 +88,21 @@ SEARCHES = {
         ],
     ),
     "pixel_reasoner": (
-        [f"It is far.\n{crop(0.6, 0.1, 0.9, 0.4, image=1)}", crop(0.5, 0.5, 0.6, 0.6, image=2), "It is $\\boxed{a bird}$."],
+        [
+            f"It is far.\n{crop(0.6, 0.1, 0.9, 0.4, image=1)}",
+            crop(0.5, 0.5, 0.6, 0.6, image=2),
+            "It is $\\boxed{a bird}$.",
+        ],
         [Rect(1400, 0, 2800, 700), Rect(1960, 280, 2380, 490)],
         [
             (
-                "user", (2800, 1400),
-                f"{ASKED}\n\nGuidelines: Look at the picture with the question in mind, and decide whether looking closer "
-                "helps; you can look closer with `crop_image_normalized`. Reason step by step from what you see, and put the "
-                "final answer within \\boxed{}.",
+                "user",
+                (2800, 1400),
+                (
+                    f"{ASKED}\n\nGuidelines: Look at the picture with the question in mind, and decide"
+                    " whether looking closer helps; you can look closer with `crop_image_normalized`. Reason"
+                    " step by step from what you see, and put the final answer within \\boxed{}."
+                ),
             ),
             ("user", "\nThis is the part you asked for (Image Size: 1400x700):", (1400, 700)),
             ("user", "\nThis is the part you asked for (Image Size: 644x308):", (644, 308)),
@@ -97,7 +110,8 @@ SEARCHES = {
     ),
     "qwen3_vl": (
         [
-            f"Far.</think>\n{zoom_in(500, 0, 1000, 500, img_idx=0)}", zoom_in(500, 500, 600, 600, img_idx=1),
+            f"Far.</think>\n{zoom_in(500, 0, 1000, 500, img_idx=0)}",
+            zoom_in(500, 500, 600, 600, img_idx=1),
             "A bird: \\boxed{a bird}",
         ],
         [Rect(1400, 0, 2800, 700), Rect(2100, 350, 2240, 420)],
@@ -108,7 +122,11 @@ SEARCHES = {
         ],
     ),
     "qwen2_5_vl": (
-        [zoom_in(1400, 0, 2800, 700, img_idx=0), zoom_in(700, 350, 840, 420, img_idx=1), "<answer>a bird</answer>"],
+        [
+            zoom_in(1400, 0, 2800, 700, img_idx=0),
+            zoom_in(700, 350, 840, 420, img_idx=1),
+            "<answer>a bird</answer>",
+        ],
         [Rect(1400, 0, 2800, 700), Rect(2100, 350, 2240, 420)],
         [
             ("user", (2800, 1400), f"Picture 0 is 2800x1400 pixels.\n{ASKED}\n{SHORTLY}"),
@@ -116,7 +134,7 @@ SEARCHES = {
             ("user", "<tool_response>\n", (140, 56), "Picture 2 is 140x56 pixels.\n</tool_response>"),
         ],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("dialect", SEARCHES)
@@ -138,11 +156,19 @@ def test_a_whole_search_in_the_words_of_its_own_system(dialect):
 
 def test_a_model_without_tools_answers_in_its_one_turn():
     episode, requests = search("direct", "I see a bird, so I say B.")
-    assert (episode.stop, episode.answer, episode.num_turns) == (StopReason.ANSWERED, "I see a bird, so I say B.", 1)
+    assert (episode.stop, episode.answer, episode.num_turns) == (
+        StopReason.ANSWERED,
+        "I see a bird, so I say B.",
+        1,
+    )
     assert [heard(request) for request in requests] == [
         [
             ("system", "You answer a question about a picture."),
-            ("user", (1988, 980), f"\n{ASKED}\nGive the answer, as short as the question allows, within <answer></answer>."),
+            (
+                "user",
+                (1988, 980),
+                f"\n{ASKED}\nGive the answer, as short as the question allows, within <answer></answer>.",
+            ),
         ]
     ]
 
@@ -167,14 +193,18 @@ ERRORS = {
     ),
     "qwen3_vl": (
         zoom_in(500, 500, 100, 100, img_idx=0),
-        "<tool_response>\nError: The box is empty or outside the picture: x1 must be less than x2, and y1 less than y2.\n"
-        "</tool_response>",
+        (
+            "<tool_response>\nError: The box is empty or outside the picture: x1 must be less than x2, and y1"
+            " less than y2.\n</tool_response>"
+        ),
         "<answer>a bird</answer>",
     ),
     "qwen2_5_vl": (
         "<tool_call>{}</tool_call>",
-        "<tool_response>\nError: The call needs the fields name and arguments, and arguments must be an object.\n"
-        "</tool_response>",
+        (
+            "<tool_response>\nError: The call needs the fields name and arguments, and arguments must be an"
+            " object.\n</tool_response>"
+        ),
         "a bird",
     ),
 }
@@ -230,13 +260,16 @@ def test_what_wraps_a_policy_need_not_know_of_dialects():
 
 
 def test_a_local_checkpoint_speaks_the_dialect_it_is_asked_in():
-    """nano knows Mini-o3 only: listened to as DeepEyes, it says the same, is not stopped at its own closing tag, and is not
+    """nano knows Mini-o3 only: listened to as DeepEyes, it says the same, is not stopped at its own closing
+    tag, and is not
     understood."""
     own = choose_policy(f"hf:{NANO_DIR}", prompts="nano")
     other = choose_policy(f"hf:{NANO_DIR}", prompts="nano", dialect="deepeyes")
     assert (own.dialect, own.sampling.stops) == ("mini_o3", ("</grounding>", "</answer>"))
     assert (other.dialect, other.sampling.stops) == ("deepeyes", ("</tool_call>", "</answer>"))
-    assert other.budget == own.budget  # what a checkpoint says of itself goes before what the dialect would like
+    assert (
+        other.budget == own.budget
+    )  # what a checkpoint says of itself goes before what the dialect would like
     probe, limits = make_probe(500_000_120, "easy", size=(1400, 1400)), Limits(turns=1, void_retries=0)
     zoomed, lost = (play(policy, probe.picture, probe.task, limits=limits) for policy in (own, other))
     assert "zoom" in zoomed.turns[0].action
@@ -254,10 +287,16 @@ def test_a_dialect_has_prompts_and_sizes_of_its_own_and_both_can_be_changed(tmp_
     api = "api:http://127.0.0.1:9/v1#m"
     policy = choose_policy(api, dialect="pixel_reasoner")
     assert (policy.profile.name, policy.dialect, policy.budget) == (
-        "pixel_reasoner", "pixel_reasoner", PixelBudget(4_014_080, 200_704)
-    )  # fmt: skip
-    assert choose_policy(api, dialect="qwen3_vl", max_pixels=500_000).budget == PixelBudget(500_000, 262_144, multiple=32)
-    assert choose_policy(api, dialect="pixel_reasoner", max_pixels=100_000).budget == PixelBudget(100_000, 100_000)
+        "pixel_reasoner",
+        "pixel_reasoner",
+        PixelBudget(4_014_080, 200_704),
+    )
+    assert choose_policy(api, dialect="qwen3_vl", max_pixels=500_000).budget == PixelBudget(
+        500_000, 262_144, multiple=32
+    )
+    assert choose_policy(api, dialect="pixel_reasoner", max_pixels=100_000).budget == PixelBudget(
+        100_000, 100_000
+    )
     assert choose_policy(api, prompts="deepeyes").dialect == "deepeyes"
     shown = choose_policy(api, prompts="deepeyes", dialect="deepeyes-shown")
     assert shown.dialect == "deepeyes-shown"

@@ -28,7 +28,9 @@ class Person:
         return self.lines.pop(0)
 
     def plays(self, folder, **limits):
-        return play(Human(ask=self.ask, say=self.heard.append, folder=folder), PICTURE, limits=Limits(**limits))
+        return play(
+            Human(ask=self.ask, say=self.heard.append, folder=folder), PICTURE, limits=Limits(**limits)
+        )
 
 
 def test_a_person_zooms_twice_and_answers(tmp_path):
@@ -144,7 +146,9 @@ def test_leaving_ends_the_episode_without_an_answer(tmp_path, line):
     assert (episode.num_turns, person.asked) == (1, 2)
 
 
-@pytest.mark.parametrize("text", [zoom(0, 0, 0.5, 0.5), answer("5"), "<answer>5", "<grounding>{}</grounding>"])
+@pytest.mark.parametrize(
+    "text", [zoom(0, 0, 0.5, 0.5), answer("5"), "<answer>5", "<grounding>{}</grounding>"]
+)
 def test_the_protocol_itself_is_passed_through(tmp_path, text):
     episode = Person(f"  {text} ").plays(tmp_path, turns=1)
     assert [turn.text for turn in episode.turns] == [text]
@@ -152,4 +156,6 @@ def test_the_protocol_itself_is_passed_through(tmp_path, text):
 
 def test_what_a_person_types_is_written_as_a_canonical_turn(tmp_path):
     episode = Person("zoom 0.5 0.5 1 1", "answer a star ").plays(tmp_path)
-    assert [format_action(parse(turn.text)) for turn in episode.turns] == [turn.text for turn in episode.turns]
+    assert [format_action(parse(turn.text)) for turn in episode.turns] == [
+        turn.text for turn in episode.turns
+    ]

@@ -41,7 +41,11 @@ def test_a_recorded_episode_gives_the_same_turns_answer_and_evidence_again(tmp_p
     again = play(Replay.read(str(path), budget=EYE), probe.picture, probe.task)
     assert episode.num_zooms > 0
     assert played(again.turns) == played(episode.turns)
-    assert (again.stop, again.answer, again.evidence) == (StopReason.ANSWERED, probe.task.answer, episode.evidence)
+    assert (again.stop, again.answer, again.evidence) == (
+        StopReason.ANSWERED,
+        probe.task.answer,
+        episode.evidence,
+    )
     assert again.policy == "replay"
 
 
@@ -90,7 +94,9 @@ def test_one_replay_serves_several_episodes(tmp_path):
     assert [play(replay, PICTURE).answer for _ in range(2)] == ["5", "5"]
 
 
-@pytest.mark.parametrize(("budget", "shown"), [(None, (392, 308)), (PixelBudget(max_pixels=784, min_pixels=0), (28, 28))])
+@pytest.mark.parametrize(
+    ("budget", "shown"), [(None, (392, 308)), (PixelBudget(max_pixels=784, min_pixels=0), (28, 28))]
+)
 def test_views_are_shown_as_large_as_asked_for(tmp_path, budget, shown):
     path = recording(tmp_path / "one.jsonl", zoom(0, 0, 0.5, 0.5), answer("5"))
     assert play(Replay.read(str(path), budget=budget), PICTURE).turns[0].shown == shown

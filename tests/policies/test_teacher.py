@@ -22,7 +22,9 @@ from mini_o3.vision import PixelBudget, Rect
 SIZES = {"easy": (1344, 1344), "medium": (1344, 1344), "hard": (1600, 1600)}
 SEEDS = range(500_000_000, 500_000_030)
 TURNS = 64
-TINY = PixelBudget(max_pixels=784, min_pixels=784, square=True)  # the teacher needs no views; small ones are quick
+TINY = PixelBudget(
+    max_pixels=784, min_pixels=784, square=True
+)  # the teacher needs no views; small ones are quick
 
 
 @cache
@@ -38,7 +40,13 @@ def blank(size):
 
 @cache
 def episode(task, pattern=None, seed=0):
-    return play(Teacher([task], pattern=pattern, budget=TINY), blank(task.size), task, limits=Limits(turns=TURNS), seed=seed)
+    return play(
+        Teacher([task], pattern=pattern, budget=TINY),
+        blank(task.size),
+        task,
+        limits=Limits(turns=TURNS),
+        seed=seed,
+    )
 
 
 def episodes(level, pattern=None):
@@ -111,11 +119,16 @@ def test_it_looks_at_candidates_from_left_to_right_and_not_at_the_target_first()
     """With the target first in one episode of the number of candidates, 60 probes cannot all be lucky."""
     first = 0
     for task, found in seen_from_afar("trial_and_error"):
-        listed = [s.spot for s in sight.of_colour(sight.look(task.things, found.size, frames(found)[0]), task.goal.colour)]
+        listed = [
+            s.spot
+            for s in sight.of_colour(sight.look(task.things, found.size, frames(found)[0]), task.goal.colour)
+        ]
         aimed = [parse(turn.text).region for turn in found.turns if turn.rect and source(turn) == 0]
         missing = iter(listed)
         for region in aimed:
-            assert any(region.x0 <= x <= region.x1 and region.y0 <= y <= region.y1 for x, y in missing), task.id
+            assert any(region.x0 <= x <= region.x1 and region.y0 <= y <= region.y1 for x, y in missing), (
+                task.id
+            )
         shown = sight.look(task.things, found.size, found.turns[0].rect)
         first += any(s.thing == target(task) for s in shown)
     assert 0 < first < 40
@@ -172,7 +185,9 @@ def test_self_correction_marks_a_missed_look_and_looks_wider():
             again = found.turns[min(index + 1, found.num_turns - 1)]
             if not again.thought.endswith("missed; wider"):
                 near = again.thought.endswith("cut off; back")
-                assert turn.learn or "; look at" in turn.thought or near, task.id  # nor is a list with a decoy in it
+                assert turn.learn or "; look at" in turn.thought or near, (
+                    task.id
+                )  # nor is a list with a decoy in it
                 continue
             misses += 1
             assert (turn.learn, again.learn) == (False, True)
@@ -187,7 +202,8 @@ def test_self_correction_marks_a_missed_look_and_looks_wider():
 
 
 def test_a_missed_look_does_not_show_what_it_was_aimed_at():
-    """`missed; wider` is said of a view that lacks the candidate; else the imitator learns to distrust good looks."""
+    """`missed; wider` is said of a view that lacks the candidate; else the imitator learns to distrust good
+    looks."""
     wrong = []
     for task, found in every_episode("self_correction"):
         for index, turn in enumerate(found.turns):
@@ -235,13 +251,17 @@ def test_a_list_names_the_colour_of_everything_that_shows_and_then_the_places_of
         seen = sight.apart(sight.look(task.things, found.size, frames(found)[0]), task.goal.colour)
         words = everything.removeprefix("things at ").split()
         assert words == [word for s in seen for word in (sight.spot_words(s.spot), s.thing.colour)], task.id
-        places = [place for place, colour in zip(words[::2], words[1::2], strict=True) if colour == task.goal.colour]
+        places = [
+            place for place, colour in zip(words[::2], words[1::2], strict=True) if colour == task.goal.colour
+        ]
         assert likely == f"{task.goal.colour} at {' '.join(places)}", task.id
 
 
 def test_second_look_runs_out_and_goes_through_the_quarters():
     for task, found in seen_from_afar("second_look"):
-        again = [index for index, turn in enumerate(found.turns) if "not seen; look at quarter 1" in turn.thought]
+        again = [
+            index for index, turn in enumerate(found.turns) if "not seen; look at quarter 1" in turn.thought
+        ]
         assert len(again) in (1, 2), task.id  # two: the quarters overlooked it too
         assert source(found.turns[again[0]]) == 0
         middles = [central(task, found, turn) for turn in found.turns[: again[0]] if turn.rect]
@@ -260,9 +280,15 @@ def test_what_the_quarters_overlooked_is_found_in_a_second_pass_and_only_the_ove
         overlooked += 1
         assert found.answer == task.answer
         for index, turn in enumerate(found.turns):
-            shows = target(task) in [s.thing for s in sight.look(task.things, found.size, seen_before(found, index))]
-            looking_on = any(word in turn.thought for word in ("next quarter", "look at quarter 1", "; look at"))
-            aimed = bool(turn.rect) and target(task) in [s.thing for s in sight.look(task.things, found.size, turn.rect)]
+            shows = target(task) in [
+                s.thing for s in sight.look(task.things, found.size, seen_before(found, index))
+            ]
+            looking_on = any(
+                word in turn.thought for word in ("next quarter", "look at quarter 1", "; look at")
+            )
+            aimed = bool(turn.rect) and target(task) in [
+                s.thing for s in sight.look(task.things, found.size, turn.rect)
+            ]
             if not turn.learn:
                 assert shows, (task.id, index)
                 assert looking_on
@@ -272,7 +298,8 @@ def test_what_the_quarters_overlooked_is_found_in_a_second_pass_and_only_the_ove
 
 
 def quarter_of(found, index):
-    """The quarter of the original that the view before turn `index` covers: right or not, lower or not; None: no quarter."""
+    """The quarter of the original that the view before turn `index` covers: right or not, lower or not; None:
+    no quarter."""
     rect = seen_before(found, index)
     if abs(rect.width - 0.6 * found.size[0]) > 2:
         return None
@@ -280,24 +307,36 @@ def quarter_of(found, index):
 
 
 def test_in_a_quarter_it_tries_what_lies_in_the_part_that_is_the_quarters_own():
-    """So nothing has to be remembered: what lies in two quarters is tried in one of them, but for a strip in the middle."""
+    """So nothing has to be remembered: what lies in two quarters is tried in one of them, but for a strip in
+    the middle."""
     tried = left = 0
     for task, found in every_episode("depth_first"):
         for index, turn in enumerate(found.turns[1:], start=1):
             quarter = quarter_of(found, index)
             if quarter is None or not turn.learn:
                 continue
-            seen = sight.apart(sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour)
+            seen = sight.apart(
+                sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour
+            )
             spots = [s.spot for s in sight.of_colour(seen, task.goal.colour)]
-            mine = [s for s in spots if all(v >= 0.15 if far else v <= 0.85 for v, far in zip(s, quarter, strict=True))]
+            mine = [
+                s
+                for s in spots
+                if all(v >= 0.15 if far else v <= 0.85 for v, far in zip(s, quarter, strict=True))
+            ]
             if not mine:
                 assert (
-                    "next quarter" in turn.thought or "look at quarter 1 again" in turn.thought or "not seen" in turn.thought
+                    "next quarter" in turn.thought
+                    or "look at quarter 1 again" in turn.thought
+                    or "not seen" in turn.thought
                 )
                 left += bool(spots)
                 continue
             wanted = " ".join(sight.spot_words(spot) for spot in mine)
-            assert f"{task.goal.colour or 'things'} at {wanted}; look at {sight.spot_words(mine[0])}" in turn.thought, task.id
+            assert (
+                f"{task.goal.colour or 'things'} at {wanted}; look at {sight.spot_words(mine[0])}"
+                in turn.thought
+            ), task.id
             tried += 1
     assert tried >= 40
     assert left >= 3
@@ -309,15 +348,22 @@ def test_quarters_are_numbered_and_a_second_pass_goes_through_others():
     again, looks = dict.fromkeys(SIZES, 0), 0
     for level in SIZES:
         for task, found in episodes(level, "depth_first"):
-            said = [(index, re.search(r"quarter (\d)( again)?$", turn.thought)) for index, turn in enumerate(found.turns)]
+            said = [
+                (index, re.search(r"quarter (\d)( again)?$", turn.thought))
+                for index, turn in enumerate(found.turns)
+            ]
             passes = [(index, int(match[1]), bool(match[2])) for index, match in said if match]
             numbers = [number for _, number, _ in passes]
             assert numbers == [1, 2, 3, 4, 1, 2, 3, 4][: len(numbers)], task.id
-            assert [second for *_, second in passes] == [False] * min(len(numbers), 4) + [True] * (len(numbers) - 4), task.id
+            assert [second for *_, second in passes] == [False] * min(len(numbers), 4) + [True] * (
+                len(numbers) - 4
+            ), task.id
             for index, number, second in passes:
                 near, far, side = corners[second]
                 x, y = (far if number in (2, 4) else near), (far if number > 2 else near)
-                assert parse(found.turns[index].text).region.xyxy == pytest.approx((x, y, x + side, y + side)), task.id
+                assert parse(found.turns[index].text).region.xyxy == pytest.approx(
+                    (x, y, x + side, y + side)
+                ), task.id
                 assert source(found.turns[index]) == 0
             again[level] += len(numbers) > 4
             for turn in found.turns[passes[4][0] :] if len(passes) > 4 else ():
@@ -338,7 +384,9 @@ def test_what_stands_beside_a_thing_is_pointed_at_before_it_is_named():
             if place is None:
                 continue
             seen = sight.look(task.things, found.size, seen_before(found, index))
-            (other,) = [s.thing for s in seen if sight.spot_words(s.spot) == place[1] and s.thing.colour == place[2]]
+            (other,) = [
+                s.thing for s in seen if sight.spot_words(s.spot) == place[1] and s.thing.colour == place[2]
+            ]
             assert other.shape == place[3], (task.id, turn.thought)
             pointed += 1
     assert pointed >= 10
@@ -347,7 +395,9 @@ def test_what_stands_beside_a_thing_is_pointed_at_before_it_is_named():
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_every_thought_begins_with_the_goal(pattern):
     for task, found in every_episode(pattern):
-        goal = " ".join(word for word in (task.goal.colour, task.goal.shape, task.goal.digit, task.goal.ask) if word)
+        goal = " ".join(
+            word for word in (task.goal.colour, task.goal.shape, task.goal.digit, task.goal.ask) if word
+        )
         assert all(turn.thought.startswith(f"Find {goal}; ") for turn in found.turns), task.id
 
 
@@ -357,8 +407,13 @@ def test_it_names_only_what_shows_in_the_last_view_and_rules_out_only_what_does_
     for task, found in every_episode("trial_and_error"):
         for index, turn in enumerate(found.turns[1:], start=1):
             said = turn.thought.split("; ")[1]
-            middle = sight.central(sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour)
-            if "; look at" in turn.thought or said in ("look at quarter 1", "back"):  # a list of candidates, or none
+            middle = sight.central(
+                sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour
+            )
+            if "; look at" in turn.thought or said in (
+                "look at quarter 1",
+                "back",
+            ):  # a list of candidates, or none
                 continue
             if "no " in said[:3]:
                 assert middle is None, (task.id, turn.thought)
@@ -402,7 +457,8 @@ def test_a_probe_is_known_by_picture_and_question_when_the_answer_is_not_given()
 
 
 @pytest.mark.parametrize(
-    ("picture", "question"), [("easy_500000000.jpg", "What is this?"), ("other.jpg", tasks("easy")[0].question)]
+    ("picture", "question"),
+    [("easy_500000000.jpg", "What is this?"), ("other.jpg", tasks("easy")[0].question)],
 )
 def test_a_question_that_no_probe_asks_is_refused(picture, question):
     with pytest.raises(UserError, match="no probe asks"):
@@ -419,7 +475,9 @@ def test_a_task_that_is_not_a_probe_is_refused():
 def test_a_probe_without_the_target_is_given_up_after_looking_everywhere(pattern):
     task = next(task for task in tasks("easy") if task.goal.ask == "digit")
     rest = tuple(thing for thing in task.things if thing != target(task))
-    lacking = SearchTask(task.picture, task.question, level="easy", size=task.size, goal=task.goal, things=rest)
+    lacking = SearchTask(
+        task.picture, task.question, level="easy", size=task.size, goal=task.goal, things=rest
+    )
     for seed in range(8):
         teacher = Teacher([lacking], pattern=pattern)
         found = play(teacher, blank(task.size), lacking, limits=Limits(turns=TURNS), seed=seed)

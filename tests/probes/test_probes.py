@@ -142,12 +142,17 @@ def test_what_is_seen_in_a_view_is_where_it_is_said_to_be():
 
 def test_photo_mode_paints_on_the_photographs_of_a_folder():
     photos = find_photos("bundled")
-    plain, pasted = make_probe(5, "easy", size=(1400, 1400)), make_probe(5, "easy", size=(1400, 1400), photos=photos)
+    plain, pasted = (
+        make_probe(5, "easy", size=(1400, 1400)),
+        make_probe(5, "easy", size=(1400, 1400), photos=photos),
+    )
     assert plain.task.things == pasted.task.things
     assert plain.picture.tobytes() != pasted.picture.tobytes()
 
 
 def test_probe_questions_are_recognised_and_others_are_not():
-    assert all(is_probe_question(make_probe(seed, "easy", size=(200, 200)).task.question) for seed in range(8))
+    assert all(
+        is_probe_question(make_probe(seed, "easy", size=(200, 200)).task.question) for seed in range(8)
+    )
     assert not is_probe_question("How many dogs are there?")
     assert not is_probe_question("What colour is the car?")

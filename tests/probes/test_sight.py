@@ -16,7 +16,11 @@ def colours(seen):
 
 
 def test_of_things_that_touch_one_is_pointed_at_the_one_looked_for_if_it_is_among_them():
-    seen = look([thing("red", 0.30, 0.5), thing("blue", 0.35, 0.5), thing("pink", 0.80, 0.5)], SIZE, Rect(0, 0, 1000, 1000))
+    seen = look(
+        [thing("red", 0.30, 0.5), thing("blue", 0.35, 0.5), thing("pink", 0.80, 0.5)],
+        SIZE,
+        Rect(0, 0, 1000, 1000),
+    )
     assert colours(apart(seen, "blue")) == ["blue", "pink"]
     assert colours(apart(seen, "red")) == ["red", "pink"]
     assert colours(apart(seen, "green")) == ["red", "pink"]

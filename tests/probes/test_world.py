@@ -1,4 +1,5 @@
-"""Worlds are what they claim: the same by seed, boxes exact and uncovered, one right answer, the stated rule kept."""
+"""Worlds are what they claim: the same by seed, boxes exact and uncovered, one right answer, the stated rule
+kept."""
 
 import itertools
 
@@ -43,7 +44,9 @@ def facts(scene, mark):
 
 
 def test_the_same_seed_gives_the_same_world_and_another_seed_another():
-    (first, asked), (again, asked_again), (other, _) = (make_world("map", "easy", seed, 4) for seed in (7, 7, 8))
+    (first, asked), (again, asked_again), (other, _) = (
+        make_world("map", "easy", seed, 4) for seed in (7, 7, 8)
+    )
     assert (first.scene, asked) == (again.scene, asked_again)
     assert first.paint().tobytes() == again.paint().tobytes()
     assert first.scene.layout() != other.scene.layout()
@@ -54,7 +57,10 @@ def test_a_world_of_this_version_stays_the_same_for_ever():
     picture = np.asarray(sketch.paint())
     assert sketch.scene.size == (2510, 1883)
     assert [(question.text, question.answer) for question in questions] == [
-        ("The green board shows a number. What is the name of the one in the blue shirt who wears it?", "Bruno"),
+        (
+            "The green board shows a number. What is the name of the one in the blue shirt who wears it?",
+            "Bruno",
+        ),
         ("What number does the person in the blue shirt with the arrow on the cap wear?", "740"),
     ]
     assert sketch.scene.parts[questions[0].evidence[0]].rect == (1945, 1090, 2093, 1145)
@@ -76,7 +82,9 @@ def test_every_question_keeps_to_the_rule_of_its_level(kind, level):
         assert question.turns == 1 + least_zooms(eye, scene.size, [hop.aim for hop in question.hops])
         assert rules.turns[0] <= question.turns <= rules.turns[1]
         assert not eye.reads(Rect(0, 0, width, height))[list(question.evidence)].all()
-        assert max(scene.parts[part].needs for part in question.evidence) <= 0.8  # legible at native size, and well so
+        assert (
+            max(scene.parts[part].needs for part in question.evidence) <= 0.8
+        )  # legible at native size, and well so
 
 
 @pytest.mark.parametrize(("kind", "level"), EVERY)
@@ -86,9 +94,13 @@ def test_what_a_question_says_fits_one_thing_alone_and_that_one_has_the_answer(k
     for question in questions:
         family = next(family for family in KINDS[kind].families if family.name == question.family)
         aim = question.hops[-1].aim
-        target = next(mark for mark in scene.marks if set(aim) <= set(mark.parts) and mark.kind == family.kind)
+        target = next(
+            mark for mark in scene.marks if set(aim) <= set(mark.parts) and mark.kind == family.kind
+        )
         known = facts(scene, target)
-        said = [n for n in family.narrow if n.facts and n.clause and n.clause.format(**known) in question.text]
+        said = [
+            n for n in family.narrow if n.facts and n.clause and n.clause.format(**known) in question.text
+        ]
         always = [n for n in family.narrow if not n.clause]
         narrow = max(said or always or [Narrow()], key=lambda n: len(n.facts))
         marks = [mark for mark in scene.marks if mark.kind == family.kind]
@@ -138,11 +150,16 @@ def painted_step_by_step(sketch):
 def test_boxes_are_exact_to_the_pixel_and_nothing_covers_what_is_to_be_read(kind):
     sketch, _ = world(kind, "easy")
     parts, before, after = sketch.scene.parts, {}, {}
-    boxes = {(part.rect.left, part.rect.top, part.rect.right - 1, part.rect.bottom - 1): i for i, part in enumerate(parts)}
+    boxes = {
+        (part.rect.left, part.rect.top, part.rect.right - 1, part.rect.bottom - 1): i
+        for i, part in enumerate(parts)
+    }
 
     def near(canvas, part, margin):
         left, top, right, bottom = parts[part].rect
-        return np.asarray(canvas.image.crop((left - margin, top - margin, right + margin, bottom + margin))).astype(int)
+        return np.asarray(
+            canvas.image.crop((left - margin, top - margin, right + margin, bottom + margin))
+        ).astype(int)
 
     for canvas, what, _ in painted_step_by_step(sketch):
         if isinstance(what, int):
@@ -197,7 +214,7 @@ def test_the_searcher_answers_right_in_time_and_only_what_it_has_read(level):
             assert len(moves) >= question.turns
 
 
-def test_the_searcher_goes_through_quarters_where_the_first_view_shows_nothing_and_gives_up_on_what_is_not_there():
+def test_the_searcher_goes_through_quarters_of_a_blank_view_and_gives_up_on_what_is_not_there():
     parts = [Part("tag", Rect(3000, 3000, 3080, 3040), 0.8, {"name": "Luri", "price": "1.19"})]
     question = Question("price", "?", "1.19", "the price of Luri", (Hop("tag", (0,), ((0,),)),), ("1.19",))
     eye = Eye(parts, PixelBudget(max_pixels=28_224, min_pixels=28_224, square=True))
@@ -227,7 +244,10 @@ def test_the_eye_reads_what_has_pixels_enough_and_is_wholly_inside():
     assert eye.reads(Rect(0, 0, 4000, 3000)).tolist() == [False, False]
     assert eye.shows(Rect(0, 0, 4000, 3000)).tolist() == [True, True]
     assert eye.reads(Rect(0, 0, 1000, 750)).tolist() == [True, False]
-    assert eye.reads(Rect(0, 0, 1250, 938)).tolist() == [False, False]  # 0.8 of the pixels is just too little here
+    assert eye.reads(Rect(0, 0, 1250, 938)).tolist() == [
+        False,
+        False,
+    ]  # 0.8 of the pixels is just too little here
     assert eye.reads(Rect(0, 0, 199, 140)).tolist() == [False, False]
     assert view_scale(Rect(0, 0, 10, 10), RULE_EYE) == 1.0  # enlarging shows nothing more
 
@@ -238,7 +258,9 @@ def test_a_guess_is_worth_its_chance_and_what_was_read_to_the_end_is_not_guessed
     assert chance(question, np.array([True, False])) == 1.0  # only the other one is left
     assert chance(question, np.array([False, True])) == 1.0
     led = Question("note", "?", "2.49", "", (Hop("note", (2,), ((2,),)), *question.hops), question.guesses)
-    assert chance(led, np.array([True, False, False])) == 0.5  # what to look for is not known, so nothing is ruled out
+    assert (
+        chance(led, np.array([True, False, False])) == 0.5
+    )  # what to look for is not known, so nothing is ruled out
     assert chance(led, np.array([True, False, True])) == 1.0
 
 
@@ -260,11 +282,13 @@ def test_the_text_only_reader_says_the_most_frequent_answer_of_the_family():
     from mini_o3.episode import SearchTask
 
     tasks = [
-        SearchTask("a.jpg", "?", answer, category="map", family="symbol") for answer in ("key", "cup", "cup", "bell", "bell")
+        SearchTask("a.jpg", "?", answer, category="map", family="symbol")
+        for answer in ("key", "cup", "cup", "bell", "bell")
     ]
     assert favourite_answers([*tasks, SearchTask("a.jpg", "?", "red", category="crowd", family="flag")]) == {
-        ("map", "symbol"): "bell", ("crowd", "flag"): "red",
-    }  # fmt: skip
+        ("map", "symbol"): "bell",
+        ("crowd", "flag"): "red",
+    }
 
 
 @settings(max_examples=25, deadline=None)
@@ -284,7 +308,9 @@ def test_scattered_things_never_meet_and_lie_inside(count, wide, tall, seed):
 def test_names_differ_in_two_letters_at_least(names):
     listed = [word.upper() for word in getattr(words, names)]
     assert len(set(listed)) == len(listed) >= 40
-    for word in listed:  # two words one edit apart share what is left when a letter is taken out of either or both
+    for (
+        word
+    ) in listed:  # two words one edit apart share what is left when a letter is taken out of either or both
         assert 3 <= len(word) <= 9
     cut = {}
     for word in listed:
@@ -311,7 +337,9 @@ def test_what_is_known_survives_the_disk():
     sketch, questions = world("street", "medium")
     row = sketch.scene.to_dict()
     kept = read_parts(row)
-    assert [(part.what, part.rect, part.facts) for part in kept] == [(p.what, p.rect, p.facts) for p in sketch.scene.parts]
+    assert [(part.what, part.rect, part.facts) for part in kept] == [
+        (p.what, p.rect, p.facts) for p in sketch.scene.parts
+    ]
     assert [read_question(question_dict(question)) for question in questions] == questions
 
 

@@ -1,4 +1,5 @@
-"""A set of worlds on disk: the same every time, also after a kill; sound; playable; and with pictures of one's own."""
+"""A set of worlds on disk: the same every time, also after a kill; sound; playable; and with pictures of
+one's own."""
 
 import hashlib
 import json
@@ -36,7 +37,9 @@ easy = 28
 
 def hashes(folder):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
 
 
 def write(path, text=CONFIG):
@@ -68,14 +71,18 @@ def alive(pid):
 
 
 def children(pid):
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False).stdout
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    ).stdout
     return [int(word) for word in found.split()]
 
 
 def test_a_build_that_was_killed_goes_on_and_gives_the_very_same_files(made, tmp_path):
     out = tmp_path / "set"
     args = ("probe", "build", "--config", write(tmp_path / "set.toml"), "--out", out, "--workers", 2)
-    running = subprocess.Popen(command(*args), env=environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        command(*args), env=environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     journal = out / ".journal.jsonl"
     while not journal.exists() or journal.read_bytes().count(b"\n") < 2:
         assert running.poll() is None
@@ -96,7 +103,9 @@ def test_a_build_that_was_killed_goes_on_and_gives_the_very_same_files(made, tmp
     assert f"60 questions in {out}" in done.stdout
     assert "60/60 questions, 0 min 00 s left" in done.stderr
     assert hashes(out) == hashes(made)
-    assert sum(path.stat().st_mtime_ns == changed for path, changed in kept.items()) >= 2  # finished ones were not made again
+    assert (
+        sum(path.stat().st_mtime_ns == changed for path, changed in kept.items()) >= 2
+    )  # finished ones were not made again
 
 
 def test_the_manifest_names_every_file_with_its_hash_and_what_was_checked(made):
@@ -221,7 +230,9 @@ def test_what_training_and_test_share_is_found(made):
         with pytest.raises(RuntimeError, match=said):
             check(train, [{**test[0], **change}, *test[1:]])
     with pytest.raises(RuntimeError, match="photographs in both: 1"):
-        check([{**train[0], "photo": "a.jpg"}, {**train[1], "photo": "b.jpg"}], [{**test[0], "photo": "a.jpg"}])
+        check(
+            [{**train[0], "photo": "a.jpg"}, {**train[1], "photo": "b.jpg"}], [{**test[0], "photo": "a.jpg"}]
+        )
 
 
 def test_own_photographs_are_hidden_in_and_those_of_test_pictures_held_out(tmp_path):
@@ -234,7 +245,11 @@ def test_own_photographs_are_hidden_in_and_those_of_test_pictures_held_out(tmp_p
     assert {row["photo"] for row in rows(tmp_path / "set", "test")} == {"0.png"}
     assert {row["photo"] for row in rows(tmp_path / "set", "train")} <= {"1.png", "2.png"}
     for row in rows(tmp_path / "set", "test"):
-        pixels = open_picture(tmp_path / "set/test" / row["picture"]).resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+        pixels = (
+            open_picture(tmp_path / "set/test" / row["picture"])
+            .resize((1, 1), Image.Resampling.BOX)
+            .getpixel((0, 0))
+        )
         assert pixels[0] > pixels[1] + 40  # mostly the red photograph
 
 
@@ -258,10 +273,14 @@ def test_settings_that_make_no_sense_are_one_line(tmp_path, text, said):
 
 def test_photographs_that_cannot_be_used_are_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"not a picture")
-    with pytest.raises(UserError, match=r"broken.jpg: not a picture that can be used; take it out of the folder"):
+    with pytest.raises(
+        UserError, match=r"broken.jpg: not a picture that can be used; take it out of the folder"
+    ):
         find_means(WorldConfig(photos=str(tmp_path)))
     Image.new("1", (10_000, 5_001)).save(tmp_path / "broken.jpg", "PNG")
-    with pytest.raises(UserError, match=r"broken.jpg: 50,010,000 pixels, more than 50,000,000; scale it down"):
+    with pytest.raises(
+        UserError, match=r"broken.jpg: 50,010,000 pixels, more than 50,000,000; scale it down"
+    ):
         find_means(WorldConfig(photos=str(tmp_path)))
 
 
@@ -291,7 +310,7 @@ def test_the_shipped_config_is_of_the_papers_size():
     assert asked == {
         "train": {"easy": 1200, "medium": 1600, "hard": 1200},
         "test": {"easy": 137, "medium": 260, "hard": 103},
-    }  # fmt: skip
+    }
     assert len({job.picture for job in jobs}) == len(jobs) == 1126
     assert {job.kind for job in jobs} == {"shelf", "street", "crowd", "map", "dashboard", "photo"}
     huge = [job for job in jobs if job.pixels > 30e6]

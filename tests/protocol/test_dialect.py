@@ -12,7 +12,9 @@ quiet = settings(max_examples=120)
 
 texts = st.text().map(str.strip).filter(lambda text: not any(tag in text for tag in TAGS))
 pairs = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted).filter(lambda pair: pair[0] < pair[1])
-regions = st.builds(lambda x, y, frame: Region(x[0], y[0], x[1], y[1], frame), pairs, pairs, st.integers(0, 9999))
+regions = st.builds(
+    lambda x, y, frame: Region(x[0], y[0], x[1], y[1], frame), pairs, pairs, st.integers(0, 9999)
+)
 actions = st.one_of(st.builds(Zoom, regions, texts), st.builds(Answer, texts.filter(bool), texts))
 
 
@@ -32,12 +34,17 @@ def test_what_is_written_is_read_back(action):
     [
         (
             Zoom(Region(0.25, 0.1, 1, 0.333), "The sign is there."),
-            '<think>The sign is there.</think><grounding>{"bbox_2d": [0.25, 0.10, 1.00, 0.333], "source": "original_image"}'
-            "</grounding>",
+            (
+                '<think>The sign is there.</think><grounding>{"bbox_2d": [0.25, 0.10, 1.00, 0.333], "source":'
+                ' "original_image"}</grounding>'
+            ),
         ),
         (
             Zoom(Region(0, 0, 0.5, 0.5, 12)),
-            '<think></think><grounding>{"bbox_2d": [0.00, 0.00, 0.50, 0.50], "source": "observation_12"}</grounding>',
+            (
+                '<think></think><grounding>{"bbox_2d": [0.00, 0.00, 0.50, 0.50], "source":'
+                ' "observation_12"}</grounding>'
+            ),
         ),
         (Answer("red", "It is red."), "<think>It is red.</think><answer>red</answer>"),
     ],
@@ -135,8 +142,16 @@ def test_other_ways_to_write_an_action(text, action):
         (Fault.BAD_JSON, grounding(box(".1, 0.2, 0.3, 0.4"))),
         (Fault.BAD_JSON, grounding(box("0.1, 0.2, 0.3, 0.4", "original_image"))),
         (Fault.BAD_JSON, grounding("__import__('os').abort()")),
-        (Fault.BAD_JSON, grounding('{"bbox_2d": [0, 0, 1, 1], "bbox_2d": [0.1, 0.2, 0.3, 0.4], "source": "original_image"}')),
-        (Fault.BAD_JSON, grounding('{"bbox_2d": [0, 0, 1, 1], "source": "original_image", "source": "original_image"}')),
+        (
+            Fault.BAD_JSON,
+            grounding(
+                '{"bbox_2d": [0, 0, 1, 1], "bbox_2d": [0.1, 0.2, 0.3, 0.4], "source": "original_image"}'
+            ),
+        ),
+        (
+            Fault.BAD_JSON,
+            grounding('{"bbox_2d": [0, 0, 1, 1], "source": "original_image", "source": "original_image"}'),
+        ),
         (Fault.BAD_JSON, grounding("[" * 100_000)),
         (Fault.BAD_JSON, grounding("[" * 100_000 + "]" * 100_000)),
         (Fault.BAD_JSON, grounding('{"bbox_2d":' * 100_000)),
@@ -147,7 +162,10 @@ def test_other_ways_to_write_an_action(text, action):
         (Fault.BAD_FIELDS, grounding('"original_image"')),
         (Fault.BAD_FIELDS, grounding('{"bbox_2d": [0.1, 0.2, 0.3, 0.4]}')),
         (Fault.BAD_FIELDS, grounding('{"source": "original_image"}')),
-        (Fault.BAD_FIELDS, grounding('{"bbox_2d": [0.1, 0.2, 0.3, 0.4], "source": "original_image", "label": "sign"}')),
+        (
+            Fault.BAD_FIELDS,
+            grounding('{"bbox_2d": [0.1, 0.2, 0.3, 0.4], "source": "original_image", "label": "sign"}'),
+        ),
         (Fault.BAD_FIELDS, grounding('{"bbox": [0.1, 0.2, 0.3, 0.4], "source": "original_image"}')),
         (Fault.BAD_FIELDS, grounding(f"[{box()}]")),
         (Fault.BAD_BOX, grounding(box(""))),
@@ -209,10 +227,44 @@ def test_a_tag_inside_an_answer_is_refused(tag):
 
 
 PARTS = [
-    *TAGS, "{", "}", "[", "]", ",", ":", " ", "\n", '"', "'", "0", "0.1", "0.5", "1", "-1", "1e999", "NaN", "true", "null",
-    '"bbox_2d"', '"source"', '"original_image"', '"observation_1"', "observation_2", '{"bbox_2d": [', "0.1, 0.2, 0.3, 0.4",
-    '], "source": ', "red", "<", "</", ">", "think", box(), box("0, 0, 1, 1", '"observation_3"'), "\ud800", "\u2028",
-]  # fmt: skip
+    *TAGS,
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    " ",
+    "\n",
+    '"',
+    "'",
+    "0",
+    "0.1",
+    "0.5",
+    "1",
+    "-1",
+    "1e999",
+    "NaN",
+    "true",
+    "null",
+    '"bbox_2d"',
+    '"source"',
+    '"original_image"',
+    '"observation_1"',
+    "observation_2",
+    '{"bbox_2d": [',
+    "0.1, 0.2, 0.3, 0.4",
+    '], "source": ',
+    "red",
+    "<",
+    "</",
+    ">",
+    "think",
+    box(),
+    box("0, 0, 1, 1", '"observation_3"'),
+    "\ud800",
+    "\u2028",
+]
 
 
 def check_total(text):

@@ -67,9 +67,18 @@ LOOKS = [
     ("pixel_reasoner", crop(0.5, 0.5, 1.0, 1.0), Rect(1600, 800, 4000, 2000)),
     ("pixel_reasoner", crop(1, 1, 1, 1), Rect(3600, 1800, 4000, 2000)),
     ("pixel_reasoner", crop(0.4, 0.4, 0.6, 0.6, image=2), Rect(2600, 600, 3400, 1400)),
-    ("pixel_reasoner", crop(1600, 900, 2000, 1100), Rect(1200, 700, 2400, 1300)),  # pixels of the stored original
-    ("pixel_reasoner", crop(200, 200, 300, 300, image=2), Rect(2600, 600, 3400, 1400)),  # pixels of the observation shown
-    # ... and as released: a box that reaches the border is taken for pixels, and lands in the corner at the top left
+    (
+        "pixel_reasoner",
+        crop(1600, 900, 2000, 1100),
+        Rect(1200, 700, 2400, 1300),
+    ),  # pixels of the stored original
+    (
+        "pixel_reasoner",
+        crop(200, 200, 300, 300, image=2),
+        Rect(2600, 600, 3400, 1400),
+    ),  # pixels of the observation shown
+    # ... and as released: a box that reaches the border is taken for pixels, and lands in the corner at the
+    # top left
     ("pixel_reasoner-quirk", crop(0.4, 0.3, 0.5, 0.6), Rect(1200, 400, 2400, 1400)),
     ("pixel_reasoner-quirk", crop(0.5, 0.5, 0.999, 0.999), Rect(1600, 800, 4000, 2000)),
     ("pixel_reasoner-quirk", crop(0.5, 0.5, 1.0, 1.0), Rect(0, 0, 401, 201)),
@@ -81,7 +90,11 @@ LOOKS = [
     ("qwen3_vl", zoom_in(-5, 900, 20, 1200, label="", img_idx=0), Rect(0, 1800, 80, 2000)),
     ("qwen3_vl", zoom_in(500, 500, 1000, 1000, label="", img_idx=1), Rect(3000, 1000, 4000, 2000)),
     ("qwen3_vl", zoom_in(250, 100, 500, 200), Rect(1000, 200, 2000, 400)),  # what Qwen3.5 leaves out
-    ("qwen3_vl", zoom_in(500, 500, 504, 504), Rect(1976, 988, 2040, 1020)),  # 16 x 8 pixels around (2008, 1004)
+    (
+        "qwen3_vl",
+        zoom_in(500, 500, 504, 504),
+        Rect(1976, 988, 2040, 1020),
+    ),  # 16 x 8 pixels around (2008, 1004)
     ("qwen3_vl", zoom_in(0, 0, 4, 4), Rect(0, 0, 16, 8)),  # ... but in the corner, where that would not fit
     # Qwen2.5-VL: pixels of the view
     ("qwen2_5_vl", zoom_in(100, 200, 300, 400, img_idx=0), Rect(200, 400, 600, 800)),
@@ -131,9 +144,15 @@ FAULTS = [
     *((dialect, "<tool_call>" + "[" * 99999 + "</tool_call>", Fault.BAD_JSON) for dialect in CALLERS),
     *((dialect, "<tool_call>[]</tool_call>", Fault.BAD_FIELDS) for dialect in CALLERS),
     *((dialect, call("select_frames", target_frames=[1]), Fault.BAD_FIELDS) for dialect in CALLERS),
-    *((dialect, '<tool_call>{"name": "image_zoom_in_tool"}</tool_call>', Fault.BAD_FIELDS) for dialect in CALLERS),
+    *(
+        (dialect, '<tool_call>{"name": "image_zoom_in_tool"}</tool_call>', Fault.BAD_FIELDS)
+        for dialect in CALLERS
+    ),
     *((name, zoom_in(0, 0, 1), Fault.BAD_BOX) for name in ("deepeyes", "qwen3_vl", "qwen2_5_vl")),
-    *((name, zoom_in(0, 0, 1, float("nan")), Fault.BAD_BOX) for name in ("deepeyes", "qwen3_vl", "qwen2_5_vl")),
+    *(
+        (name, zoom_in(0, 0, 1, float("nan")), Fault.BAD_BOX)
+        for name in ("deepeyes", "qwen3_vl", "qwen2_5_vl")
+    ),
     *((name, zoom_in(0, 0, True, "1"), Fault.BAD_BOX) for name in ("deepeyes", "qwen3_vl", "qwen2_5_vl")),
     ("pixel_reasoner", crop(0, 0, 10**400, 1), Fault.BAD_BOX),
     ("deepeyes", "It is red.", Fault.NO_ACTION),
@@ -144,8 +163,14 @@ FAULTS = [
     ("pixel_reasoner", "<answer>red</answer>", Fault.NO_ACTION),
     ("pixel_reasoner", "\\boxed{red", Fault.NO_ACTION),
     ("pixel_reasoner", "\\boxed{}", Fault.EMPTY_ANSWER),
-    *((name, "", Fault.NO_ACTION) for name in ("deepeyes", "pixel_reasoner", "qwen3_vl", "qwen2_5_vl", "direct")),
-    *((name, "<think>hm</think> ", Fault.NO_ACTION) for name in ("deepeyes", "pixel_reasoner", "qwen3_vl", "direct")),
+    *(
+        (name, "", Fault.NO_ACTION)
+        for name in ("deepeyes", "pixel_reasoner", "qwen3_vl", "qwen2_5_vl", "direct")
+    ),
+    *(
+        (name, "<think>hm</think> ", Fault.NO_ACTION)
+        for name in ("deepeyes", "pixel_reasoner", "qwen3_vl", "direct")
+    ),
 ]
 
 
@@ -182,7 +207,10 @@ ANSWERS = [
             ("so it is \\boxed{B}.", Answer("B", "so it is")),
             ("<answer>\\boxed{B}</answer>", Answer("\\boxed{B}")),
             ("  The sign is red.\n", Answer("The sign is red.")),
-            ("thought without an opening tag</think>\n\nred", Answer("red", "thought without an opening tag")),
+            (
+                "thought without an opening tag</think>\n\nred",
+                Answer("red", "thought without an opening tag"),
+            ),
             ("<think>only this", Answer("only this")),
             ("<answer>red", Answer("red")),
             ("\ud800", Answer("\ud800")),
@@ -214,7 +242,10 @@ def test_the_first_action_of_a_turn_counts_and_what_comes_before_it_is_its_thoug
         first, second = look(400, 400, 600, 600), look(100, 100, 200, 200)
     spoken = load_dialect(dialect)
     alone = spoken.parse(first, FRAMES)
-    for text in (f"<think>closer</think>{first}{second}", f"closer {first}<answer>red</answer>\\boxed{{red}}"):
+    for text in (
+        f"<think>closer</think>{first}{second}",
+        f"closer {first}<answer>red</answer>\\boxed{{red}}",
+    ):
         assert spoken.parse(text, FRAMES) == Zoom(alone.region, "closer")
     inside = spoken.parse(f"<think>not {second} but</think>{first}", FRAMES)
     assert inside.region == alone.region
@@ -224,18 +255,41 @@ CANONICAL = [
     (
         "mini_o3",
         Zoom(Region(0.5, 0, 1, 1), "closer"),
-        '<think>closer</think><grounding>{"bbox_2d": [0.50, 0.00, 1.00, 1.00], "source": "original_image"}</grounding>',
+        (
+            '<think>closer</think><grounding>{"bbox_2d": [0.50, 0.00, 1.00, 1.00], "source":'
+            ' "original_image"}</grounding>'
+        ),
     ),
     (
         "deepeyes",
         Zoom(Region(0.5, 0, 1, 1), "closer"),
         "<think>closer</think>" + zoom_in(2000, 0, 4000, 2000, label="region"),
     ),
-    ("deepeyes", Zoom(Region(0.5, 0.5, 1, 1, 1)), "<think></think>" + zoom_in(3000, 1000, 4000, 2000, label="region")),
-    ("deepeyes-shown", Zoom(Region(0.5, 0, 1, 1)), "<think></think>" + zoom_in(1000, 0, 2000, 1000, label="region")),
-    ("pixel_reasoner", Zoom(Region(0.5, 0, 1, 1, 1), "closer"), "closer\n" + crop(0.6, 0.1, 0.9, 0.9, image=2)),
-    ("qwen3_vl", Zoom(Region(0.5, 0, 1, 1, 1)), "<think></think>" + zoom_in(500, 0, 1000, 1000, label="region", img_idx=1)),
-    ("qwen2_5_vl", Zoom(Region(0.5, 0, 1, 1, 1)), "<think></think>" + zoom_in(250, 0, 500, 500, label="region", img_idx=1)),
+    (
+        "deepeyes",
+        Zoom(Region(0.5, 0.5, 1, 1, 1)),
+        "<think></think>" + zoom_in(3000, 1000, 4000, 2000, label="region"),
+    ),
+    (
+        "deepeyes-shown",
+        Zoom(Region(0.5, 0, 1, 1)),
+        "<think></think>" + zoom_in(1000, 0, 2000, 1000, label="region"),
+    ),
+    (
+        "pixel_reasoner",
+        Zoom(Region(0.5, 0, 1, 1, 1), "closer"),
+        "closer\n" + crop(0.6, 0.1, 0.9, 0.9, image=2),
+    ),
+    (
+        "qwen3_vl",
+        Zoom(Region(0.5, 0, 1, 1, 1)),
+        "<think></think>" + zoom_in(500, 0, 1000, 1000, label="region", img_idx=1),
+    ),
+    (
+        "qwen2_5_vl",
+        Zoom(Region(0.5, 0, 1, 1, 1)),
+        "<think></think>" + zoom_in(250, 0, 500, 500, label="region", img_idx=1),
+    ),
     ("deepeyes", Answer("red", "a sign"), "<think>a sign</think><answer>red</answer>"),
     ("pixel_reasoner", Answer("red", "a sign"), "a sign\n\\boxed{red}"),
     ("pixel_reasoner", Answer("red"), "\\boxed{red}"),
@@ -265,7 +319,8 @@ def test_what_a_dialect_has_no_words_for_is_refused(dialect, action, why):
         load_dialect(dialect).format_action(action, FRAMES)
 
 
-# Hypothesis: any picture, any view, any box -------------------------------------------------------------------------------
+# Hypothesis: any picture, any view, any box
+# -------------------------------------------------------------------------------
 
 words = st.text().map(str.strip).filter(lambda text: not any(tag in text for tag in TAGS))
 sides = st.integers(28, 9000)
@@ -286,16 +341,20 @@ def scenes(draw):
     inside = boxes[frame]
     left, top = draw(st.integers(0, inside.width - 1)), draw(st.integers(0, inside.height - 1))
     right, bottom = draw(st.integers(left + 1, inside.width)), draw(st.integers(top + 1, inside.height))
-    region = Region(left / inside.width, top / inside.height, right / inside.width, bottom / inside.height, frame)
+    region = Region(
+        left / inside.width, top / inside.height, right / inside.width, bottom / inside.height, frame
+    )
     return frames, region
 
 
 def around(wide, narrow):
     """Whether it takes in all of the other, to a pixel."""
     return (
-        wide.left <= narrow.left + 1 and wide.top <= narrow.top + 1
-        and wide.right >= narrow.right - 1 and wide.bottom >= narrow.bottom - 1
-    )  # fmt: skip
+        wide.left <= narrow.left + 1
+        and wide.top <= narrow.top + 1
+        and wide.right >= narrow.right - 1
+        and wide.bottom >= narrow.bottom - 1
+    )
 
 
 def may_refuse(dialect, frames, action):
@@ -331,7 +390,10 @@ def test_a_region_said_and_read_back_is_the_same_to_the_pixel(dialect, scene, th
         return
     heard = spoken.parse(text, frames)
     assert heard.thought == thought
-    wanted, seen = region.to_rect(frames[region.frame].rect), heard.region.to_rect(frames[heard.region.frame].rect)
+    wanted, seen = (
+        region.to_rect(frames[region.frame].rect),
+        heard.region.to_rect(frames[heard.region.frame].rect),
+    )
     assert around(seen, wanted)
     width, height = frames[region.frame].size
     if dialect.startswith("pixel_reasoner"):
@@ -361,10 +423,34 @@ def test_an_answer_said_and_read_back_is_the_same(dialect, text, thought):
 
 
 PARTS = [
-    *TAGS, "<tool_call>", "</tool_call>", "\\boxed{", "{", "}", "\\", '"name": "image_zoom_in_tool"', '"arguments": {',
-    '"bbox_2d": [', "0, 0, 500, 500", "1e999", "-1", "5e-324", "0.2, 0.2, 0.9, 1.0", "]", ",", '"img_idx": ', "1", "true",
-    zoom_in(1, 2, 300, 400), zoom_in(0, 0, 1e-300, 1), crop(0, 0, 1, 1), crop(5, 5, 1, 1, image=2), "red", "\n", "\ud800",
-]  # fmt: skip
+    *TAGS,
+    "<tool_call>",
+    "</tool_call>",
+    "\\boxed{",
+    "{",
+    "}",
+    "\\",
+    '"name": "image_zoom_in_tool"',
+    '"arguments": {',
+    '"bbox_2d": [',
+    "0, 0, 500, 500",
+    "1e999",
+    "-1",
+    "5e-324",
+    "0.2, 0.2, 0.9, 1.0",
+    "]",
+    ",",
+    '"img_idx": ',
+    "1",
+    "true",
+    zoom_in(1, 2, 300, 400),
+    zoom_in(0, 0, 1e-300, 1),
+    crop(0, 0, 1, 1),
+    crop(5, 5, 1, 1, image=2),
+    "red",
+    "\n",
+    "\ud800",
+]
 
 
 @settings(max_examples=150)
@@ -394,11 +480,14 @@ def test_any_numbers_give_an_action(dialect, box, index):
     assert isinstance(load_dialect(dialect).parse(look, FRAMES), Zoom | Malformed)
 
 
-# Names, prompts -----------------------------------------------------------------------------------------------------------
+# Names, prompts
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_dialect_is_refused_and_the_known_ones_are_listed():
-    with pytest.raises(UserError, match="dialect klingon: there is no such dialect; choose one of mini_o3, deepeyes, deep"):
+    with pytest.raises(
+        UserError, match="dialect klingon: there is no such dialect; choose one of mini_o3, deepeyes, deep"
+    ):
         load_dialect("klingon")
 
 
@@ -421,7 +510,12 @@ def test_every_dialect_has_prompts_that_teach_it(name):
 @pytest.mark.parametrize(
     ("profile", "name", "fields", "required"),
     [
-        ("deepeyes", "image_zoom_in_tool", {"bbox_2d": "array", "label": "string"}, ["bbox"]),  # a slip of the original
+        (
+            "deepeyes",
+            "image_zoom_in_tool",
+            {"bbox_2d": "array", "label": "string"},
+            ["bbox"],
+        ),  # a slip of the original
         (
             "pixel_reasoner",
             "crop_image_normalized",

@@ -49,7 +49,10 @@ def test_a_row_of_the_cold_start_data_will_do(tmp_path, kind):
         {"from": "system", "value": SYSTEM},
         {"from": "human", "value": "<image>\nWhat is there?"},
         {"from": "gpt", "value": "<think>.</think><grounding>{}</grounding>"},
-        {"from": "human", "value": "ERROR occurs during grounding. Error Information: no box.\nThink it over."},
+        {
+            "from": "human",
+            "value": "ERROR occurs during grounding. Error Information: no box.\nThink it over.",
+        },
         {"from": "gpt", "value": "<think>.</think><grounding>{}</grounding>"},
         {"from": "human", "value": "After Action 0, the the view (Observation 1):\n<image>.\nGo on."},
         {"from": "gpt", "value": "<answer>red</answer>"},

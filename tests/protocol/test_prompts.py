@@ -52,7 +52,16 @@ def test_shipped_profiles_load(name):
 
 def test_the_search_profile_says_what_the_parser_wants():
     system = load_profile("search").system
-    for word in ("<think>", "</think>", "<grounding>", "</grounding>", "<answer>", "</answer>", "bbox_2d", "original_image"):
+    for word in (
+        "<think>",
+        "</think>",
+        "<grounding>",
+        "</grounding>",
+        "<answer>",
+        "</answer>",
+        "bbox_2d",
+        "original_image",
+    ):
         assert word in system
 
 
@@ -97,7 +106,9 @@ def test_a_detail_comes_through_as_it_is():
 def test_an_unknown_profile_is_refused_and_the_shipped_ones_are_listed(name):
     with pytest.raises(UserError) as caught:
         load_profile(name)
-    assert "shipped profiles: deepeyes, direct, nano, pixel_reasoner, qwen2_5_vl, qwen3_vl, search" in str(caught.value)
+    assert "shipped profiles: deepeyes, direct, nano, pixel_reasoner, qwen2_5_vl, qwen3_vl, search" in str(
+        caught.value
+    )
     assert "\n" not in str(caught.value)
 
 

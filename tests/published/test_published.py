@@ -25,8 +25,14 @@ DeepEyes 7B             35.1 29.8 60.1 83.3 73.2 69.5 64.0
 Mini-o3 7B              48.0 50.4 67.0 88.2 77.5 73.3 65.5
 """
 COLUMNS = (
-    "visual_probe_hard", "visual_probe_medium", "visual_probe_easy", "vstar", "hrbench_4k", "hrbench_8k", "mme_realworld",
-)  # fmt: skip
+    "visual_probe_hard",
+    "visual_probe_medium",
+    "visual_probe_easy",
+    "vstar",
+    "hrbench_4k",
+    "hrbench_8k",
+    "mme_realworld",
+)
 
 
 def test_the_main_table_of_the_paper_is_there_to_the_digit():
@@ -35,12 +41,16 @@ def test_the_main_table_of_the_paper_is_there_to_the_digit():
         *name, hard, medium, easy, vstar, hr4k, hr8k, mme = line.split()
         cells = zip(COLUMNS, (hard, medium, easy, vstar, hr4k, hr8k, mme), strict=True)
         wanted |= {(" ".join(name), column): float(cell) for column, cell in cells if cell != "-"}
-    found = {(number.system, number.benchmark): number.value for number in published() if number.source == PAPER}
+    found = {
+        (number.system, number.benchmark): number.value for number in published() if number.source == PAPER
+    }
     assert found == wanted
 
 
 def test_how_often_the_paper_asked_each_question_is_said():
-    asked = {(number.system, number.benchmark): number.samples for number in published() if number.source == PAPER}
+    asked = {
+        (number.system, number.benchmark): number.samples for number in published() if number.source == PAPER
+    }
     assert [asked["Mini-o3 7B", column] for column in COLUMNS] == ["Avg@32"] * 4 + ["Avg@8"] * 2 + ["Avg@1"]
     assert {asked[system, "vstar"] for system in ("SEAL 7B", "DyFo 7B", "Chain-of-Focus 7B")} == {"Avg@1"}
 
@@ -59,17 +69,30 @@ def test_every_number_says_where_it_stands_and_whose_it_is():
 @pytest.mark.parametrize(
     "system",
     [
-        "Mini-o3", "DeepEyes", "Pixel Reasoner", "Qwen2.5-VL", "GPT-4o", "LLaVA-OneVision", "SEAL", "DyFo", "Chain-of-Focus",
-        "Qwen3-VL", "InSight-o3", "Thyme", "SenseNova-MARS",
+        "Mini-o3",
+        "DeepEyes",
+        "Pixel Reasoner",
+        "Qwen2.5-VL",
+        "GPT-4o",
+        "LLaVA-OneVision",
+        "SEAL",
+        "DyFo",
+        "Chain-of-Focus",
+        "Qwen3-VL",
+        "InSight-o3",
+        "Thyme",
+        "SenseNova-MARS",
     ],
-)  # fmt: skip
+)
 def test_every_system_that_is_spoken_of_has_a_line(system):
     assert [number for number in published() if number.system.startswith(system)]
 
 
 def test_other_systems_have_the_numbers_they_were_published_with():
     found = {(n.system, n.benchmark, n.source.split(",")[0].split(" (")[0]): n.value for n in published()}
-    assert found["DeepEyes 7B", "vstar", "DeepEyes"] == 90.1  # by its own paper; 83.3 when Mini-o3's authors ran it
+    assert (
+        found["DeepEyes 7B", "vstar", "DeepEyes"] == 90.1
+    )  # by its own paper; 83.3 when Mini-o3's authors ran it
     assert found["Pixel Reasoner 7B", "vstar", "Pixel Reasoner"] == 84.0
     assert found["InSight-o3 with GPT-5-mini", "o3_bench", "InSight-o3"] == 61.5
     assert found["SenseNova-MARS-32B", "hrbench_8k", "SenseNova-MARS"] == 86.6
@@ -77,9 +100,16 @@ def test_other_systems_have_the_numbers_they_were_published_with():
 
 
 def test_numbers_are_found_by_what_tasks_call_their_source():
-    assert {number.benchmark for number in published(["vstar_bench", "hrbench_8k"])} == {"vstar", "hrbench_8k"}
+    assert {number.benchmark for number in published(["vstar_bench", "hrbench_8k"])} == {
+        "vstar",
+        "hrbench_8k",
+    }
     assert published(["my_own_table"]) == []
-    assert (benchmark_of("vstar_bench"), benchmark_of("vstar"), benchmark_of("my_own_table")) == ("vstar", "vstar", None)
+    assert (benchmark_of("vstar_bench"), benchmark_of("vstar"), benchmark_of("my_own_table")) == (
+        "vstar",
+        "vstar",
+        None,
+    )
 
 
 def test_the_table_in_markdown():
@@ -93,7 +123,10 @@ def test_the_table_in_markdown():
     assert lines[-2:] == [f"[1] {PAPER}  ", "[2] InSight-o3, ICLR 2026 (github.com/m-Just/InSight-o3)  "]
     assert to_markdown([]) == "Nothing is published on these benchmarks that we know of.\n"
     cited = to_markdown(published(["vstar"]))
-    assert "| Chain-of-Focus 7B | 88.0 (Avg@1) | tabled by the authors of Mini-o3 (its weights are not available" in cited
+    assert (
+        "| Chain-of-Focus 7B | 88.0 (Avg@1) | tabled by the authors of Mini-o3 (its weights are not available"
+        in cited
+    )
     assert "| PixelEyes-8B | 94.24 | its authors" in cited
 
 

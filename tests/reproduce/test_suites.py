@@ -1,4 +1,5 @@
-"""Suites: the shipped ones hold together, claims are decided by their figures, a real one runs, resumes and reports."""
+"""Suites: the shipped ones hold together, claims are decided by their figures, a real one runs, resumes and
+reports."""
 
 import json
 import os
@@ -83,36 +84,64 @@ def test_an_unknown_suite_is_refused_with_the_list_of_those_there_are():
 
 def suite(*checks):
     return Suite(
-        title="t", question="q", runs={"a": {"checkpoint": "a"}, "b": {"checkpoint": "b"}},
-        measure={"levels": ["hard"], "probes": 10, "samples": 1}, checks=list(checks),
+        title="t",
+        question="q",
+        runs={"a": {"checkpoint": "a"}, "b": {"checkpoint": "b"}},
+        measure={"levels": ["hard"], "probes": 10, "samples": 1},
+        checks=list(checks),
         paper={"theirs": {"4": 0.2, "32": 0.5}},
-    )  # fmt: skip
+    )
 
 
 def measured(**accuracy):
     """A report with this curve."""
-    curve = {limit.removeprefix("at"): {"accuracy": value, "stderr": 0.01} for limit, value in accuracy.items()}
-    return {"hard": {
-        "curve": curve, "tasks": 100, "episodes": 100, "turns_mean": 5.0, "turns_mean_correct": None,
-        "over_turn_rate": 0.1, "stops": {"void": 20},
-        "patterns": {"depth_first": 0.5, "diversity": 1.5},
-    }}  # fmt: skip
+    curve = {
+        limit.removeprefix("at"): {"accuracy": value, "stderr": 0.01} for limit, value in accuracy.items()
+    }
+    return {
+        "hard": {
+            "curve": curve,
+            "tasks": 100,
+            "episodes": 100,
+            "turns_mean": 5.0,
+            "turns_mean_correct": None,
+            "over_turn_rate": 0.1,
+            "stops": {"void": 20},
+            "patterns": {"depth_first": 0.5, "diversity": 1.5},
+        }
+    }
 
 
 def check(kind, bound=0.0, than=(), limits=(4, 8, 32)):
-    return {"text": kind, "kind": kind, "runs": ["a"], "than": list(than), "limits": list(limits), "bound": bound}
+    return {
+        "text": kind,
+        "kind": kind,
+        "runs": ["a"],
+        "than": list(than),
+        "limits": list(limits),
+        "bound": bound,
+    }
 
 
 def test_claims_are_decided_by_the_figures():
     found = {"a": measured(at4=0.2, at8=0.4, at32=0.5), "b": measured(at4=0.35, at8=0.4, at32=0.4)}
     asked = suite(
-        check("rises"), check("ratio", 2.5), check("ratio", 2.6), check("margin", 0.097, ["b"]), check("margin", 0.11, ["b"]),
-        check("flat", 0.05, limits=(8, 32)), check("flat", 0.1001, limits=(8, 32)),
-    )  # fmt: skip
+        check("rises"),
+        check("ratio", 2.5),
+        check("ratio", 2.6),
+        check("margin", 0.097, ["b"]),
+        check("margin", 0.11, ["b"]),
+        check("flat", 0.05, limits=(8, 32)),
+        check("flat", 0.1001, limits=(8, 32)),
+    )
     assert [(holds, text.split(" (")[0]) for _, holds, text in decide(asked, found)][1:] == [
-        (True, "2.50"), (False, "2.50"), (True, "+10.0 +- 1.4 points"), (False, "+10.0 +- 1.4 points"),
-        (False, "+10.0 +- 3.0 points"), (True, "+10.0 +- 3.0 points"),
-    ]  # fmt: skip
+        (True, "2.50"),
+        (False, "2.50"),
+        (True, "+10.0 +- 1.4 points"),
+        (False, "+10.0 +- 1.4 points"),
+        (False, "+10.0 +- 3.0 points"),
+        (True, "+10.0 +- 3.0 points"),
+    ]
     assert decide(suite(check("rises")), found)[0][1] is True
     assert decide(suite(check("rises")), {"a": measured(at4=0.2, at8=0.2, at32=0.5)})[0][1] is False
     assert decide(suite(check("rises")), {}) == []  # nothing was measured, so nothing is claimed
@@ -121,10 +150,14 @@ def test_claims_are_decided_by_the_figures():
 def test_the_error_of_a_claim_is_that_of_the_probes_and_that_of_training():
     found = {"a": measured(at32=0.5), "b": measured(at32=0.4)}
     asked = {"text": "both", "kind": "margin", "runs": ["a", "b"], "than": ["b"], "limits": [32]}
-    # two runs 10 points apart: 5 points of the mean, and 1 of the probes; the other side has its 1 of the probes
+    # two runs 10 points apart: 5 points of the mean, and 1 of the probes; the other side has its 1 of the
+    # probes
     assert decide(suite(asked), found)[0][2] == "+5.0 +- 5.2 points (45.0% against 40.0%)"
     asked["than"] = ["a"]
-    assert decide(suite(asked), {"a": found["a"]})[0][2] == "+0.0 +- 1.4 points (50.0% against 50.0%); 2 of 3 runs"
+    assert (
+        decide(suite(asked), {"a": found["a"]})[0][2]
+        == "+0.0 +- 1.4 points (50.0% against 50.0%); 2 of 3 runs"
+    )
 
     found = {"a": measured(at8=0.4, at32=0.5), "b": measured(at8=0.4, at32=0.4)}
     asked = {"text": "both", "kind": "flat", "runs": ["a", "b"], "limits": [8, 32], "bound": 0.02}
@@ -139,7 +172,9 @@ def test_the_report_shows_the_papers_figures_beside_ours(tmp_path):
     assert "| paper: theirs | 20.0 | 50.0 |" in text
     assert "| rises | 4: 20.0 +- 1.0%, 32: 50.0 +- 1.0% | yes |" in text
     drawn = (tmp_path / "curves.svg").read_bytes()
-    assert {"hard", "a", "paper: theirs"} <= {text.text for text in ElementTree.fromstring(drawn).iter() if text.text}
+    assert {"hard", "a", "paper: theirs"} <= {
+        text.text for text in ElementTree.fromstring(drawn).iter() if text.text
+    }
     write_report(suite(check("rises", limits=(4, 32))), found, tmp_path)
     assert (tmp_path / "curves.svg").read_bytes() == drawn
 
@@ -181,7 +216,9 @@ def quietly(said):
 def small_suite(folder, more=""):
     from mini_o3.models.nano import NANO_DIR
 
-    (folder / "small.toml").write_text(SMALL.replace("CHECKPOINT", str(NANO_DIR)).replace("[base]", f"[base]\n{more}"))
+    (folder / "small.toml").write_text(
+        SMALL.replace("CHECKPOINT", str(NANO_DIR)).replace("[base]", f"[base]\n{more}")
+    )
     return read_suite("small", folder=folder)
 
 
@@ -218,7 +255,9 @@ def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     episodes = (tmp_path / "out" / "trained" / "easy" / "episodes.jsonl").read_bytes()
     monkeypatch.setattr(rundir, "revision", lambda: "later code")
     run_suite(small, tmp_path / "out", **quiet)
-    assert "later code" not in (tmp_path / "out" / "trained" / "config.json").read_text()  # which has trained nothing
+    assert (
+        "later code" not in (tmp_path / "out" / "trained" / "config.json").read_text()
+    )  # which has trained nothing
     assert said.count("step 1") == 1  # what is trained is not trained again, what is measured not measured
     assert (tmp_path / "out" / "trained" / "easy" / "episodes.jsonl").read_bytes() == episodes
     after = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -246,7 +285,9 @@ def test_what_was_measured_with_other_settings_or_weights_is_not_passed_off_as_t
         shutil.copytree(NANO_DIR, out / "model", dirs_exist_ok=True)
         path = out / "model" / "model.safetensors"
         weights = load_file(path)
-        save_file({name: value + config.steps for name, value in weights.items()}, path, metadata={"format": "pt"})
+        save_file(
+            {name: value + config.steps for name, value in weights.items()}, path, metadata={"format": "pt"}
+        )
         return out / "model"
 
     monkeypatch.setattr(runner, "train", train)
@@ -268,12 +309,20 @@ def test_what_was_measured_is_not_trained_further_nor_passed_off_as_it(tmp_path)
     from mini_o3.grpo.train import train
     from mini_o3.reproduce.run import _reports, run_suite
 
-    small, out = small_suite(tmp_path, "validate_every = 1\nvalidate_probes = 1\npatience = 2"), tmp_path / "out"
+    small, out = (
+        small_suite(tmp_path, "validate_every = 1\nvalidate_probes = 1\npatience = 2"),
+        tmp_path / "out",
+    )
     run_suite(small, out, only="trained", **quietly([]))
     weights = (out / "trained" / "model" / "model.safetensors").read_bytes()
-    assert json.loads((out / "trained" / "metrics.jsonl").read_text().splitlines()[0]).keys() == {"step", "validation"}
+    assert json.loads((out / "trained" / "metrics.jsonl").read_text().splitlines()[0]).keys() == {
+        "step",
+        "validation",
+    }
     longer = small.model_copy(update={"base": {**small.base, "steps": 2}})
-    with pytest.raises(UserError, match=r"trained: was measured before it had all its steps; .* give another --out"):
+    with pytest.raises(
+        UserError, match=r"trained: was measured before it had all its steps; .* give another --out"
+    ):
         run_suite(longer, out, only="trained", **quietly([]))
     assert (out / "trained" / "model" / "model.safetensors").read_bytes() == weights
     # and were it trained by hand, what was measured before is of other weights
@@ -302,7 +351,10 @@ def test_a_missing_checkpoint_is_named_before_anything_is_measured(tmp_path):
         (('level = "easy"', 'level = "hard"'), "speaks of hard probes, which are not measured"),
         (("limits = [3]", "limits = [2, 5]"), "speaks of limits that are not measured"),
         (("turns = 3", "turns = 3\ntemperature = 0"), "samples: at temperature 0 they are all the same"),
-        (("bound = -1.0", "bound = -1.0\n[quick.measure]\nprobe = 1"), "measure.probe: there is no such setting"),
+        (
+            ("bound = -1.0", "bound = -1.0\n[quick.measure]\nprobe = 1"),
+            "measure.probe: there is no such setting",
+        ),
     ],
 )
 def test_a_suite_that_cannot_be_decided_or_measured_is_one_line(tmp_path, edit, said):
@@ -316,7 +368,9 @@ def test_a_suite_that_cannot_be_decided_or_measured_is_one_line(tmp_path, edit, 
 
 def test_a_file_where_the_folder_should_be_is_one_line(tmp_path):
     (tmp_path / "out").write_text("")
-    done = mini_o3("reproduce", "over_turn_masking", "--quick", "--out", tmp_path / "out", cwd=Path(__file__).parents[2])
+    done = mini_o3(
+        "reproduce", "over_turn_masking", "--quick", "--out", tmp_path / "out", cwd=Path(__file__).parents[2]
+    )
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
 
 
@@ -327,14 +381,17 @@ def test_nothing_is_claimed_where_nothing_is_right():
 
 
 def test_a_record_without_its_weights_is_kept_as_it_is(tmp_path):
-    """As the repository holds them: trained on again, its log would be lost, and what was measured be of other weights."""
+    """As the repository holds them: trained on again, its log would be lost, and what was measured be of
+    other weights."""
     from mini_o3.reproduce.run import run_suite
 
     small, out = small_suite(tmp_path), tmp_path / "out"
     (out / "trained" / "easy").mkdir(parents=True)
     (out / "trained" / "easy" / "protocol.json").write_text("{}")
     (out / "trained" / "metrics.jsonl").write_text('{"step": 1}\n')
-    with pytest.raises(UserError, match=r"trained: was measured, and its weights are not here; .* give another --out"):
+    with pytest.raises(
+        UserError, match=r"trained: was measured, and its weights are not here; .* give another --out"
+    ):
         run_suite(small, out, only="trained", **quietly([]))
     assert (out / "trained" / "metrics.jsonl").read_text() == '{"step": 1}\n'
     assert not (out / "probes").exists()  # nor are probes made for nothing
@@ -408,7 +465,9 @@ def test_a_suite_measures_on_held_out_probes_at_its_own_temperature(tmp_path, mo
     asked = {}
 
     def notes(tasks, policy, protocol, *_, **__):
-        asked.update(seeds=[task.seed for task in tasks], temperature=policy.sampling.temperature, protocol=protocol)
+        asked.update(
+            seeds=[task.seed for task in tasks], temperature=policy.sampling.temperature, protocol=protocol
+        )
 
     monkeypatch.setattr(runner, "evaluate", notes)
     measure = Measurement(levels=["easy"], probes=2, samples=3, turns=5, temperature=0.6)

@@ -32,7 +32,11 @@ def test_every_decision_of_a_drill_is_right_and_nothing_else_is_learnt():
             goal, seen = given.removeprefix("Find ").split("; ", 1)
             wanted, words = goal.split()[:-1], seen.rstrip(";").split()
             if words[0] == "things":
-                places = [place for place, colour in zip(words[2::2], words[3::2], strict=True) if colour == wanted[0]]
+                places = [
+                    place
+                    for place, colour in zip(words[2::2], words[3::2], strict=True)
+                    if colour == wanted[0]
+                ]
                 assert decided == f" {wanted[0]} at {' '.join(places)}; look at {places[0]}"
                 kinds["list"] += 1
             else:

@@ -12,7 +12,9 @@ PROBE = make_probe(7, "hard", size=(600, 600))
 
 def episodes(guesses, count=40):
     policy = Guesser(Teacher([PROBE.task]), guesses)
-    return [play(policy, PROBE.picture, PROBE.task, limits=Limits(turns=32), seed=seed) for seed in range(count)]
+    return [
+        play(policy, PROBE.picture, PROBE.task, limits=Limits(turns=32), seed=seed) for seed in range(count)
+    ]
 
 
 def is_guess(episode):
@@ -39,4 +41,6 @@ def test_what_is_found_in_the_sixth_turn_is_no_guess():
 
 def test_without_guesses_it_is_the_teacher():
     teacher = [play(Teacher([PROBE.task]), PROBE.picture, PROBE.task, seed=seed) for seed in range(5)]
-    assert [[turn.text for turn in e.turns] for e in episodes(0.0, 5)] == [[turn.text for turn in e.turns] for e in teacher]
+    assert [[turn.text for turn in e.turns] for e in episodes(0.0, 5)] == [
+        [turn.text for turn in e.turns] for e in teacher
+    ]

@@ -40,7 +40,9 @@ def test_a_broken_turn_fails_and_is_followed_by_what_the_teacher_meant():
 
 def test_no_slips_change_nothing_and_no_search_ends_void():
     for probe in PROBES:
-        whole = asyncio.run(run_episode(probe.task, Teacher([probe.task]), Limits(turns=40), picture=probe.picture))
+        whole = asyncio.run(
+            run_episode(probe.task, Teacher([probe.task]), Limits(turns=40), picture=probe.picture)
+        )
         assert [turn.text for turn in episode(probe, 0.0).turns] == [turn.text for turn in whole.turns]
         assert episode(probe, 1.0).stop is not StopReason.VOID
 
@@ -66,10 +68,14 @@ def test_observations_may_be_numbered_higher_and_are_spoken_of_by_these_numbers(
     renderer = ChatRenderer(tokenizer, 28)
     probe = PROBES[3]
     plain, skipped = (
-        renderer.decode(render_teacher(renderer, probe.task, probe.picture, Limits(turns=40), 5, skip=skip).ids)
+        renderer.decode(
+            render_teacher(renderer, probe.task, probe.picture, Limits(turns=40), 5, skip=skip).ids
+        )
         for skip in (0, 7)
     )
     numbers = [int(number) for number in re.findall(r"bservation[ _](\d+)", plain)]
     assert len(set(numbers)) >= 3
-    assert [int(number) for number in re.findall(r"bservation[ _](\d+)", skipped)] == [number + 7 for number in numbers]
+    assert [int(number) for number in re.findall(r"bservation[ _](\d+)", skipped)] == [
+        number + 7 for number in numbers
+    ]
     assert re.sub(r"(bservation[ _])\d+", r"\1", skipped) == re.sub(r"(bservation[ _])\d+", r"\1", plain)

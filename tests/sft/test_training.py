@@ -40,7 +40,9 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.mark.parametrize(
-    "path", sorted([*CONFIGS.glob("perception_*.toml"), *CONFIGS.glob("sft_*.toml")]), ids=lambda path: path.stem
+    "path",
+    sorted([*CONFIGS.glob("perception_*.toml"), *CONFIGS.glob("sft_*.toml")]),
+    ids=lambda path: path.stem,
 )
 def test_shipped_configs_load(path):
     assert read_config(path, TrainConfig).stage in path.stem
@@ -60,7 +62,8 @@ def test_a_bad_config_is_one_line_that_names_the_field(tmp_path, text, named):
 
 
 @pytest.mark.parametrize(
-    "source", [PERCEPTION, EpisodeData(RENDERER, 1, PERCEPTION, 0.0), PerceptionData(RENDERER, 1, crowds_until=9)]
+    "source",
+    [PERCEPTION, EpisodeData(RENDERER, 1, PERCEPTION, 0.0), PerceptionData(RENDERER, 1, crowds_until=9)],
 )
 def test_data_is_a_pure_function_of_the_index(source):
     first, again, other = source(3), source(3), source(4)
@@ -95,7 +98,13 @@ def test_listed_colours_other_than_the_one_sought_and_what_stands_beside_weigh_m
     whole = Rendered()
     for text, wrote in (
         ("What shape is the red 3? things at 0.05/0.10 blue", 0),
-        ("<think>Find red 3 shape; things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45; look at 0.30/0.45", 1),
+        (
+            (
+                "<think>Find red 3 shape; things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45; look at"
+                " 0.30/0.45"
+            ),
+            1,
+        ),
         ("<think>Find red 3 shape; blue circle not it", 1),
         ("What shape is beside the red star? ", 0),
         ("<think>Find red star beside; red star at 0.30/0.60 beside 0.30/0.45 blue heart; answer heart", 1),
@@ -106,24 +115,40 @@ def test_listed_colours_other_than_the_one_sought_and_what_stands_beside_weigh_m
     more = [(RENDERER.decode([i]), w) for i, w in zip(whole.ids, weights, strict=True) if w not in (0, 1)]
     assert more == [(" blue", 2.0), *((word, 3.0) for word in (" 0.30", "/", "0.45", " blue", " heart"))]
     assert [w > 0 for w in weights] == [bool(wrote) for wrote in whole.mask]
-    assert set(weigh(RENDERER, whole, None)) == {0.0, 1.0, 3.0}  # no colour is sought: every colour is to be read anyway
+    assert set(weigh(RENDERER, whole, None)) == {
+        0.0,
+        1.0,
+        3.0,
+    }  # no colour is sought: every colour is to be read anyway
 
 
 def test_a_stuttering_list_is_learnt_as_if_it_did_not():
-    text = "Find red 3 shape; things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45 0.60/0.55; look at 0.30/0.45"
+    text = (
+        "Find red 3 shape; things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45 0.60/0.55; look at"
+        " 0.30/0.45"
+    )
     heard = set()
     for seed in range(300):
         spoken = stutter(RENDERER, RENDERER.spoken(text), np.random.default_rng(seed))
         assert RENDERER.decode([i for i, wrote in zip(spoken.ids, spoken.mask, strict=True) if wrote]) == text
         heard.add(
-            RENDERER.decode(spoken.ids).removeprefix("Find red 3 shape; things at ").removesuffix("; look at 0.30/0.45")
+            RENDERER.decode(spoken.ids)
+            .removeprefix("Find red 3 shape; things at ")
+            .removesuffix("; look at 0.30/0.45")
         )
-    assert "0.30/0.45 red 0.60/0.10 blue 0.60/0.10 blue; red at 0.30/0.45 0.60/0.55" in heard  # the last item again
-    assert "0.30/0.45 red 0.60/0.10 blue 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45 0.60/0.55" in heard  # the last two
+    assert (
+        "0.30/0.45 red 0.60/0.10 blue 0.60/0.10 blue; red at 0.30/0.45 0.60/0.55" in heard
+    )  # the last item again
+    assert (
+        "0.30/0.45 red 0.60/0.10 blue 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45 0.60/0.55" in heard
+    )  # the last two
     assert len(heard) > 6
     single = "Find red 3 shape; red circle at 0.45/0.50; closer"
     for seed in range(100):
-        assert RENDERER.decode(stutter(RENDERER, RENDERER.spoken(single), np.random.default_rng(seed)).ids) == single
+        assert (
+            RENDERER.decode(stutter(RENDERER, RENDERER.spoken(single), np.random.default_rng(seed)).ids)
+            == single
+        )
 
 
 def test_micro_batches_keep_every_sample_and_the_size():
@@ -151,7 +176,9 @@ def test_collate_pads_on_the_right_and_learns_nothing_there():
 
 def test_orthogonalised_updates_have_singular_values_near_one():
     for shape in ((64, 32), (32, 64), (48, 48)):
-        values = torch.linalg.svdvals(orthogonalise(torch.randn(shape, generator=torch.Generator().manual_seed(0))))
+        values = torch.linalg.svdvals(
+            orthogonalise(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
+        )
         assert values.min() > 0.3
         assert values.max() < 1.35
 
@@ -209,9 +236,22 @@ save_minutes = 0.00001
 
 
 def run(config, out, *more, wait=True):
-    command = [sys.executable, "-m", "mini_o3", "train", "perception", "--config", str(config), "--out", str(out), *more]
+    command = [
+        sys.executable,
+        "-m",
+        "mini_o3",
+        "train",
+        "perception",
+        "--config",
+        str(config),
+        "--out",
+        str(out),
+        *more,
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
     return process.communicate()[0] if wait else process
 
 
@@ -258,7 +298,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_weights_of_an_unbroken_one(tmp_p
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
     rows = [
-        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()] for folder in (unbroken, broken)
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in (unbroken, broken)
     ]
     for row in (*rows[0], *rows[1]):
         del row["seconds"]
@@ -297,7 +338,8 @@ def test_a_state_that_a_kill_cut_off_is_passed_over_and_removed(tmp_path):
 def imitated(tmp_path_factory):
     """A tiny random model of the architecture after two steps of the paper's cold start on recorded episodes.
 
-    In float32 and with small views: a processor without bfloat16 units would take minutes for each of these steps.
+    In float32 and with small views: a processor without bfloat16 units would take minutes for each of these
+        steps.
     """
     from mini_o3.models.nano import new_nano, save_checkpoint
 
@@ -305,15 +347,29 @@ def imitated(tmp_path_factory):
     model, tokenizer = new_nano(5)
     save_checkpoint(model, tokenizer, folder / "tiny", {})
     paper = (CONFIGS / "sft_7b.toml").read_text()
-    small = paper.replace("bf16 = true", "bf16 = false").replace("max_pixels = 2_000_000", "max_pixels = 50_000")
+    small = paper.replace("bf16 = true", "bf16 = false").replace(
+        "max_pixels = 2_000_000", "max_pixels = 50_000"
+    )
     assert len(set(small.splitlines()) - set(paper.splitlines())) == 2
     (folder / "small.toml").write_text(small)
     for args in (
         ("probe", "make", "--level", "easy", "--count", "5", "--seed", "3", "--out", "probes"),
         ("eval", "--tasks", "probes", "--policy", "teacher", "--out", "episodes"),
-        ("train", "sft", "--config", "small.toml", "--start", "tiny", "--episodes", "episodes", "--steps", "2",
-         "--out", "run"),
-    ):  # fmt: skip
+        (
+            "train",
+            "sft",
+            "--config",
+            "small.toml",
+            "--start",
+            "tiny",
+            "--episodes",
+            "episodes",
+            "--steps",
+            "2",
+            "--out",
+            "run",
+        ),
+    ):
         done = mini_o3(*args, cwd=folder)
         assert done.returncode == 0, done.stderr
     return folder, done
@@ -322,7 +378,9 @@ def imitated(tmp_path_factory):
 def test_the_papers_config_runs_on_a_tiny_model_and_leaves_its_vision_alone(imitated):
     folder, done = imitated
     assert "stopped at step 2 of 4" in done.stdout  # three rounds over five episodes, four at a time
-    before, after = (load_file(path / "model.safetensors") for path in (folder / "tiny", folder / "run" / "model"))
+    before, after = (
+        load_file(path / "model.safetensors") for path in (folder / "tiny", folder / "run" / "model")
+    )
     assert before.keys() == after.keys()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
@@ -334,7 +392,8 @@ def test_the_papers_config_runs_on_a_tiny_model_and_leaves_its_vision_alone(imit
 
 
 def test_recorded_episodes_are_rendered_as_they_were_lived(imitated):
-    """What SFT reads is what a rollout with these words would have put into the context: same ids, same mask, same views."""
+    """What SFT reads is what a rollout with these words would have put into the context: same ids, same mask,
+    same views."""
     from mini_o3.episode import read_tasks
     from mini_o3.protocol import load_profile
     from mini_o3.sft.recorded import RecordedEpisodes
@@ -362,7 +421,17 @@ def test_a_folder_without_answered_episodes_is_refused(tmp_path):
 
 
 def test_a_checkpoint_that_is_not_there_is_refused(tmp_path):
-    done = mini_o3("train", "sft", "--config", CONFIGS / "sft_7b.toml", "--start", "nowhere", "--out", "run", cwd=tmp_path)
+    done = mini_o3(
+        "train",
+        "sft",
+        "--config",
+        CONFIGS / "sft_7b.toml",
+        "--start",
+        "nowhere",
+        "--out",
+        "run",
+        cwd=tmp_path,
+    )
     assert (done.returncode, "nowhere: no such model directory" in done.stderr) == (2, True)
 
 
@@ -409,7 +478,17 @@ def test_an_episode_that_is_too_long_ends_with_the_last_turn_that_fits(imitated)
 def test_two_processes_share_the_rounds_and_leave_one_model(imitated):
     folder, _ = imitated
     done = two_processes(
-        "train", "sft", "--config", "small.toml", "--start", "tiny", "--episodes", "episodes", "--out", "both", cwd=folder
+        "train",
+        "sft",
+        "--config",
+        "small.toml",
+        "--start",
+        "tiny",
+        "--episodes",
+        "episodes",
+        "--out",
+        "both",
+        cwd=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [json.loads(line) for line in (folder / "both" / "metrics.jsonl").read_text().splitlines()]
@@ -418,9 +497,20 @@ def test_two_processes_share_the_rounds_and_leave_one_model(imitated):
     said = {path.parent.name: path.read_text() for path in (folder / "logs").rglob("stdout.log")}
     assert ("step 2/2" in said["0"], "step" in said["1"]) == (True, False)
     again = mini_o3(
-        "train", "sft", "--config", "small.toml", "--start", "tiny", "--episodes", "episodes", "--out", "both",
-        "--steps", "2", cwd=folder,
-    )  # fmt: skip
+        "train",
+        "sft",
+        "--config",
+        "small.toml",
+        "--start",
+        "tiny",
+        "--episodes",
+        "episodes",
+        "--out",
+        "both",
+        "--steps",
+        "2",
+        cwd=folder,
+    )
     assert "is at step 2 of 4 already" in again.stdout  # one process alone would take four
 
 
@@ -430,7 +520,18 @@ def test_a_model_older_than_the_last_state_is_written_anew(imitated):
     model, head = folder / "run" / "model", folder / "run" / "cell_head.safetensors"
     kept = {name: value.clone() for name, value in load_file(model / "model.safetensors").items()}
     kept_head = head.read_bytes()
-    again = ("train", "sft", "--config", "small.toml", "--start", "tiny", "--episodes", "episodes", "--out", "run")
+    again = (
+        "train",
+        "sft",
+        "--config",
+        "small.toml",
+        "--start",
+        "tiny",
+        "--episodes",
+        "episodes",
+        "--out",
+        "run",
+    )
     shutil.copy(folder / "tiny" / "model.safetensors", model / "model.safetensors")
     head.unlink()
     for settings in ('{"step": 1}', '{"st', None):
@@ -446,23 +547,41 @@ def test_a_model_older_than_the_last_state_is_written_anew(imitated):
     ("edit", "said"),
     [
         (("epochs = 3", "epochs = 3\nworkers = 1"), "gone.jpg"),
-        (("adam_lr = 1e-5", "adam_lr = 1e30"), r"the loss is (nan|inf) in step \d; .* lower the learning rate"),
+        (
+            ("adam_lr = 1e-5", "adam_lr = 1e30"),
+            r"the loss is (nan|inf) in step \d; .* lower the learning rate",
+        ),
     ],
     ids=["a picture that is not there", "a rate that is too high"],
 )
-def test_what_goes_wrong_in_training_ends_it_with_one_line_though_workers_make_the_data(imitated, tmp_path, edit, said):
+def test_what_goes_wrong_in_training_ends_it_with_one_line_though_workers_make_the_data(
+    imitated, tmp_path, edit, said
+):
     folder, _ = imitated
-    (tmp_path / "small.toml").write_text((folder / "small.toml").read_text().replace(*edit).replace("warmup_share = 0.1", ""))
+    (tmp_path / "small.toml").write_text(
+        (folder / "small.toml").read_text().replace(*edit).replace("warmup_share = 0.1", "")
+    )
     shutil.copytree(folder / "episodes", tmp_path / "episodes")
     shutil.copytree(folder / "probes", tmp_path / "probes")
     if said == "gone.jpg":
         rows = (tmp_path / "episodes" / "episodes.jsonl").read_text().splitlines()
         changed = [{**json.loads(row), "picture": "probes/gone.jpg"} for row in rows]
-        (tmp_path / "episodes" / "episodes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in changed))
+        (tmp_path / "episodes" / "episodes.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in changed)
+        )
     done = mini_o3(
-        "train", "sft", "--config", "small.toml", "--start", folder / "tiny", "--episodes", "episodes", "--out", "run",
+        "train",
+        "sft",
+        "--config",
+        "small.toml",
+        "--start",
+        folder / "tiny",
+        "--episodes",
+        "episodes",
+        "--out",
+        "run",
         cwd=tmp_path,
-    )  # fmt: skip
+    )
     assert done.returncode == 2, done.stderr
     assert re.search(said, done.stderr)
     assert len(done.stderr.strip().splitlines()) == 1

@@ -19,17 +19,29 @@ PICTURE = Image.new("RGB", SIZE, "red")
 PICTURE.paste("blue", (1000, 500, 2000, 1000))
 
 ZOOM = Turn(
-    text="<think>right</think>...", action={"zoom": [0.5, 0.5, 1.0, 1.0], "source": "original_image"}, thought="right",
-    observation=1, rect=Rect(1000, 500, 2000, 1000), shown=(1008, 504),
-)  # fmt: skip
+    text="<think>right</think>...",
+    action={"zoom": [0.5, 0.5, 1.0, 1.0], "source": "original_image"},
+    thought="right",
+    observation=1,
+    rect=Rect(1000, 500, 2000, 1000),
+    shown=(1008, 504),
+)
 DEEPER = Turn(
-    text="<think>closer</think>...", action={"zoom": [0.1, 0.2, 0.2, 0.4], "source": "observation_1"}, thought="closer",
-    observation=2, rect=Rect(1100, 600, 1200, 700), shown=(196, 196),
-)  # fmt: skip
+    text="<think>closer</think>...",
+    action={"zoom": [0.1, 0.2, 0.2, 0.4], "source": "observation_1"},
+    thought="closer",
+    observation=2,
+    rect=Rect(1100, 600, 1200, 700),
+    shown=(196, 196),
+)
 WIDER = Turn(
-    text="<think>back</think>...", action={"zoom": [0.0, 0.0, 1.0, 1.0], "source": "original_image"}, thought="back",
-    observation=3, rect=Rect(0, 0, 2000, 1000), shown=(2000, 980),
-)  # fmt: skip
+    text="<think>back</think>...",
+    action={"zoom": [0.0, 0.0, 1.0, 1.0], "source": "original_image"},
+    thought="back",
+    observation=3,
+    rect=Rect(0, 0, 2000, 1000),
+    shown=(2000, 980),
+)
 FAULTY = Turn(text="I wonder", action={"malformed": "no_action", "detail": "There is no action."})
 ANSWERED = Turn(text="<answer>blue</answer>", action={"answer": "blue"}, thought="I see it")
 
@@ -37,9 +49,19 @@ ANSWERED = Turn(text="<answer>blue</answer>", action={"answer": "blue"}, thought
 def made(*turns, stop=StopReason.ANSWERED, **changes):
     answer = "blue" if stop is StopReason.ANSWERED else None
     fields = {
-        "task_id": "t", "picture": "street.jpg", "question": "What colour?", "size": SIZE, "policy": "teacher",
-        "profile": "p@1", "limits": Limits(), "seed": 0, "shown": (1988, 980), "turns": turns, "stop": stop, "answer": answer,
-    }  # fmt: skip
+        "task_id": "t",
+        "picture": "street.jpg",
+        "question": "What colour?",
+        "size": SIZE,
+        "policy": "teacher",
+        "profile": "p@1",
+        "limits": Limits(),
+        "seed": 0,
+        "shown": (1988, 980),
+        "turns": turns,
+        "stop": stop,
+        "answer": answer,
+    }
     return Episode(**{**fields, **changes})
 
 
@@ -100,9 +122,26 @@ def test_the_page_is_one_balanced_document_without_scripts_and_references():
     assert page.startswith("<!doctype html>")
     assert found.balanced
     assert {tag for tag, _, _ in found.elements} == {
-        "html", "head", "meta", "title", "style", "body", "header", "h1", "div", "main", "svg", "image", "g", "rect",
-        "circle", "text", "span", "img", "b",
-    }  # fmt: skip
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "header",
+        "h1",
+        "div",
+        "main",
+        "svg",
+        "image",
+        "g",
+        "rect",
+        "circle",
+        "text",
+        "span",
+        "img",
+        "b",
+    }
     assert not re.search(r"https?:|url\(|@import|javascript:", page)
 
 
@@ -150,7 +189,11 @@ def test_every_zoom_has_a_box_with_its_number_in_pixels_of_the_original():
 
 
 def test_small_boxes_lie_over_large_ones():
-    assert [attrs["data-turn"] for attrs, _ in tree(made(ZOOM, DEEPER, WIDER, ANSWERED)).all("g", "box")] == ["3", "1", "2"]
+    assert [attrs["data-turn"] for attrs, _ in tree(made(ZOOM, DEEPER, WIDER, ANSWERED)).all("g", "box")] == [
+        "3",
+        "1",
+        "2",
+    ]
 
 
 def test_the_number_of_a_box_stays_inside_the_picture():
@@ -195,7 +238,10 @@ def test_every_image_is_a_data_url_that_decodes_to_what_it_shows():
     assert near(overview, (100, 100), (255, 0, 0))
     assert near(overview, (1500, 700), (0, 0, 255))
     crops = {attrs["alt"]: decoded(attrs["src"]) for attrs, _ in found.all("img")}
-    assert {name: crop.size for name, crop in crops.items()} == {"observation 1": (360, 180), "observation 2": (100, 100)}
+    assert {name: crop.size for name, crop in crops.items()} == {
+        "observation 1": (360, 180),
+        "observation 2": (100, 100),
+    }
     assert all(near(crop, (50, 50), (0, 0, 255)) for crop in crops.values())
 
 
@@ -219,13 +265,20 @@ EVIL = (
 @pytest.mark.parametrize("evil", EVIL)
 def test_texts_are_shown_as_they_are_and_never_become_markup(evil):
     turns = (
-        Turn(text=evil, action={"zoom": [0.5, 0.5, 1.0, 1.0], "source": evil}, thought=evil, observation=1,
-             rect=ZOOM.rect, shown=ZOOM.shown),
+        Turn(
+            text=evil,
+            action={"zoom": [0.5, 0.5, 1.0, 1.0], "source": evil},
+            thought=evil,
+            observation=1,
+            rect=ZOOM.rect,
+            shown=ZOOM.shown,
+        ),
         Turn(text=evil, action={"malformed": evil, "detail": evil}, thought=evil),
         Turn(text=evil, action={"answer": evil}, thought=evil),
-    )  # fmt: skip
+    )
     harmless = made(
-        *(Turn(**{**fields(turn), "text": "x", "thought": "x"}) for turn in (ZOOM, FAULTY, ANSWERED)), expected="x"
+        *(Turn(**{**fields(turn), "text": "x", "thought": "x"}) for turn in (ZOOM, FAULTY, ANSWERED)),
+        expected="x",
     )
     found = tree(made(*turns, picture=evil, question=evil, policy=evil, answer=evil, expected=evil))
     assert found.balanced

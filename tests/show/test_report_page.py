@@ -1,4 +1,5 @@
-"""The page of an evaluation: its figures, what it holds of episodes, what filters and keys do, and that texts stay texts."""
+"""The page of an evaluation: its figures, what it holds of episodes, what filters and keys do, and that texts
+stay texts."""
 
 from __future__ import annotations
 
@@ -68,7 +69,9 @@ def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     noise = np.random.default_rng(0)
     for name in ("one", "two"):
-        Image.fromarray(noise.integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)).save(folder / f"{name}.png")
+        Image.fromarray(noise.integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)).save(
+            folder / f"{name}.png"
+        )
     return folder
 
 
@@ -94,22 +97,35 @@ def rows(pictures):
         ),
         judged(pictures, "two", [look, look], INCORRECT, "Which star?", 2, family="star"),
         judged(pictures, "two", ["hm", "hm", "hm"], INCORRECT, "Which Moon?", family="star"),
-        judged(pictures, "two", ["hm", answer("z")], unjudged("judge failed: no answer"), "Which sun?", family="star"),
+        judged(
+            pictures,
+            "two",
+            ["hm", answer("z")],
+            unjudged("judge failed: no answer"),
+            "Which sun?",
+            family="star",
+        ),
     ]
 
 
 def written(rows, out, **options):
     protocol = options.pop("protocol", {"policy": "nano", "temperature": 1.0})
     said = report_page.write_page(
-        out, rows, {**summarise(rows), **options.pop("more", {})}, title=options.pop("title", "A report"),
-        protocol=protocol, **options,
-    )  # fmt: skip
+        out,
+        rows,
+        {**summarise(rows), **options.pop("more", {})},
+        title=options.pop("title", "A report"),
+        protocol=protocol,
+        **options,
+    )
     return Page(out.read_text(encoding="utf-8")), said
 
 
 def test_headline_charts_and_protocol(rows, tmp_path):
     control = {"accuracy": 0.125, "stderr": 0.03}
-    page, said = written(rows, tmp_path / "r.html", more={"faithfulness": {"as_it_is": control, "no_tool": control}})
+    page, said = written(
+        rows, tmp_path / "r.html", more={"faithfulness": {"as_it_is": control, "no_tool": control}}
+    )
     assert "accuracy" in page.texts["figures"]
     assert "25.0%" in page.texts["figures"]
     assert "1 of 5 (1 judge failed)" in page.texts["figures"]
@@ -123,11 +139,17 @@ def test_headline_charts_and_protocol(rows, tmp_path):
 
 def test_the_page_asks_nothing_of_anybody(rows, tmp_path):
     page, _ = written(rows, tmp_path / "r.html")
-    wanted = [attrs.get(key, "") for _, attrs in page.elements for key in ("src", "href", "data", "action", "srcset")]
+    wanted = [
+        attrs.get(key, "")
+        for _, attrs in page.elements
+        for key in ("src", "href", "data", "action", "srcset")
+    ]
     assert not any(wanted)
     assert not any(tag in ("link", "iframe", "object", "base", "form") for tag, _ in page.elements)
     assert len(page.scripts) == 1
-    policy = next(attrs["content"] for _, attrs in page.elements if attrs.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        attrs["content"] for _, attrs in page.elements if attrs.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy.startswith("default-src 'none'; img-src data:;")
     assert "unsafe-inline" not in policy.partition("script-src")[2]
 
@@ -141,8 +163,12 @@ def test_episodes_boxes_targets_and_pictures_that_are_shared(rows, tmp_path):
     assert tree["turns"][2]["answer"] == "y"
     assert sign["targets"] == [[200, 200, 400, 300]]
     assert [by_question[f"Which {what}?"]["tags"] for what in ("sign", "tree", "star", "Moon", "sun")] == [
-        ["right"], ["wrong"], ["wrong", "over-turn"], ["wrong", "void", "malformed"], ["unjudged", "malformed"],
-    ]  # fmt: skip
+        ["right"],
+        ["wrong"],
+        ["wrong", "over-turn"],
+        ["wrong", "void", "malformed"],
+        ["unjudged", "malformed"],
+    ]
     whole = {name: text for name, text in page.texts.items() if name.startswith("picture-")}
     assert sorted(whole) == [f"picture-{n}" for n in range(5)]
     assert sum(text.startswith("data:image/jpeg;base64,") for text in whole.values()) == 2
@@ -194,8 +220,12 @@ def test_views_that_were_changed_give_no_crops(rows, tmp_path):
 
 def test_long_texts_are_cut_to_what_a_page_may_hold(pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(browser, "_TEXT_CHARACTERS", 0)
-    page, _ = written([judged(pictures, "one", [answer("x", "w" * 5000)], CORRECT, "q?")], tmp_path / "r.html")
-    assert page.episodes[0]["turns"][0]["thought"] == "w" * 300 + " [4700 more characters are not on this page]"
+    page, _ = written(
+        [judged(pictures, "one", [answer("x", "w" * 5000)], CORRECT, "q?")], tmp_path / "r.html"
+    )
+    assert (
+        page.episodes[0]["turns"][0]["thought"] == "w" * 300 + " [4700 more characters are not on this page]"
+    )
 
 
 def test_charts_put_values_and_errors_where_they_belong():
@@ -216,7 +246,8 @@ def test_charts_put_values_and_errors_where_they_belong():
     assert "not known" in bars
 
 
-# A document with as much of a browser's as the page's script uses: elements found by id, text, classes, events.
+# A document with as much of a browser's as the page's script uses: elements found by id, text, classes,
+# events.
 _DOM = """
 const pages = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 class Element {
@@ -277,7 +308,9 @@ def run_script(page, text, hash, *steps):
     ]
     script = re.search(r"<script>(.*?)</script>", text, re.S)[1]
     given = {"elements": elements, "script": script, "hash": hash, "steps": steps}
-    done = subprocess.run(["node", "-e", _DOM], input=json.dumps(given), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["node", "-e", _DOM], input=json.dumps(given), capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -287,11 +320,19 @@ def test_filters_and_keys(rows, tmp_path):
     page, _ = written(rows, tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     start, right, malformed, turns, words, none, back, down, step, two = run_script(
-        page, text, "#filter=wrong", {"hash": "#filter=right"}, {"hash": "#filter=wrong,malformed"},
+        page,
+        text,
+        "#filter=wrong",
+        {"hash": "#filter=right"},
+        {"hash": "#filter=wrong,malformed"},
         {"hash": "#least=2&greatest=2"},
-        {"type": ["words", "SUN"]}, {"type": ["words", "nowhere"]}, {"hash": "#filter=wrong"}, {"key": "ArrowUp"},
-        {"key": "ArrowRight"}, {"key": "ArrowDown"},
-    )  # fmt: skip
+        {"type": ["words", "SUN"]},
+        {"type": ["words", "nowhere"]},
+        {"hash": "#filter=wrong"},
+        {"key": "ArrowUp"},
+        {"key": "ArrowRight"},
+        {"key": "ArrowDown"},
+    )
     assert start["listed"] == ["Which tree?  [3]", "Which star?  [2]", "Which Moon?  [3]"]
     assert start["count"] == "3 of 5 episodes"
     assert start["question"] == "Which tree?"
@@ -324,10 +365,20 @@ def test_the_script_makes_no_markup_of_texts(pictures, tmp_path):
 def test_filters_in_a_browser(rows, tmp_path):
     written(rows, tmp_path / "r.html")
     done = subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-         "--virtual-time-budget=2000", "--dump-dom", f"file://{tmp_path / 'r.html'}#filter=wrong,over-turn"],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--virtual-time-budget=2000",
+            "--dump-dom",
+            f"file://{tmp_path / 'r.html'}#filter=wrong,over-turn",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     page = Page(done.stdout)
     assert page.texts["count"] == "1 of 5 episodes"
     assert page.texts["question"] == "Which star?"
@@ -337,7 +388,9 @@ def test_filters_in_a_browser(rows, tmp_path):
 def test_the_command_on_an_evaluation(rows, pictures, tmp_path):
     tasks = [row.task for row in rows[:2]]
     (tmp_path / "tasks").mkdir()
-    (tmp_path / "tasks" / "tasks.jsonl").write_text("".join(json.dumps(task.to_dict()) + "\n" for task in tasks))
+    (tmp_path / "tasks" / "tasks.jsonl").write_text(
+        "".join(json.dumps(task.to_dict()) + "\n" for task in tasks)
+    )
     policy, protocol, judge = Replay({"*": [answer("x")]}), Protocol(), make_judge("auto")
     made = manifest(protocol, policy, "replay:x", tasks, str(tmp_path / "tasks"), judge.name)
     evaluate(tasks, policy, protocol, judge, tmp_path / "run", manifest=made)

@@ -33,7 +33,9 @@ def test_worked_sizes(native, shown):
     assert PixelBudget().fit(*native) == shown
 
 
-@pytest.mark.parametrize("native", [(4000, 3000), (3000, 4000), (6000, 4000), (7680, 4320), (1920, 1080), (9000, 3000)])
+@pytest.mark.parametrize(
+    "native", [(4000, 3000), (3000, 4000), (6000, 4000), (7680, 4320), (1920, 1080), (9000, 3000)]
+)
 def test_a_large_picture_is_shown_within_the_limit_and_in_shape(native):
     width, height = PixelBudget().fit(*native)
     assert 0.9 * 2_000_000 <= width * height <= 2_000_000

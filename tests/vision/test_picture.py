@@ -35,9 +35,12 @@ def encoded(picture, fmt, **options):
 
 
 def exif(*entries):
-    """EXIF bytes with an orientation that says "turn right" and further (tag, type, count, four bytes) entries."""
+    """EXIF bytes with an orientation that says "turn right" and further (tag, type, count, four bytes)
+    entries."""
     entries = [(ORIENTATION, 3, 1, struct.pack("<HH", 6, 0)), *entries]
-    body = b"".join(struct.pack("<HHI", tag, kind, count) + value for tag, kind, count, value in sorted(entries))
+    body = b"".join(
+        struct.pack("<HHI", tag, kind, count) + value for tag, kind, count, value in sorted(entries)
+    )
     return b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4)
 
 
@@ -47,14 +50,23 @@ def chunk(name, data):
 
 def png_header(width, height):
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    )
 
 
 def corner_of(picture, colour):
     """Which corners of the picture have about this colour."""
     right, bottom = picture.width - 5, picture.height - 5
-    places = {"top left": (4, 4), "top right": (right, 4), "bottom left": (4, bottom), "bottom right": (right, bottom)}
-    return [name for name, at in places.items() if np.abs(np.subtract(picture.getpixel(at), colour)).max() < 40]
+    places = {
+        "top left": (4, 4),
+        "top right": (right, 4),
+        "bottom left": (4, bottom),
+        "bottom right": (right, bottom),
+    }
+    return [
+        name for name, at in places.items() if np.abs(np.subtract(picture.getpixel(at), colour)).max() < 40
+    ]
 
 
 def grey(picture):
@@ -213,13 +225,20 @@ def half(mode, left, right):
         pytest.param(palette(transparency=0), BLUE, WHITE, id="palette-one-clear"),
         pytest.param(palette(transparency=b"\x80\x00"), WHITE, (255, 127, 127), id="palette-alphas"),
         pytest.param(encoded(half("RGBA", (0, 0, 0, 0), (0, 0, 255, 255)), "PNG"), WHITE, BLUE, id="rgba"),
-        pytest.param(encoded(half("RGBA", (0, 0, 0, 51), (255, 0, 0, 255)), "PNG"), (204,) * 3, RED, id="rgba-half"),
         pytest.param(
-            encoded(half("RGBA", (0, 0, 0, 0), (0, 0, 255, 255)), "WEBP", lossless=True), WHITE, BLUE, id="rgba-webp"
+            encoded(half("RGBA", (0, 0, 0, 51), (255, 0, 0, 255)), "PNG"), (204,) * 3, RED, id="rgba-half"
+        ),
+        pytest.param(
+            encoded(half("RGBA", (0, 0, 0, 0), (0, 0, 255, 255)), "WEBP", lossless=True),
+            WHITE,
+            BLUE,
+            id="rgba-webp",
         ),
         pytest.param(encoded(half("LA", (10, 0), (90, 255)), "PNG"), WHITE, (90,) * 3, id="la"),
         pytest.param(encoded(half("L", 7, 9), "PNG", transparency=7), WHITE, (9,) * 3, id="grey-one-clear"),
-        pytest.param(encoded(half("RGB", RED, BLUE), "PNG", transparency=RED), WHITE, BLUE, id="rgb-one-clear"),
+        pytest.param(
+            encoded(half("RGB", RED, BLUE), "PNG", transparency=RED), WHITE, BLUE, id="rgb-one-clear"
+        ),
         pytest.param(encoded(half("1", 0, 1), "PNG"), (0, 0, 0), WHITE, id="1-bit"),
         pytest.param(encoded(half("L", 30, 200), "JPEG"), (30,) * 3, (200,) * 3, id="grey"),
     ],
@@ -233,11 +252,15 @@ def test_every_kind_of_colour_becomes_rgb_on_white(tmp_path, data, left, right):
     assert picture.getpixel((32, 20)) == pytest.approx(right, abs=3)
 
 
-@pytest.mark.parametrize(("fmt", "options"), [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {})])
+@pytest.mark.parametrize(
+    ("fmt", "options"), [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {})]
+)
 def test_of_an_animation_the_first_frame_is_taken(tmp_path, fmt, options):
     path = tmp_path / "moving"
     second = Image.new("RGB", (60, 40), BLUE)
-    path.write_bytes(encoded(Image.new("RGB", (60, 40), RED), fmt, save_all=True, append_images=[second], **options))
+    path.write_bytes(
+        encoded(Image.new("RGB", (60, 40), RED), fmt, save_all=True, append_images=[second], **options)
+    )
     with Image.open(path) as stored:
         assert stored.n_frames == 2
     picture = open_picture(path)

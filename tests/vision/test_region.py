@@ -16,7 +16,9 @@ quiet = settings(max_examples=120)
 def sizes_and_rects(draw):
     width, height = draw(st.integers(1, 50_000)), draw(st.integers(1, 50_000))
     left, top = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
-    return (width, height), Rect(left, top, draw(st.integers(left + 1, width)), draw(st.integers(top + 1, height)))
+    return (width, height), Rect(
+        left, top, draw(st.integers(left + 1, width)), draw(st.integers(top + 1, height))
+    )
 
 
 @st.composite
@@ -28,7 +30,10 @@ def regions(draw):
 
 
 def inside(inner, outer):
-    return outer.left <= inner.left < inner.right <= outer.right and outer.top <= inner.top < inner.bottom <= outer.bottom
+    return (
+        outer.left <= inner.left < inner.right <= outer.right
+        and outer.top <= inner.top < inner.bottom <= outer.bottom
+    )
 
 
 def test_a_rect_is_half_open():
@@ -124,12 +129,27 @@ NAN, INF = math.nan, math.inf
 @pytest.mark.parametrize(
     "box",
     [
-        (NAN, 0, 1, 1), (0, NAN, 1, 1), (0, 0, NAN, 1), (0, 0, 1, NAN), (NAN, NAN, NAN, NAN),
-        (-INF, 0, 1, 1), (0, 0, INF, 1), (0, 0, 1, INF),
-        (-0.01, 0, 1, 1), (0, -1e-9, 1, 1), (0, 0, 1.01, 1), (0, 0, 1, 1 + 1e-9), (10, 20, 300, 400),
-        (0.5, 0, 0.5, 1), (0, 0.5, 1, 0.5), (0.6, 0, 0.4, 1), (0, 0.6, 1, 0.4), (0, 0, 0, 0), (1, 1, 1, 1),
+        (NAN, 0, 1, 1),
+        (0, NAN, 1, 1),
+        (0, 0, NAN, 1),
+        (0, 0, 1, NAN),
+        (NAN, NAN, NAN, NAN),
+        (-INF, 0, 1, 1),
+        (0, 0, INF, 1),
+        (0, 0, 1, INF),
+        (-0.01, 0, 1, 1),
+        (0, -1e-9, 1, 1),
+        (0, 0, 1.01, 1),
+        (0, 0, 1, 1 + 1e-9),
+        (10, 20, 300, 400),
+        (0.5, 0, 0.5, 1),
+        (0, 0.5, 1, 0.5),
+        (0.6, 0, 0.4, 1),
+        (0, 0.6, 1, 0.4),
+        (0, 0, 0, 0),
+        (1, 1, 1, 1),
     ],
-)  # fmt: skip
+)
 def test_a_region_that_is_no_box_is_refused(box):
     with pytest.raises(ValueError, match="expected 0 <= x0 < x1 <= 1"):
         Region(*box)
@@ -155,14 +175,18 @@ def test_a_box_around_a_point_is_moved_and_not_cut(args, box):
 
 
 @quiet
-@given(st.floats(-0.5, 1.5), st.floats(-0.5, 1.5), st.floats(0.001, 1), st.floats(0.001, 1), st.integers(0, 99))
+@given(
+    st.floats(-0.5, 1.5), st.floats(-0.5, 1.5), st.floats(0.001, 1), st.floats(0.001, 1), st.integers(0, 99)
+)
 def test_a_box_around_any_point_keeps_its_size_and_frame(cx, cy, width, height, frame):
     region = Region.around(cx, cy, width, height, frame)
     assert (region.x1 - region.x0, region.y1 - region.y0) == pytest.approx((width, height), abs=1e-12)
     assert region.frame == frame
 
 
-@pytest.mark.parametrize("args", [(0.5, 0.5, 0, 0.1), (0.5, 0.5, 0.1, -0.1), (NAN, 0.5, 0.1, 0.1), (0.5, 0.5, 0.1, NAN)])
+@pytest.mark.parametrize(
+    "args", [(0.5, 0.5, 0, 0.1), (0.5, 0.5, 0.1, -0.1), (NAN, 0.5, 0.1, 0.1), (0.5, 0.5, 0.1, NAN)]
+)
 def test_a_box_around_a_point_needs_a_size(args):
     with pytest.raises(ValueError, match="expected 0 <= x0 < x1 <= 1"):
         Region.around(*args)

@@ -1,7 +1,8 @@
 """Attention of packed tokens to the cache: each piece to the slot of its own conversation, in place.
 
-Measured and not done: padding the pieces of neighbouring slots to rectangles, for fewer and larger products. Two in three of
-the products were padding, as drafts and contexts differ in length, and it made a tenth to a sixth fewer episodes.
+Measured and not done: padding the pieces of neighbouring slots to rectangles, for fewer and larger products.
+Two in three of the products were padding, as drafts and contexts differ in length, and it made a tenth to a
+sixth fewer episodes.
 """
 
 from __future__ import annotations
@@ -28,19 +29,21 @@ class Piece(NamedTuple):
 class Attention:
     """Mixes values for the packed tokens of some pieces; made once per pass, called by every layer.
 
-    `shared` is how many query heads share a head of keys: they stand as further queries, nothing is repeated. `ahead` (see
-    `look_ahead`) holds the masks of all pieces of up to as many tokens, as parts of one matrix.
+    `shared` is how many query heads share a head of keys: they stand as further queries, nothing is repeated.
+    `ahead` (see `look_ahead`) holds the masks of all pieces of up to as many tokens, as parts of one matrix.
     """
 
     def __init__(self, pieces: Sequence[Piece], shared: int, ahead: torch.Tensor) -> None:
         self.pieces, self.shared = pieces, shared
         reach = ahead.shape[1] // 2
         self.masks = [
-            None if p.tokens == 1 else
-            ahead[: p.tokens * shared, reach - p.start : reach + p.tokens] if p.tokens * shared <= len(ahead) else
-            look_ahead(p.tokens, shared, p.start, p.tokens, ahead)
+            None
+            if p.tokens == 1
+            else ahead[: p.tokens * shared, reach - p.start : reach + p.tokens]
+            if p.tokens * shared <= len(ahead)
+            else look_ahead(p.tokens, shared, p.start, p.tokens, ahead)
             for p in pieces
-        ]  # fmt: skip
+        ]
 
     def __call__(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Mixed values (N, heads x width of a head) for the packed queries (N, heads, width of a head)."""
@@ -56,7 +59,8 @@ class Attention:
 
 
 def look_ahead(tokens: int, shared: int, before: int, after: int, like: torch.Tensor) -> torch.Tensor:
-    """Mask (tokens x shared, before + after): token t sees the `before` and the first t + 1 after them; 0 or -inf.
+    """Mask (tokens x shared, before + after): token t sees the `before` and the first t + 1 after them; 0 or
+    -inf.
 
     With more before and after than a piece needs, its mask is a part of this one.
     """

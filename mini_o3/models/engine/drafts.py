@@ -1,7 +1,9 @@
-"""Drafts of what a conversation will say next, from what all of them have said: checked in one pass, they save many.
+"""Drafts of what a conversation will say next, from what all of them have said: checked in one pass, they
+save many.
 
-A policy that searches repeats itself: its goal, its format, the places it goes back to. A draft costs a lookup, not a model
-(prompt lookup decoding), and whatever it says, the tokens drawn are those that would have been drawn without it.
+A policy that searches repeats itself: its goal, its format, the places it goes back to. A draft costs a
+lookup, not a model (prompt lookup decoding), and whatever it says, the tokens drawn are those that would have
+been drawn without it.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ class Drafts:
         draft: list[int] = []
         sure = 1.0
         while len(draft) < min(self.most, room):
-            entry = next((e for o in _ORDERS if o <= len(context) and (e := self.known.get(tuple(context[-o:])))), None)
+            entry = next(
+                (e for o in _ORDERS if o <= len(context) and (e := self.known.get(tuple(context[-o:])))), None
+            )
             if entry is None:
                 break
             sure *= entry[1] / entry[2]

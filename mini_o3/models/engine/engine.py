@@ -1,13 +1,14 @@
-"""Continuous batching over turns: every conversation is at a turn of its own, and all that speak decode together.
+"""Continuous batching over turns: every conversation is at a turn of its own, and all that speak decode
+together.
 
-A conversation (`Stream`) owns one cache slot from its first turn to its close, so what was once read is never read again.
-Conversations that begin alike (a group of rollouts on one question) read the beginning once. Each step of the loop
-takes in what is new, encodes as many of its views as fit into one pass of the vision tower, reads at most
-`prefill_tokens` of prompts, so that nobody who speaks waits for a long prompt, and draws a token for everyone who
-speaks, or several where a draft foresaw them.
+A conversation (`Stream`) owns one cache slot from its first turn to its close, so what was once read is never
+read again. Conversations that begin alike (a group of rollouts on one question) read the beginning once. Each
+step of the loop takes in what is new, encodes as many of its views as fit into one pass of the vision tower,
+reads at most `prefill_tokens` of prompts, so that nobody who speaks waits for a long prompt, and draws a
+token for everyone who speaks, or several where a draft foresaw them.
 
-Positions are always passed explicitly: transformers keeps the rotary offset of the last conversation as state on the
-model, so implicit positions are wrong as soon as two conversations alternate.
+Positions are always passed explicitly: transformers keeps the rotary offset of the last conversation as state
+on the model, so implicit positions are wrong as soon as two conversations alternate.
 """
 
 from __future__ import annotations
@@ -30,14 +31,16 @@ from mini_o3.models.render import Rendered, positions
 from mini_o3.models.sampling import Sampled, Sampling, draw
 from mini_o3.models.vlm import Vlm
 
-_IDLE_SECONDS = 0.05  # after which the thread ends; the next turn starts another, and the program need not stop one
+_IDLE_SECONDS = (
+    0.05  # after which the thread ends; the next turn starts another, and the program need not stop one
+)
 
 
 class Engine:
     """Decodes up to `slots` conversations of one model at the same time, in a thread of its own.
 
-    For one event loop at a time. Greedy output is that of a single conversation decoded by itself, up to the rounding of
-    matrix products of another shape.
+    For one event loop at a time. Greedy output is that of a single conversation decoded by itself, up to the
+    rounding of matrix products of another shape.
     """
 
     def __init__(self, vlm: Vlm, slots: int = 64, prefill_tokens: int = 1024, draft_tokens: int = 5) -> None:
@@ -85,7 +88,8 @@ class Engine:
             raise
 
     def close(self, stream: Stream) -> None:
-        """Give the slot to whoever waits. What is sent later is worked on later, so it may be used again at once."""
+        """Give the slot to whoever waits. What is sent later is worked on later, so it may be used again at
+        once."""
         self._send(stream)
         self.free.append(stream.slot)
         self._call_next()
@@ -161,7 +165,8 @@ class Engine:
         self.speaking = {slot: turn for slot, turn in self.speaking.items() if turn in live}
 
     def _prepare(self) -> None:
-        """Lay out what has to be read. Who begins like somebody else takes it over, as soon as that one has read it."""
+        """Lay out what has to be read. Who begins like somebody else takes it over, as soon as that one has
+        read it."""
         self.live = {turn for turn in self.live if not turn.cancelled}
         self._forget_all_but(self.live)
         known: list[Turn] = []
@@ -204,7 +209,9 @@ class Engine:
             count = len(turn.prompt.views)
             if count:
                 seen, tokens = torch.cat(tokens[:count]), tokens[count:]
-                turn.embedded = turn.embedded.masked_scatter((row == self.vlm.renderer.image_pad)[:, None], seen)
+                turn.embedded = turn.embedded.masked_scatter(
+                    (row == self.vlm.renderer.image_pad)[:, None], seen
+                )
 
     def _pass(self) -> None:
         """One pass of the model: a token for everyone who speaks, and `prefill_tokens` of prompts at most."""
@@ -254,12 +261,17 @@ class Engine:
         ids = [token for turn in turns for token in (turn.stream.pending[0], *turn.draft)]
         at = [turn.stream.position + index for turn in turns for index in range(1 + len(turn.draft))]
         device = self.vlm.device
-        return [self.language.embed_tokens(torch.tensor(ids, device=device))], [torch.tensor(at, device=device).expand(3, -1)]
+        return [self.language.embed_tokens(torch.tensor(ids, device=device))], [
+            torch.tensor(at, device=device).expand(3, -1)
+        ]
 
     def _say(self, turns: list[Turn], logits: torch.Tensor) -> None:
-        """Draw the next tokens of every turn: `logits` has a row for the pending token and for each of its draft."""
+        """Draw the next tokens of every turn: `logits` has a row for the pending token and for each of its
+        draft."""
         counts = [1 + len(turn.draft) for turn in turns]
-        temperatures = [turn.sampling.temperature for turn, count in zip(turns, counts, strict=True) for _ in range(count)]
+        temperatures = [
+            turn.sampling.temperature for turn, count in zip(turns, counts, strict=True) for _ in range(count)
+        ]
         uniforms = [u for turn, count in zip(turns, counts, strict=True) for u in turn.stream.uniforms(count)]
         tokens, log_probs = draw(logits, temperatures, uniforms, self.vlm.renderer.forbidden)
         end = 0
@@ -268,7 +280,8 @@ class Engine:
             self._take(turn, tokens[end - count : end], log_probs[end - count : end])
 
     def _take(self, turn: Turn, tokens: list[int], log_probs: list[float]) -> None:
-        """Append what was drawn, as far as the draft foresaw it and one further; who has come to an end is told so."""
+        """Append what was drawn, as far as the draft foresaw it and one further; who has come to an end is
+        told so."""
         stream, sampling, speaks = turn.stream, turn.sampling, bool(turn.drawn)
         for used, (token, log_prob) in enumerate(zip(tokens, log_probs, strict=True), start=1):
             stream.ahead.popleft()

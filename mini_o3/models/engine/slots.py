@@ -10,12 +10,15 @@ _STEP = 2048  # tokens; up to here capacity doubles, from here on it grows by as
 
 
 class SlotCache:
-    """Keys and values (slots, heads, capacity, width of a head) of every layer, and how long each slot is filled.
+    """Keys and values (slots, heads, capacity, width of a head) of every layer, and how long each slot is
+    filled.
 
     What lies beyond a slot's length is rubbish and is never attended to.
     """
 
-    def __init__(self, config: Any, slots: int, dtype: torch.dtype, device: torch.device, capacity: int = 256) -> None:
+    def __init__(
+        self, config: Any, slots: int, dtype: torch.dtype, device: torch.device, capacity: int = 256
+    ) -> None:
         heads = config.num_key_value_heads
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         shape = (slots, heads, capacity, width)
@@ -28,7 +31,9 @@ class SlotCache:
 
     @property
     def capacity(self) -> int:
-        return int(self.layers[-1][1].shape[2])  # grown last, so right also after a growth that failed halfway
+        return int(
+            self.layers[-1][1].shape[2]
+        )  # grown last, so right also after a growth that failed halfway
 
     def advance(self, slot: int, count: int) -> None:
         """`count` tokens of the last forward pass stay."""

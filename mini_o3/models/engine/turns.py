@@ -16,7 +16,8 @@ from mini_o3.models.sampling import Sampled, Sampling
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One conversation: its slot, where its positions go on, and the token drawn last, which is not in the cache yet."""
+    """One conversation: its slot, where its positions go on, and the token drawn last, which is not in the
+    cache yet."""
 
     slot: int
     random: random.Random

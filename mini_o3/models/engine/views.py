@@ -17,7 +17,8 @@ PATCHES_AT_ONCE = 16_384  # in one pass of the vision tower, unless one view has
 
 
 class ViewEncoder:
-    """Keeps the tokens of the last views by what they show; the rollouts of a group look at the same things."""
+    """Keeps the tokens of the last views by what they show; the rollouts of a group look at the same
+    things."""
 
     def __init__(self, vlm: Vlm) -> None:
         self.vlm = vlm

@@ -1,4 +1,5 @@
-"""Worlds: paper-sized sets of pictures that people believe, each with several questions about something small in it."""
+"""Worlds: paper-sized sets of pictures that people believe, each with several questions about something small
+in it."""
 
 from mini_o3.probes.world.build import build, read_rows, tasks_of
 from mini_o3.probes.world.config import WorldConfig

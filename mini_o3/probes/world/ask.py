@@ -1,4 +1,5 @@
-"""Questions from what a scene holds: every way to ask that has exactly one right answer, then a varied choice of them."""
+"""Questions from what a scene holds: every way to ask that has exactly one right answer, then a varied choice
+of them."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class Narrow:
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """The place that a question leads over: a mark of `kind`, told by what shows of it, that `says` a fact of the target."""
+    """The place that a question leads over: a mark of `kind`, told by what shows of it, that `says` a fact of
+    the target."""
 
     kind: str
     facts: tuple[str, ...]
@@ -38,9 +40,9 @@ class Via:
 class Family:
     """One family of questions about marks of `kind`.
 
-    `keys` are the facts that tell the target from what looks like it, legible only from near; `ask` is the fact asked for.
-    Wordings may name any fact of the target in braces, `{where}` for the narrowing clause and `{via_FACT}` for a fact of the
-    place that the question leads over.
+    `keys` are the facts that tell the target from what looks like it, legible only from near; `ask` is the
+    fact asked for. Wordings may name any fact of the target in braces, `{where}` for the narrowing clause and
+    `{via_FACT}` for a fact of the place that the question leads over.
     """
 
     name: str
@@ -55,7 +57,8 @@ class Family:
 
 
 def ask(rng: np.random.Generator, scene: Scene, families: Sequence[Family], count: int) -> list[Question]:
-    """`count` questions about different targets, families taken in turn; fewer if the scene does not hold so many.
+    """`count` questions about different targets, families taken in turn; fewer if the scene does not hold so
+    many.
 
     Each has one right answer and keeps to its level's rule.
     """
@@ -118,14 +121,24 @@ def _all(rng: np.random.Generator, scene: Scene, level: WorldLevel, family: Fami
             names = {**known, "where": narrow.clause.format(**known)}
             hop = _hop(scene, family, target, alike[afar])
             if family.via is None:
-                yield _question(rng, family, names, (hop,), [facts[id(mark)][family.ask] for mark in alike[afar]])
+                yield _question(
+                    rng, family, names, (hop,), [facts[id(mark)][family.ask] for mark in alike[afar]]
+                )
                 continue
             for via in vias:
                 says = facts[id(via)]
-                if says.get(family.via.says) == known[family.keys[0]] and _unique(via, vias, facts, family.via):
+                if says.get(family.via.says) == known[family.keys[0]] and _unique(
+                    via, vias, facts, family.via
+                ):
                     names |= {f"via_{fact}": value for fact, value in says.items()}
                     first = Hop(family.via.look, via.parts, tuple(mark.parts for mark in vias))
-                    yield _question(rng, family, names, (first, hop), [facts[id(mark)][family.ask] for mark in alike[afar]])
+                    yield _question(
+                        rng,
+                        family,
+                        names,
+                        (first, hop),
+                        [facts[id(mark)][family.ask] for mark in alike[afar]],
+                    )
 
 
 def _unique(via: Mark, vias: Sequence[Mark], facts: dict[int, dict[str, str]], rule: Via) -> bool:
@@ -134,13 +147,19 @@ def _unique(via: Mark, vias: Sequence[Mark], facts: dict[int, dict[str, str]], r
 
 
 def _hop(scene: Scene, family: Family, target: Mark, alike: Sequence[Mark]) -> Hop:
-    return Hop(family.look, _needed(scene, family, target), tuple(_needed(scene, family, mark) for mark in alike))
+    return Hop(
+        family.look, _needed(scene, family, target), tuple(_needed(scene, family, mark) for mark in alike)
+    )
 
 
 def _needed(scene: Scene, family: Family, mark: Mark) -> tuple[int, ...]:
     """Parts of a mark that bear what is asked or what tells it apart; the former first."""
     asked = [part for part in mark.parts if family.ask in scene.parts[part].facts]
-    keys = [part for part in mark.parts if part not in asked and not scene.parts[part].facts.keys().isdisjoint(family.keys)]
+    keys = [
+        part
+        for part in mark.parts
+        if part not in asked and not scene.parts[part].facts.keys().isdisjoint(family.keys)
+    ]
     return (*asked, *keys)
 
 

@@ -1,6 +1,8 @@
-"""A whole set of worlds on disk: painted on all cores, resumable at any time, checked, and the same every time.
+"""A whole set of worlds on disk: painted on all cores, resumable at any time, checked, and the same every
+time.
 
-    DIR/train/tasks.jsonl  scenes.jsonl  pictures/    DIR/test/...    DIR/dataset_card.md  readers.json  manifest.json
+    DIR/train/tasks.jsonl  scenes.jsonl  pictures/    DIR/test/...    DIR/dataset_card.md  readers.json
+    manifest.json
 
 While it is being made, finished worlds are noted in DIR/.journal.jsonl; when it is done that file is gone and
 `manifest.json` names every other file with its SHA-256.
@@ -39,18 +41,24 @@ SETTINGS = "settings.json"
 _JOURNAL = ".journal.jsonl"
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of glibc's mallopt
 _MEMORY = 940e6  # bytes for everything together, less than 1 GiB
-_PARENT, _WORKER, _PER_PIXEL = 110e6, 60e6, 4.5  # bytes: of the first process, of each other one, of a pixel being painted
+_PARENT, _WORKER, _PER_PIXEL = (
+    110e6,
+    60e6,
+    4.5,
+)  # bytes: of the first process, of each other one, of a pixel being painted
 _MOST_WORKERS = 8  # more would wait for each other's memory
 
 Row = dict[str, Any]
 Report = Callable[[int, int], None]
 
 
-def build(config: WorldConfig, out: Path, *, workers: int | None = None, report: Report = lambda done, total: None) -> int:
+def build(
+    config: WorldConfig, out: Path, *, workers: int | None = None, report: Report = lambda done, total: None
+) -> int:
     """Make a set, or go on with one, and return how many questions it has.
 
-    What is already there is kept if its hash is right; else it is made again. `workers` is the number of processes, None:
-    as many as there are cores. `report` is told how many questions are done of how many.
+    What is already there is kept if its hash is right; else it is made again. `workers` is the number of
+    processes, None: as many as there are cores. `report` is told how many questions are done of how many.
 
     Raises:
         UserError: `out` holds another set, or something that the config names is missing.
@@ -81,7 +89,9 @@ def measure_readers(out: Path, *, report: Report = lambda done, total: None) -> 
     try:
         kept = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     except OSError:
-        raise UserError(f"{out / MANIFEST}: no such file; finish a set with `mini-o3 probe build --out {out}`") from None
+        raise UserError(
+            f"{out / MANIFEST}: no such file; finish a set with `mini-o3 probe build --out {out}`"
+        ) from None
     lines = write_card(out, report)
     seal(out, kept["settings"], kept["checks"])
     return lines
@@ -107,23 +117,35 @@ def tasks_of(row: Row) -> list[SearchTask]:
         evidence = list(dict.fromkeys(part for hop in reversed(question["hops"]) for part in hop["aim"]))
         tasks.append(
             SearchTask(
-                row["picture"], question["question"], question["answer"], category=row["kind"], family=question["family"],
-                level=row["level"], size=size, seed=row["seed"],
+                row["picture"],
+                question["question"],
+                question["answer"],
+                category=row["kind"],
+                family=question["family"],
+                level=row["level"],
+                size=size,
+                seed=row["seed"],
                 targets=tuple(Region.of_rect(parts[part].rect, size) for part in evidence),
             )
-        )  # fmt: skip
+        )
     return tasks
 
 
 def seal(out: Path, settings: Row, figures: Row) -> None:
     """Write the manifest: hashes and sizes of all files of a set, and what was found about them."""
-    files = sorted(path for path in out.rglob("*") if path.is_file() and path.name not in (MANIFEST, _JOURNAL))
-    listed = {path.relative_to(out).as_posix(): {"sha256": hash_file(path), "bytes": path.stat().st_size} for path in files}
+    files = sorted(
+        path for path in out.rglob("*") if path.is_file() and path.name not in (MANIFEST, _JOURNAL)
+    )
+    listed = {
+        path.relative_to(out).as_posix(): {"sha256": hash_file(path), "bytes": path.stat().st_size}
+        for path in files
+    }
     write_json(out / MANIFEST, {"settings": settings, "checks": figures, "files": listed})
 
 
 def _finish(out: Path, jobs: Sequence[Job]) -> Row:
-    """Put the rows in their order and everything that is made from them in its place; returns what `check` found."""
+    """Put the rows in their order and everything that is made from them in its place; returns what `check`
+    found."""
     for path in out.rglob(".*.part"):  # cut off by a kill
         path.unlink()
     done = {row["picture"]: row for row in _noted(out)}  # of worlds that were made again the last row counts
@@ -144,7 +166,8 @@ def _finish(out: Path, jobs: Sequence[Job]) -> Row:
 
 
 def _noted(out: Path) -> Iterator[Row]:
-    """Rows of a finished set, then those of the journal, one at a time; a line that a kill has cut off is left out."""
+    """Rows of a finished set, then those of the journal, one at a time; a line that a kill has cut off is
+    left out."""
     for path in (*(out / split / SCENES_FILE for split in SPLITS), out / _JOURNAL):
         if path.exists():
             with path.open("rb") as file:
@@ -155,16 +178,23 @@ def _noted(out: Path) -> Iterator[Row]:
 
 def _finished(out: Path, jobs: Sequence[Job]) -> set[str]:
     """Pictures that are on disk as they were made."""
-    splits, hashes = {job.picture: job.split for job in jobs}, {row["picture"]: row["sha256"] for row in _noted(out)}
+    splits, hashes = (
+        {job.picture: job.split for job in jobs},
+        {row["picture"]: row["sha256"] for row in _noted(out)},
+    )
     paths = {picture: out / splits[picture] / picture for picture in hashes if picture in splits}
-    return {picture for picture, path in paths.items() if path.is_file() and hash_file(path) == hashes[picture]}
+    return {
+        picture for picture, path in paths.items() if path.is_file() and hash_file(path) == hashes[picture]
+    }
 
 
 def _claim(out: Path, settings: Row) -> None:
     path = out / SETTINGS
     if path.exists() and (kept := json.loads(path.read_text(encoding="utf-8"))) != settings:
         changed = sorted(key for key in settings if kept.get(key) != settings[key])
-        raise UserError(f"{out}: holds a set made with other settings ({', '.join(changed)}); give another --out folder")
+        raise UserError(
+            f"{out}: holds a set made with other settings ({', '.join(changed)}); give another --out folder"
+        )
     write_json(path, settings)
 
 
@@ -191,7 +221,9 @@ def _paint(jobs: Sequence[Job], means: Means, out: Path, workers: int) -> Iterat
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(future), future.result()
         except BrokenProcessPool:
-            raise UserError(f"{out}: a worker was killed, perhaps for want of memory; run the same command again") from None
+            raise UserError(
+                f"{out}: a worker was killed, perhaps for want of memory; run the same command again"
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -201,7 +233,9 @@ def _begin() -> None:
     leave_signals_to_the_parent()
     if sys.platform == "linux":
         with suppress(AttributeError):  # another C library
-            ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 20)  # pictures go back to the system as soon as they are done
+            ctypes.CDLL(None).mallopt(
+                _MMAP_THRESHOLD, 1 << 20
+            )  # pictures go back to the system as soon as they are done
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (wait_for([parent.sentinel]), os._exit(1)), daemon=True).start()

@@ -1,4 +1,5 @@
-"""Pixels of a world: what a sketch has noted down is carried out here, in one picture and without a second copy of it."""
+"""Pixels of a world: what a sketch has noted down is carried out here, in one picture and without a second
+copy of it."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ _FONTS = {"sans": "DejaVuSans-Bold.ttf", "serif": "DejaVuSerif-Bold.ttf", "mono"
 
 
 def font_files() -> list[Path]:
-    """The DejaVu fonts that come with matplotlib (which is not imported for them): the same letters on every machine."""
+    """The DejaVu fonts that come with matplotlib (which is not imported for them): the same letters on every
+    machine."""
     spec = find_spec("matplotlib")
     assert spec is not None
     assert spec.origin is not None
@@ -74,7 +76,9 @@ class Canvas:
     def sprite(self, picture: Image.Image, left: int, top: int) -> None:
         self.image.paste(picture, (left, top), picture)
 
-    def cloud(self, box: tuple[int, int, int, int], first: Colour, second: Colour, key: int, octaves: int = 4) -> None:
+    def cloud(
+        self, box: tuple[int, int, int, int], first: Colour, second: Colour, key: int, octaves: int = 4
+    ) -> None:
         """Smooth noise between two colours."""
         field = _noise(stream("cloud", key), octaves)
         low, high = np.array(first, np.float32), np.array(second, np.float32)
@@ -87,7 +91,8 @@ class Canvas:
         self._stretch(Image.fromarray(part.repeat(4, 1).astype(np.uint8)), box)
 
     def photo(self, path: str, share: float, place: tuple[float, float], mirror: bool) -> None:
-        """A part of a photograph over the whole picture: `share` of the largest that has its shape, at `place` (0..1)."""
+        """A part of a photograph over the whole picture: `share` of the largest that has its shape, at
+        `place` (0..1)."""
         picture = open_picture(path, PHOTO_PIXELS)
         aspect = self.image.width / self.image.height
         width = share * min(picture.width, picture.height * aspect)
@@ -120,15 +125,23 @@ class Canvas:
                 self.image.paste(ImageChops.add(self.image.crop(box), part, scale=1.0, offset=-128), box)
 
     def _stretch(
-        self, small: Image.Image, box: tuple[int, int, int, int], window: tuple[float, float, float, float] | None = None,
+        self,
+        small: Image.Image,
+        box: tuple[int, int, int, int],
+        window: tuple[float, float, float, float] | None = None,
         mirror: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Enlarge `window` of a picture to fill `box`, band by band."""
         x0, y0, x1, y1 = window or (0.0, 0.0, float(small.width), float(small.height))
         left, top, right, bottom = box
         for low in range(top, bottom, _BAND):
             high = min(low + _BAND, bottom)
-            part = (x0, y0 + (low - top) / (bottom - top) * (y1 - y0), x1, y0 + (high - top) / (bottom - top) * (y1 - y0))
+            part = (
+                x0,
+                y0 + (low - top) / (bottom - top) * (y1 - y0),
+                x1,
+                y0 + (high - top) / (bottom - top) * (y1 - y0),
+            )
             band = small.resize((right - left, high - low), FILTER, box=part, reducing_gap=2.0)
             self.image.paste(ImageOps.mirror(band) if mirror else band, (left, low))
 

@@ -1,4 +1,5 @@
-"""The data sheet of a set: `dataset_card.md` with plots and the readers' figures, all computed from its files."""
+"""The data sheet of a set: `dataset_card.md` with plots and the readers' figures, all computed from its
+files."""
 
 from __future__ import annotations
 
@@ -14,7 +15,15 @@ from mini_o3.kit.rundir import read_jsonl, write_json, write_text
 from mini_o3.probes.world.check import target_share
 from mini_o3.probes.world.config import SPLITS
 from mini_o3.probes.world.readers import measure, table
-from mini_o3.probes.world.rules import LEAST_LETTER, MOST_ZOOMS, RULE_EYE, SEE_DOT, SEE_ICON, SEE_TEXT, WORLD_LEVELS
+from mini_o3.probes.world.rules import (
+    LEAST_LETTER,
+    MOST_ZOOMS,
+    RULE_EYE,
+    SEE_DOT,
+    SEE_ICON,
+    SEE_TEXT,
+    WORLD_LEVELS,
+)
 from mini_o3.probes.world.truth import SCENES_FILE, Truth
 
 CARD = "dataset_card.md"
@@ -35,15 +44,25 @@ share a seed, a layout (what stands where, to a 64th of the picture), a picture,
 photograph; `manifest.json` holds the figures and the SHA-256 of every file."""
 
 _USE = (
-    "- measure: `mini-o3 eval --tasks DIR/test --policy api:URL#MODEL --out runs/NAME` (`--policy teacher` is the searcher)",
+    (
+        "- measure: `mini-o3 eval --tasks DIR/test --policy api:URL#MODEL --out runs/NAME` (`--policy"
+        " teacher` is the searcher)"
+    ),
     "- train: `mini-o3 train grpo --config configs/grpo_7b.toml --tasks DIR/train`",
-    "- in the layout of the released VisualProbe files: `mini-o3 tasks export DIR/train --split train --out FOLDER`",
-    "- measure the readers again: `mini-o3 probe readers DIR`; check every file against its hash: the build's command again",
+    (
+        "- in the layout of the released VisualProbe files: `mini-o3 tasks export DIR/train --split train"
+        " --out FOLDER`"
+    ),
+    (
+        "- measure the readers again: `mini-o3 probe readers DIR`; check every file against its hash: the"
+        " build's command again"
+    ),
 )
 
 
 def write_card(out: Path, report: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
-    """Measure the readers on the test questions and write card, plots and `readers.json`; returns the readers' table.
+    """Measure the readers on the test questions and write card, plots and `readers.json`; returns the
+    readers' table.
 
     A set without test questions is measured on its training questions.
     """
@@ -51,7 +70,10 @@ def write_card(out: Path, report: Callable[[int, int], None] = lambda done, tota
     split = "test" if rows["test"] else "train"
     truth = Truth(out / split)
     found = measure(
-        read_tasks(out / split), read_tasks(out / "train"), lambda task: truth.of(task.picture, task.question), report
+        read_tasks(out / split),
+        read_tasks(out / "train"),
+        lambda task: truth.of(task.picture, task.question),
+        report,
     )
     write_json(out / READERS, {"split": split, "figures": found})
     _plot(rows["train"] + rows["test"], out / PLOT)
@@ -63,18 +85,49 @@ def write_card(out: Path, report: Callable[[int, int], None] = lambda done, tota
 def _lines(rows: dict[str, list[Row]], split: str, readers: list[str]) -> list[str]:
     both = rows["train"] + rows["test"]
     photos = sorted({row["photo"] for row in both} - {""})
-    own = f" Pictures of the photo kind contain these photographs, each under its own licence: {', '.join(photos)}."
+    own = (
+        " Pictures of the photo kind contain these photographs, each under its own licence:"
+        f" {', '.join(photos)}."
+    )
     return [
-        "# Visual Probe: worlds", "", _ABOUT, "",
-        "## Contents", "", *_contents(rows), "",
-        "## What makes a level", "", *_rule(), "", *_quantiles(both), "",
-        f"![area, candidates, size and turns by level]({PLOT})", "",
-        "## How much search it takes", "", f"Measured on the {split} questions. {_READING}", "", *readers, "",
-        "## Questions", "", *_families(both), "",
-        "## Training and test", "", _APART, "",
-        "## Use", "", *_USE, "",
-        "## Licence", "", f"Made by a program under Apache-2.0; names in the pictures are invented.{own if photos else ''}",
-    ]  # fmt: skip
+        "# Visual Probe: worlds",
+        "",
+        _ABOUT,
+        "",
+        "## Contents",
+        "",
+        *_contents(rows),
+        "",
+        "## What makes a level",
+        "",
+        *_rule(),
+        "",
+        *_quantiles(both),
+        "",
+        f"![area, candidates, size and turns by level]({PLOT})",
+        "",
+        "## How much search it takes",
+        "",
+        f"Measured on the {split} questions. {_READING}",
+        "",
+        *readers,
+        "",
+        "## Questions",
+        "",
+        *_families(both),
+        "",
+        "## Training and test",
+        "",
+        _APART,
+        "",
+        "## Use",
+        "",
+        *_USE,
+        "",
+        "## Licence",
+        "",
+        f"Made by a program under Apache-2.0; names in the pictures are invented.{own if photos else ''}",
+    ]
 
 
 def _contents(rows: dict[str, list[Row]]) -> list[str]:
@@ -93,19 +146,24 @@ def _contents(rows: dict[str, list[Row]]) -> list[str]:
 
 def _rule() -> list[str]:
     lines = [
-        f"An ideal eye that is shown at most {RULE_EYE.max_pixels:,} pixels reads capital letters from {SEE_TEXT:g} view "
-        f"pixels of height, emblems from {SEE_ICON:g}, and notices what is {SEE_DOT:g} wide. In the first view it can read "
-        f"nothing that a question needs; at native size, where the smallest letters are {LEAST_LETTER:g} pixels high, it can "
-        f"read everything, and looking at all that could be meant takes at most {MOST_ZOOMS} zooms.", "",
+        (
+            f"An ideal eye that is shown at most {RULE_EYE.max_pixels:,} pixels reads capital letters from"
+            f" {SEE_TEXT:g} view pixels of height, emblems from {SEE_ICON:g}, and notices what is {SEE_DOT:g}"
+            " wide. In the first view it can read nothing that a question needs; at native size, where the"
+            f" smallest letters are {LEAST_LETTER:g} pixels high, it can read everything, and looking at all"
+            f" that could be meant takes at most {MOST_ZOOMS} zooms."
+        ),
+        "",
         "| level | target, share of the picture | look alike from afar | least turns | megapixels |",
         "| --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
+    ]
     for level in WORLD_LEVELS.values():
         area, (few, many), turns, sizes = level.area, level.candidates, level.turns, level.megapixels
         huge = f", {level.huge:.0%} 33" if level.huge else ""
         lines.append(
-            f"| {level.name} | {area[0]:.2%} to {area[1]:.2%} | {few} to {many} | "
-            f"{turns[0] if turns[0] == turns[1] else f'{turns[0]} to {turns[1]}'} | {sizes[0]:g} to {sizes[1]:g}{huge} |"
+            f"| {level.name} | {area[0]:.2%} to {area[1]:.2%} | {few} to {many} |"
+            f" {turns[0] if turns[0] == turns[1] else f'{turns[0]} to {turns[1]}'} | {sizes[0]:g} to"
+            f" {sizes[1]:g}{huge} |"
         )
     return lines
 
@@ -120,7 +178,9 @@ def _quantiles(rows: Sequence[Row]) -> list[str]:
     for level in WORLD_LEVELS:
         found = _figures(rows, level)
         if len(found["area"]):
-            low, middle, high = ({name: float(np.quantile(values, q)) for name, values in found.items()} for q in (0, 0.5, 1))
+            low, middle, high = (
+                {name: float(np.quantile(values, q)) for name, values in found.items()} for q in (0, 0.5, 1)
+            )
             cells = [
                 " / ".join(f"{point['area']:.3%}" for point in (low, middle, high)),
                 *(
@@ -133,11 +193,14 @@ def _quantiles(rows: Sequence[Row]) -> list[str]:
 
 
 def _families(rows: Sequence[Row]) -> list[str]:
-    """Every family with how often it is asked, how many different answers it has, and the first question asked."""
+    """Every family with how often it is asked, how many different answers it has, and the first question
+    asked."""
     found: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for row in rows:
         for question in row["questions"]:
-            found.setdefault((row["kind"], question["family"]), []).append((question["question"], question["answer"]))
+            found.setdefault((row["kind"], question["family"]), []).append(
+                (question["question"], question["answer"])
+            )
     lines = ["| kind | family | questions | answers | for example |", "| --- | --- | --- | --- | --- |"]
     for (kind, family), asked in sorted(found.items()):
         answers = len({answer for _, answer in asked})
@@ -151,7 +214,9 @@ def _figures(rows: Sequence[Row], level: str) -> dict[str, np.ndarray]:
         "area": np.array([target_share(row, question) for row, question in asked]),
         "candidates": np.array([len(question["guesses"]) for _, question in asked]),
         "turns": np.array([question["turns"] for _, question in asked]),
-        "megapixels": np.array([row["size"][0] * row["size"][1] / 1e6 for row in rows if row["level"] == level]),
+        "megapixels": np.array(
+            [row["size"][0] * row["size"][1] / 1e6 for row in rows if row["level"] == level]
+        ),
     }
 
 
@@ -161,11 +226,15 @@ def _plot(rows: Sequence[Row], path: Path) -> None:
 
     figure = Figure(figsize=(11, 7))
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 2, gridspec_kw={"left": 0.07, "right": 0.98, "bottom": 0.08, "top": 0.97}).ravel()
+    axes = figure.subplots(
+        2, 2, gridspec_kw={"left": 0.07, "right": 0.98, "bottom": 0.08, "top": 0.97}
+    ).ravel()
     bins = {
-        "area": np.geomspace(8e-5, 4e-3, 40), "candidates": np.arange(0.5, 42), "turns": np.arange(0.5, 5),
+        "area": np.geomspace(8e-5, 4e-3, 40),
+        "candidates": np.arange(0.5, 42),
+        "turns": np.arange(0.5, 5),
         "megapixels": np.geomspace(2.5, 36, 40),
-    }  # fmt: skip
+    }
     names = {
         "area": "target, share of the picture",
         "candidates": "candidates",
@@ -173,7 +242,9 @@ def _plot(rows: Sequence[Row], path: Path) -> None:
         "megapixels": "megapixels",
     }
     for axis, (name, edges) in zip(axes, bins.items(), strict=True):
-        for index, (level, colour) in enumerate(zip(WORLD_LEVELS, ("#2a9d5c", "#e0a020", "#c0392b"), strict=True)):
+        for index, (level, colour) in enumerate(
+            zip(WORLD_LEVELS, ("#2a9d5c", "#e0a020", "#c0392b"), strict=True)
+        ):
             counts = np.histogram(_figures(rows, level)[name], edges)[0]
             if name == "turns":
                 axis.bar(np.arange(1, 5) + 0.25 * (index - 1), counts, 0.25, label=level, color=colour)

@@ -1,4 +1,5 @@
-"""What must be true of a finished set: nothing of the test questions is in the training questions, rules are kept."""
+"""What must be true of a finished set: nothing of the test questions is in the training questions, rules are
+kept."""
 
 from __future__ import annotations
 
@@ -12,14 +13,17 @@ Row = dict[str, Any]
 
 
 def check(train: Sequence[Row], test: Sequence[Row]) -> dict[str, int]:
-    """Figures about a set: what training and test have in common, which must be nothing, and what breaks its level's rule.
+    """Figures about a set: what training and test have in common, which must be nothing, and what breaks its
+    level's rule.
 
-    `worded alike` counts test questions whose words and answer also occur in training, about another scene with another
-    layout; such pairs (`What colour is the lamp of PUMP 3?`, `red`) come about by chance and are no leak.
+    `worded alike` counts test questions whose words and answer also occur in training, about another scene
+    with another layout; such pairs (`What colour is the lamp of PUMP 3?`, `red`) come about by chance and are
+    no leak.
 
     Raises:
-        RuntimeError: training and test share a seed, a layout, a picture, a photograph (if there are two or more) or a
-            question about the same layout; a layout or a picture occurs twice; a question breaks its level's rule.
+        RuntimeError: training and test share a seed, a layout, a picture, a photograph (if there are two or
+            more) or a question about the same layout; a layout or a picture occurs twice; a question breaks
+            its level's rule.
     """
     both = {
         "seeds in both": _common(train, test, lambda row: [row["seed"]]),
@@ -32,7 +36,9 @@ def check(train: Sequence[Row], test: Sequence[Row]) -> dict[str, int]:
         "pictures in both": _common(train, test, lambda row: [row["sha256"]]),
         "layouts twice": _twice([row["layout"] for row in (*train, *test)]),
         "pictures twice": _twice([row["sha256"] for row in (*train, *test)]),
-        "rules broken": sum(_breaks(row, question) for row in (*train, *test) for question in row["questions"]),
+        "rules broken": sum(
+            _breaks(row, question) for row in (*train, *test) for question in row["questions"]
+        ),
     }
     photos = {row["photo"] for row in (*train, *test)} - {""}
     if len(photos) > 1:
@@ -41,7 +47,9 @@ def check(train: Sequence[Row], test: Sequence[Row]) -> dict[str, int]:
     if wrong:
         raise RuntimeError(f"the set is not sound: {', '.join(wrong)}")
     alike = {(question["question"], question["answer"]) for row in train for question in row["questions"]}
-    worded = sum((question["question"], question["answer"]) in alike for row in test for question in row["questions"])
+    worded = sum(
+        (question["question"], question["answer"]) in alike for row in test for question in row["questions"]
+    )
     return {**both, "worded alike": worded}
 
 

@@ -15,7 +15,8 @@ class WorldConfig(BaseModel):
     """What to make.
 
     Attributes:
-        seed: another one gives another set. Worlds to train on have seeds below 500,000,000, worlds to test on above.
+        seed: another one gives another set. Worlds to train on have seeds below 500,000,000, worlds to test
+            on above.
         photos: `bundled`, a folder of pictures for the photo kind, or empty for no such kind.
         emoji: `drawn` (the same on every machine), or `noto`: Noto Color Emoji, which must be installed.
         quality: of the JPEG files.
@@ -40,5 +41,7 @@ class WorldConfig(BaseModel):
     def _known_levels(cls, counts: dict[str, int]) -> dict[str, int]:
         for level, count in counts.items():
             if level not in WORLD_LEVELS or not 0 <= count <= 400_000:
-                raise ValueError(f"{level} = {count}: give questions (0 to 400,000) of {', '.join(WORLD_LEVELS)}")
+                raise ValueError(
+                    f"{level} = {count}: give questions (0 to 400,000) of {', '.join(WORLD_LEVELS)}"
+                )
         return counts

@@ -37,7 +37,8 @@ class Eye:
 
 
 def least_zooms(eye: Eye, size: tuple[int, int], hops: Sequence[Sequence[int]]) -> int:
-    """Zooms for one who knows where the parts of all `hops` are: none, one for all of them, or one for each hop."""
+    """Zooms for one who knows where the parts of all `hops` are: none, one for all of them, or one for each
+    hop."""
     whole = Rect(0, 0, *size)
     everything = [part for hop in hops for part in hop]
     if eye.reads(whole)[everything].all():

@@ -89,25 +89,31 @@ def find_means(config: WorldConfig) -> Means:
     emoji = find_emoji_font() if config.emoji == "noto" else None
     if config.emoji == "noto" and emoji is None:
         raise UserError(
-            f'emoji: Noto Color Emoji is in none of {", ".join(EMOJI_FONTS)}; install it or write emoji = "drawn"'
+            f"emoji: Noto Color Emoji is in none of {', '.join(EMOJI_FONTS)}; install it or write emoji ="
+            ' "drawn"'
         )
-    return Means({"train": rest, "test": held_out}, max(map(_pixels, photos), default=0), emoji, config.quality)
+    return Means(
+        {"train": rest, "test": held_out}, max(map(_pixels, photos), default=0), emoji, config.quality
+    )
 
 
 def provenance(config: WorldConfig, means: Means) -> dict[str, Any]:
-    """All that decides what comes out, bit for bit: settings, versions, and hashes of fonts and photographs."""
+    """All that decides what comes out, bit for bit: settings, versions, and hashes of fonts and
+    photographs."""
     photos = {path for paths in means.photos.values() for path in paths}
     return {
         "version": VERSION,
         "config": config.model_dump(mode="json"),
         "libraries": {
-            "Pillow": version("pillow"), "numpy": version("numpy"), "libjpeg": str(features.version("jpg")),
+            "Pillow": version("pillow"),
+            "numpy": version("numpy"),
+            "libjpeg": str(features.version("jpg")),
             "freetype": str(features.version("freetype2")),
         },
         "fonts": {path.name: hash_file(path) for path in font_files()},
         "emoji": {means.emoji.name: hash_file(means.emoji)} if means.emoji else "drawn",
         "photos": {path.name: hash_file(path) for path in sorted(photos)},
-    }  # fmt: skip
+    }
 
 
 def make(job: Job, means: Means, folder: Path) -> dict[str, Any]:
@@ -118,9 +124,11 @@ def make(job: Job, means: Means, folder: Path) -> dict[str, Any]:
     content = buffer.getbuffer()
     write_atomically(folder / job.split / job.picture, lambda part: _write(part, content))
     return {
-        "picture": job.picture, "sha256": hashlib.sha256(content).hexdigest(), **sketch.scene.to_dict(),
+        "picture": job.picture,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        **sketch.scene.to_dict(),
         "questions": [question_dict(question) for question in questions],
-    }  # fmt: skip
+    }
 
 
 def _pixels(photo: Path) -> int:
@@ -131,7 +139,10 @@ def _pixels(photo: Path) -> int:
     except (OSError, Image.DecompressionBombError):
         raise UserError(f"{photo}: not a picture that can be used; take it out of the folder") from None
     if pixels > PHOTO_PIXELS:
-        raise UserError(f"{photo}: {pixels:,} pixels, more than {PHOTO_PIXELS:,}; scale it down or take it out of the folder")
+        raise UserError(
+            f"{photo}: {pixels:,} pixels, more than {PHOTO_PIXELS:,}; scale it down or take it out of the"
+            " folder"
+        )
     return pixels
 
 

@@ -28,7 +28,8 @@ def tasks_folder(picture: Path) -> Path:
 
 
 def play(task: SearchTask, budget: PixelBudget) -> Iterator[Zoom | Answer]:
-    """The actions of the searcher on a task, seeing views of at most `budget`; none after a search that found nothing.
+    """The actions of the searcher on a task, seeing views of at most `budget`; none after a search that found
+    nothing.
 
     Raises:
         UserError: what is known about the task is not where the build put it.

@@ -1,11 +1,15 @@
 """How much search a set needs: what readers that do not search get right, beside a searcher, level by level.
 
-All see with the ideal eye. Where a reader has to guess, the chance that the guess is right is counted instead of a draw:
+All see with the ideal eye. Where a reader has to guess, the chance that the guess is right is counted instead
+of a draw:
 
 - `text only`: knows no picture; says the most frequent answer of the family in the training questions.
-- `no zoom`: the first view only. What it cannot read it guesses: the answer of a random one of those that could still be it.
-- `random zoom`: 12 turns, so 11 boxes with random places and sides; it remembers all it could read, then guesses as above.
-- `random tiles`: as before, but it knows the size to look at: the largest square in which everything is legible.
+- `no zoom`: the first view only. What it cannot read it guesses: the answer of a random one of those that
+could still be it.
+- `random zoom`: 12 turns, so 11 boxes with random places and sides; it remembers all it could read, then
+guesses as above.
+- `random tiles`: as before, but it knows the size to look at: the largest square in which everything is
+legible.
 - `searcher`: `search.Search`, 32 turns; its own answer counts, and no guess.
 """
 
@@ -48,7 +52,8 @@ def measure(
 ) -> dict[str, Any]:
     """All readers on `tasks`: eye -> reader -> level -> {n, accuracy, stderr, turns}.
 
-    `training` are the questions whose answers the text-only reader knows; `truth` gives what is known about a task.
+    `training` are the questions whose answers the text-only reader knows; `truth` gives what is known about a
+    task.
     """
     favourites = favourite_answers(training)
     scores: dict[tuple[str, str, str], list[Score]] = defaultdict(list)
@@ -74,7 +79,10 @@ def read(
     eye = Eye(parts, budget)
     first = eye.reads(Rect(0, 0, *size))
     yield "no zoom", Score(chance(question, first))
-    for reader, boxes in (("random zoom", random_boxes(key)), ("random tiles", random_tiles(key, question, eye, size))):
+    for reader, boxes in (
+        ("random zoom", random_boxes(key)),
+        ("random tiles", random_tiles(key, question, eye, size)),
+    ):
         known = first.copy()
         for box in boxes:
             known |= eye.reads(box.to_rect(Rect(0, 0, *size)))
@@ -87,9 +95,9 @@ def read(
 def chance(question: Question, known: np.ndarray) -> float:
     """Chance of a right answer from what is `known`, (N,) bool over the scene's parts.
 
-    1 if all the evidence is. Else a guess among the answers of what could be it: all spots of the last hop but those that
-    were read to the end, if it is known what to look for; of a target that was told apart but not read to the end the
-    guess is among all.
+    1 if all the evidence is. Else a guess among the answers of what could be it: all spots of the last hop
+    but those that were read to the end, if it is known what to look for; of a target that was told apart but
+    not read to the end the guess is among all.
     """
     if known[list(question.evidence)].all():
         return 1.0
@@ -114,11 +122,15 @@ def random_tiles(key: str, question: Question, eye: Eye, size: tuple[int, int]) 
 
 
 def favourite_answers(training: Sequence[SearchTask]) -> dict[tuple[str, str], str]:
-    """The most frequent answer of each (category, family); of equally frequent ones the first in the alphabet."""
+    """The most frequent answer of each (category, family); of equally frequent ones the first in the
+    alphabet."""
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for task in training:
         counts[task.category, task.family][task.answer or ""] += 1
-    return {family: min(answers, key=lambda answer: (-answers[answer], answer)) for family, answers in counts.items()}
+    return {
+        family: min(answers, key=lambda answer: (-answers[answer], answer))
+        for family, answers in counts.items()
+    }
 
 
 def table(found: dict[str, Any]) -> list[str]:
@@ -132,7 +144,8 @@ def table(found: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "n = " + ", ".join(f"{figures['n']} {level}" for level, figures in found["none"]["text only"].items()),
+        "n = "
+        + ", ".join(f"{figures['n']} {level}" for level, figures in found["none"]["text only"].items()),
     ]
 
 

@@ -1,8 +1,10 @@
-"""The difficulty rule of the worlds, stated once: how small, how many that look alike, how many looks at least.
+"""The difficulty rule of the worlds, stated once: how small, how many that look alike, how many looks at
+least.
 
-It is a rule about an ideal eye that is shown at most 401,408 pixels, 512 image tokens of Qwen2.5-VL, and reads whatever
-has enough of them. Nothing that a question needs can be read in the first view at any level, and everything can be read
-in a view at native size. Two further eyes are measured beside it: the paper's 2,000,000 pixels and nano's 28,224.
+It is a rule about an ideal eye that is shown at most 401,408 pixels, 512 image tokens of Qwen2.5-VL, and
+reads whatever has enough of them. Nothing that a question needs can be read in the first view at any level,
+and everything can be read in a view at native size. Two further eyes are measured beside it: the paper's
+2,000,000 pixels and nano's 28,224.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ SEE_ICON = 12.0  # the same for an emblem
 SEE_DOT = 4.0  # what is smaller (square root of its area in view pixels) is not there at all
 LEAST_LETTER = 10.0  # height of the smallest capital letter that is ever painted, pixels of the original
 LEAST_ICON = 15.0
-MOST_ZOOMS = 30  # that looking at everything that could be it may take a careful searcher, so that 32 turns suffice
+MOST_ZOOMS = (
+    30  # that looking at everything that could be it may take a careful searcher, so that 32 turns suffice
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,12 @@ class WorldLevel:
     """One level.
 
     Attributes:
-        area: least and greatest share of the picture that the target takes: the sign, tag or badge the answer stands on.
-        candidates: how many things look like the target from afar and fit all of the question that shows from afar.
-        turns: least and greatest number of turns for one who knows where everything is; 3 where the question leads from
-            one place (a note, a legend) to another.
+        area: least and greatest share of the picture that the target takes: the sign, tag or badge the answer
+            stands on.
+        candidates: how many things look like the target from afar and fit all of the question that shows from
+            afar.
+        turns: least and greatest number of turns for one who knows where everything is; 3 where the question
+            leads from one place (a note, a legend) to another.
         megapixels: size of the picture.
         huge: share of the pictures that are 8K (33 megapixels) instead.
         led: how many of four questions lead from one place to another where the world allows it.
@@ -56,6 +62,7 @@ WORLD_LEVELS: dict[str, WorldLevel] = {
 
 
 def view_scale(rect: Rect, budget: PixelBudget) -> float:
-    """View pixels per pixel of the original when `rect` is shown; never above 1, as enlarging shows nothing more."""
+    """View pixels per pixel of the original when `rect` is shown; never above 1, as enlarging shows nothing
+    more."""
     width, height = budget.fit(rect.width, rect.height)
     return min((width * height / (rect.width * rect.height)) ** 0.5, 1.0)

@@ -1,8 +1,9 @@
 """The scripted searcher: it knows what could be it from what shows in its views, looks, reads, and goes on.
 
-It lists what looks right in the first view, goes through it from top to bottom with boxes that are as large as the writing
-allows and hold as many of the unread ones as possible, remembers everything it has read, and looks at quarters of what it
-has seen where nothing shows. It answers only when all the evidence was legible to an ideal eye.
+It lists what looks right in the first view, goes through it from top to bottom with boxes that are as large
+as the writing allows and hold as many of the unread ones as possible, remembers everything it has read, and
+looks at quarters of what it has seen where nothing shows. It answers only when all the evidence was legible
+to an ideal eye.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ from mini_o3.probes.world.truth import Hop, Part, Question
 from mini_o3.vision import Rect, Region
 
 _ASPECTS = (1.0, 2.0, 0.5, 4.0, 0.25)  # width over height of boxes, the better liked first
-_QUARTERS = ((0.0, 0.0), (0.4, 0.0), (0.0, 0.4), (0.4, 0.4))  # corners; sides are 0.6, so that nothing lies on a seam
+_QUARTERS = (
+    (0.0, 0.0),
+    (0.4, 0.0),
+    (0.0, 0.4),
+    (0.4, 0.4),
+)  # corners; sides are 0.6, so that nothing lies on a seam
 _DEPTH = 2  # how often quarters are quartered
 _TRIES = 3  # looks at a thing that could not be read before it is left alone
 _SLACK = 0.93  # views are rounded to whole image tokens: a box is this much smaller than it may be
@@ -39,7 +45,8 @@ class Tell(NamedTuple):
 
 
 class Search:
-    """One search. `parts` are the scene's: of a part it uses that it shows, and what stands on it once it was legible."""
+    """One search. `parts` are the scene's: of a part it uses that it shows, and what stands on it once it was
+    legible."""
 
     def __init__(self, parts: list[Part], question: Question, eye: Eye, size: tuple[int, int]) -> None:
         self.parts, self.question, self.eye, self.size = parts, question, eye, size
@@ -50,14 +57,17 @@ class Search:
         self.read: list[int] = []  # what the last look has shown legibly for the first time
 
     def moves(self, everything: bool = False) -> Iterator[Look | Tell]:
-        """Looks, then the answer; no answer if something cannot be found. `everything`: it looks at all and never tells."""
+        """Looks, then the answer; no answer if something cannot be found. `everything`: it looks at all and
+        never tells."""
         for hop in self.question.hops:
             yield from self._try(hop, self.whole, everything)
             yield from self._descend(hop, self.whole, everything, _DEPTH)
             if not everything and not self._found(hop):
                 return
         if not everything:
-            yield Tell(self.question.answer, f"{self._seen()}That is {self.question.goal}: {self.question.answer}.")
+            yield Tell(
+                self.question.answer, f"{self._seen()}That is {self.question.goal}: {self.question.answer}."
+            )
 
     def _try(self, hop: Hop, within: Rect, everything: bool) -> Iterator[Look]:
         """Look at all that shows in the view of `within` and could be it."""
@@ -82,7 +92,8 @@ class Search:
                 return
             quarter = Region(x, y, x + 0.6, y + 0.6).to_rect(within)
             yield self._look(
-                quarter, f"Nothing more of that kind shows; I look at a {'quarter' if depth == _DEPTH else 'part'}."
+                quarter,
+                f"Nothing more of that kind shows; I look at a {'quarter' if depth == _DEPTH else 'part'}.",
             )
             yield from self._try(hop, quarter, everything)
             yield from self._descend(hop, quarter, everything, depth - 1)
@@ -102,18 +113,28 @@ class Search:
     def _plan(self, hop: Hop, left: int, held: int) -> str:
         places = f"{left} places" if left > 1 else "one place"
         if not self.tries.any() and self.scale == 1.0 and not self.read:
-            return f"I have to find {self.question.goal}. The {hop.look} could be in {places}; I look closely at {held}."
-        return f"I still look for {self.question.goal}; the {hop.look} could be in {places}, {held} of them in this box."
+            return (
+                f"I have to find {self.question.goal}. The {hop.look} could be in {places}; I look closely at"
+                f" {held}."
+            )
+        return (
+            f"I still look for {self.question.goal}; the {hop.look} could be in {places}, {held} of them in"
+            " this box."
+        )
 
     def _seen(self) -> str:
         """What the last look has shown, in words."""
         if not self.read:
             return ""
-        words = [f"{self.parts[part].what} {', '.join(self.parts[part].facts.values())}" for part in self.read[:_TOLD]]
+        words = [
+            f"{self.parts[part].what} {', '.join(self.parts[part].facts.values())}"
+            for part in self.read[:_TOLD]
+        ]
         return f"I can read: {'; '.join(words)}{' and more' if len(self.read) > _TOLD else ''}. "
 
     def _box(self, left: list[int]) -> tuple[Rect, list[int]]:
-        """A box over the topmost of `left` and as many others as fit at the present scale, and those it holds."""
+        """A box over the topmost of `left` and as many others as fit at the present scale, and those it
+        holds."""
         boxes = self.eye.boxes[left]
         first = boxes[boxes[:, 1].argmin()]
         area = self.eye.budget.max_pixels * _SLACK / min(self.scale * 1.03, 1.0) ** 2
@@ -130,7 +151,10 @@ class Search:
             return around(self.eye, held, self.size), held
         held = [part for part, within in zip(left, best, strict=True) if within]
         low, high = boxes[best][:, :2].min(0), boxes[best][:, 2:].max(0)
-        x, y = (min(max((low[axis] + high[axis] - shape[axis]) / 2, 0.0), self.size[axis] - shape[axis]) for axis in (0, 1))
+        x, y = (
+            min(max((low[axis] + high[axis] - shape[axis]) / 2, 0.0), self.size[axis] - shape[axis])
+            for axis in (0, 1)
+        )
         right, bottom = math.ceil(x + shape[0]), math.ceil(y + shape[1])
         return Rect(int(x), int(y), min(right, self.size[0]), min(bottom, self.size[1])), held
 
@@ -141,7 +165,8 @@ def cover(question: Question, eye: Eye, parts: list[Part], size: tuple[int, int]
 
 
 def _fullest(boxes: np.ndarray, first: np.ndarray, width: float, height: float) -> np.ndarray | None:
-    """Of all boxes of that size over `first`, what the fullest holds, (N,) bool; None if `first` does not fit."""
+    """Of all boxes of that size over `first`, what the fullest holds, (N,) bool; None if `first` does not
+    fit."""
     if first[2] - first[0] > width or first[3] - first[1] > height:
         return None
     lefts = np.unique(boxes[(boxes[:, 0] <= first[0]) & (boxes[:, 0] >= first[2] - width), 0])

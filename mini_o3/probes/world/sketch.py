@@ -1,4 +1,5 @@
-"""A world on paper: strokes are noted down while its parts and marks are laid out, and painted only if it is wanted."""
+"""A world on paper: strokes are noted down while its parts and marks are laid out, and painted only if it is
+wanted."""
 
 from __future__ import annotations
 
@@ -16,14 +17,25 @@ from mini_o3.probes.world.truth import Mark, Part, Scene
 from mini_o3.vision import Rect
 
 PAINTS: dict[str, Colour] = {  # of large things; named in questions
-    "red": (196, 44, 44), "blue": (44, 84, 190), "green": (48, 140, 72), "yellow": (232, 200, 60),
-    "orange": (228, 126, 36), "purple": (126, 66, 166), "pink": (236, 146, 186), "white": (236, 236, 230),
-    "brown": (128, 86, 56), "grey": (136, 140, 146),
-}  # fmt: skip
+    "red": (196, 44, 44),
+    "blue": (44, 84, 190),
+    "green": (48, 140, 72),
+    "yellow": (232, 200, 60),
+    "orange": (228, 126, 36),
+    "purple": (126, 66, 166),
+    "pink": (236, 146, 186),
+    "white": (236, 236, 230),
+    "brown": (128, 86, 56),
+    "grey": (136, 140, 146),
+}
 INKS: dict[str, Colour] = {  # of writing on white
-    "red": (205, 20, 28), "blue": (22, 60, 200), "green": (0, 122, 50), "black": (16, 16, 18), "purple": (132, 30, 160),
+    "red": (205, 20, 28),
+    "blue": (22, 60, 200),
+    "green": (0, 122, 50),
+    "black": (16, 16, 18),
+    "purple": (132, 30, 160),
     "orange": (232, 110, 0),
-}  # fmt: skip
+}
 BLACK: Colour = (18, 18, 22)
 WHITE: Colour = (248, 248, 244)
 Stroke = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -31,9 +43,12 @@ _OVER = 3  # sprites are drawn this many times larger, then reduced
 
 
 class Sketch:
-    """A scene in the making. `unit` is the height of its capital letters in pixels; everything is measured in it."""
+    """A scene in the making. `unit` is the height of its capital letters in pixels; everything is measured in
+    it."""
 
-    def __init__(self, scene: Scene, unit: float, rng: np.random.Generator, photos: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, scene: Scene, unit: float, rng: np.random.Generator, photos: tuple[Path, ...] = ()
+    ) -> None:
         self.scene, self.unit, self.rng = scene, max(unit, LEAST_LETTER), rng
         self.photos = photos
         self.width, self.height = scene.size
@@ -50,7 +65,14 @@ class Sketch:
         left, top, right, bottom = (round(value) for value in box)
         if right > left and bottom > top:
             verb = "glass" if len(fill) == 4 else "draw"
-            self(verb, "rounded_rectangle", (left, top, right - 1, bottom - 1), radius=radius, fill=fill, **more)
+            self(
+                verb,
+                "rounded_rectangle",
+                (left, top, right - 1, bottom - 1),
+                radius=radius,
+                fill=fill,
+                **more,
+            )
 
     def one(self, values: Sequence[str]) -> str:
         """One of `values`, drawn."""
@@ -64,7 +86,8 @@ class Sketch:
         return out[:count]
 
     def wanted(self, groups: int) -> int:
-        """How many marks to draw so that each of `groups` groups that look alike is about as large as the level wants."""
+        """How many marks to draw so that each of `groups` groups that look alike is about as large as the
+        level wants."""
         low, high = self.rules.candidates
         return groups * int(self.rng.integers(low + (high - low) // 4, high - (high - low) // 4 + 1))
 
@@ -77,14 +100,29 @@ class Sketch:
         return shade(colour, 1 + float(self.rng.uniform(-by, by)) / 255)
 
     def plate(
-        self, what: str, x: float, y: float, lines: Sequence[str], facts: dict[str, str], *,
-        paper: Colour = WHITE, ink: Colour = BLACK, rim: Colour | None = BLACK, face: str = "sans", icon: str | None = None,
-        tint: Colour | None = None, pad: float = 0.8, least: float = 0.0, radius: float = 0.0, big: float = 1.0,
-    ) -> int:  # fmt: skip
-        """A plate centred at x, y with lines of writing, an emblem above them or both; returns its index among the parts.
+        self,
+        what: str,
+        x: float,
+        y: float,
+        lines: Sequence[str],
+        facts: dict[str, str],
+        *,
+        paper: Colour = WHITE,
+        ink: Colour = BLACK,
+        rim: Colour | None = BLACK,
+        face: str = "sans",
+        icon: str | None = None,
+        tint: Colour | None = None,
+        pad: float = 0.8,
+        least: float = 0.0,
+        radius: float = 0.0,
+        big: float = 1.0,
+    ) -> int:
+        """A plate centred at x, y with lines of writing, an emblem above them or both; returns its index
+        among the parts.
 
-        `least` is its least width and `pad` its margin, both in units; `big` enlarges its writing; `tint` is the colour of an
-        emblem whose colour matters.
+        `least` is its least width and `pad` its margin, both in units; `big` enlarges its writing; `tint` is
+        the colour of an emblem whose colour matters.
         """
         capital = self.unit * big
         emblem = round(max(1.7 * capital, LEAST_ICON)) if icon else 0
@@ -113,17 +151,26 @@ class Sketch:
     def mark(self, kind: str, parts: Sequence[int], **afar: str) -> None:
         self.scene.marks.append(Mark(kind, afar, tuple(parts)))
 
-    def sprite(self, drawer: Callable[..., Image.Image], args: tuple[Any, ...], left: float, top: float) -> None:
+    def sprite(
+        self, drawer: Callable[..., Image.Image], args: tuple[Any, ...], left: float, top: float
+    ) -> None:
         """A picture with transparency, made (or taken from the last made) when the world is painted."""
         self("sprite", (drawer, args), round(left), round(top))
 
     def is_sound(self) -> bool:
         """Whether all parts lie inside the picture and none covers another."""
         boxes = np.array([part.rect for part in self.scene.parts]).reshape(-1, 4)
-        if len(boxes) and (boxes[:, :2].min() < 0 or boxes[:, 2].max() > self.width or boxes[:, 3].max() > self.height):
+        if len(boxes) and (
+            boxes[:, :2].min() < 0 or boxes[:, 2].max() > self.width or boxes[:, 3].max() > self.height
+        ):
             return False
         left, top, right, bottom = boxes.T
-        meet = (left[:, None] < right) & (left < right[:, None]) & (top[:, None] < bottom) & (top < bottom[:, None])
+        meet = (
+            (left[:, None] < right)
+            & (left < right[:, None])
+            & (top[:, None] < bottom)
+            & (top < bottom[:, None])
+        )
         return int(meet.sum()) == len(boxes)
 
     def paint(self, emoji: Path | None = None) -> Image.Image:
@@ -149,7 +196,8 @@ def shade(colour: Colour, by: float) -> Colour:
 
 
 def smooth(width: int, height: int, drawer: Callable[[ImageDraw.ImageDraw, float], None]) -> Image.Image:
-    """RGBA of that size without jagged edges: `drawer` draws it `_OVER` times larger and is told how much larger."""
+    """RGBA of that size without jagged edges: `drawer` draws it `_OVER` times larger and is told how much
+    larger."""
     large = Image.new("RGBA", (width * _OVER, height * _OVER))
     drawer(ImageDraw.Draw(large), float(_OVER))
     return large.reduce(_OVER)

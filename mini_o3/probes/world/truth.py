@@ -1,6 +1,7 @@
 """What is known about a world: every legible thing in it and exactly where, and what each question rests on.
 
-One row of `scenes.jsonl` per picture. Readers, the scripted searcher and the checks work on this; policies never see it.
+One row of `scenes.jsonl` per picture. Readers, the scripted searcher and the checks work on this; policies
+never see it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One thing to be found: `aim` are the parts that must be read, `spots` the same parts of all that could be it.
+    """One thing to be found: `aim` are the parts that must be read, `spots` the same parts of all that could
+    be it.
 
     The aim is one of the spots. `look` names what the spots look like.
     """
@@ -64,8 +66,9 @@ class Hop:
 class Question:
     """A question about a scene.
 
-    `guesses` are the answers that the spots of the last hop would give, in their order; `goal` is what to find, in a few
-    words; `turns` the least number of turns at the rule's eye; `zooms` how many looks a search of everything takes there.
+    `guesses` are the answers that the spots of the last hop would give, in their order; `goal` is what to
+    find, in a few words; `turns` the least number of turns at the rule's eye; `zooms` how many looks a search
+    of everything takes there.
     """
 
     family: str
@@ -96,30 +99,46 @@ class Scene:
     photo: str = ""
 
     def layout(self) -> str:
-        """Sixteen hex digits of what stands where, to a 64th of the picture: the same for scenes that are alike."""
+        """Sixteen hex digits of what stands where, to a 64th of the picture: the same for scenes that are
+        alike."""
         width, height = self.size
         cells = sorted(
-            (part.what, 64 * part.rect.left // width, 64 * part.rect.top // height, *sorted(part.facts.items()))
+            (
+                part.what,
+                64 * part.rect.left // width,
+                64 * part.rect.top // height,
+                *sorted(part.facts.items()),
+            )
             for part in self.parts
         )
         return hashlib.sha256(repr((self.kind, cells)).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "kind": self.kind, "level": self.level, "seed": self.seed, "size": list(self.size), "photo": self.photo,
+            "kind": self.kind,
+            "level": self.level,
+            "seed": self.seed,
+            "size": list(self.size),
+            "photo": self.photo,
             "layout": self.layout(),
             "parts": [[part.what, list(part.rect), round(part.needs, 4), part.facts] for part in self.parts],
-        }  # fmt: skip
+        }
 
 
 def question_dict(question: Question) -> dict[str, Any]:
     return {
-        "family": question.family, "question": question.text, "answer": question.answer, "goal": question.goal,
+        "family": question.family,
+        "question": question.text,
+        "answer": question.answer,
+        "goal": question.goal,
         "hops": [
-            {"look": hop.look, "aim": list(hop.aim), "spots": [list(spot) for spot in hop.spots]} for hop in question.hops
+            {"look": hop.look, "aim": list(hop.aim), "spots": [list(spot) for spot in hop.spots]}
+            for hop in question.hops
         ],
-        "guesses": list(question.guesses), "turns": question.turns, "zooms": question.zooms,
-    }  # fmt: skip
+        "guesses": list(question.guesses),
+        "turns": question.turns,
+        "zooms": question.zooms,
+    }
 
 
 def read_parts(row: dict[str, Any]) -> list[Part]:
@@ -160,8 +179,17 @@ class Truth:
 
 def read_question(data: dict[str, Any]) -> Question:
     """What `question_dict` wrote."""
-    hops = tuple(Hop(hop["look"], tuple(hop["aim"]), tuple(tuple(spot) for spot in hop["spots"])) for hop in data["hops"])
+    hops = tuple(
+        Hop(hop["look"], tuple(hop["aim"]), tuple(tuple(spot) for spot in hop["spots"]))
+        for hop in data["hops"]
+    )
     return Question(
-        data["family"], data["question"], data["answer"], data["goal"], hops, tuple(data["guesses"]),
-        data["turns"], data["zooms"],
-    )  # fmt: skip
+        data["family"],
+        data["question"],
+        data["answer"],
+        data["goal"],
+        hops,
+        tuple(data["guesses"]),
+        data["turns"],
+        data["zooms"],
+    )

@@ -1,4 +1,5 @@
-"""One world: a kind, a level and a seed in; a scene, its questions and its picture out. The same in, the same out."""
+"""One world: a kind, a level and a seed in; a scene, its questions and its picture out. The same in, the same
+out."""
 
 from __future__ import annotations
 
@@ -21,7 +22,12 @@ HUGE = (7680, 4320)
 
 
 def make_world(
-    kind: str, level: str, seed: int, count: int, photos: tuple[Path, ...] = (), size: tuple[int, int] | None = None
+    kind: str,
+    level: str,
+    seed: int,
+    count: int,
+    photos: tuple[Path, ...] = (),
+    size: tuple[int, int] | None = None,
 ) -> tuple[Sketch, list[Question]]:
     """A world of `kind` at `level` with `count` questions; its sketch can be painted.
 
@@ -44,7 +50,9 @@ def make_world(
         questions = ask(rng, scene, KINDS[kind].families, count)
         if len(questions) == count:
             return sketch, questions
-    raise RuntimeError(f"{kind} {level} {seed}: no layout with {count} questions at {size} found in {_ATTEMPTS} attempts")
+    raise RuntimeError(
+        f"{kind} {level} {seed}: no layout with {count} questions at {size} found in {_ATTEMPTS} attempts"
+    )
 
 
 def world_size(kind: str, level: str, seed: int) -> tuple[int, int]:

@@ -14,7 +14,8 @@ from mini_o3.vision import PixelBudget, Rect
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture that the policy has been shown: what it covers, in pixels of the upright original, and the (width, height)
+    """One picture that the policy has been shown: what it covers, in pixels of the upright original, and the
+    (width, height)
     in pixels at which it was shown. Number 0 of an episode is the whole picture, number i observation i."""
 
     rect: Rect
@@ -42,7 +43,8 @@ class Dialect(ABC):
     budget: ClassVar[PixelBudget | None] = None
 
     def parse(self, text: str, frames: Sequence[Frame], *, finished: bool = True) -> Action:
-        """The one action that `text`, a policy's whole turn, stands for; any text gives one, nothing is raised.
+        """The one action that `text`, a policy's whole turn, stands for; any text gives one, nothing is
+        raised.
 
         Args:
             frames: everything it was shown so far, the whole picture first.
@@ -54,10 +56,12 @@ class Dialect(ABC):
             return Malformed(refused.kind, refused.detail)
 
     def format_action(self, action: Zoom | Answer, frames: Sequence[Frame]) -> str:
-        """How this dialect says an action. `parse` gives it back, a region to the pixel or as near as the dialect can say.
+        """How this dialect says an action. `parse` gives it back, a region to the pixel or as near as the
+        dialect can say.
 
         Raises:
-            ValueError: it cannot be said: an action the dialect lacks, a box its rules refuse, words that would be misread.
+            ValueError: it cannot be said: an action the dialect lacks, a box its rules refuse, words that
+                would be misread.
         """
         if isinstance(action, Zoom) and action.region.frame >= len(frames):
             raise ValueError(f"there is no picture {action.region.frame} to look closer at")
@@ -66,7 +70,9 @@ class Dialect(ABC):
         if isinstance(heard, Malformed):
             raise ValueError(f"{self.name} cannot say that: {heard.detail}")
         misread = (
-            heard != action if isinstance(action, Answer) else isinstance(heard, Answer) or heard.thought != action.thought
+            heard != action
+            if isinstance(action, Answer)
+            else isinstance(heard, Answer) or heard.thought != action.thought
         )
         if misread:
             raise ValueError(f"{self.name} would read that as something else: {text!r}")

@@ -1,7 +1,9 @@
-"""DeepEyes (github.com/Visual-Agent/DeepEyes): one function, boxes in pixels of the original, answers in tags.
+"""DeepEyes (github.com/Visual-Agent/DeepEyes): one function, boxes in pixels of the original, answers in
+tags.
 
-The box rules are those of its environment (`visual_toolbox_v2.py`, `validate_bbox`; `reference`: Mini-o3 section 10.1). Its
-function schema requires a field `bbox` that it does not have; the shipped prompts repeat that slip, the weights saw it.
+The box rules are those of its environment (`visual_toolbox_v2.py`, `validate_bbox`; `reference`: Mini-o3
+section 10.1). Its function schema requires a field `bbox` that it does not have; the shipped prompts repeat
+that slip, the weights saw it.
 """
 
 from __future__ import annotations
@@ -38,9 +40,10 @@ _MAX_ASPECT, _MIN_SIDE = 100, 30
 class DeepEyes(Dialect):
     """Pixels of the original, always; it cannot look into what it has been shown.
 
-    Its environment crops the picture as it is stored, while the model counts pixels of the picture as it is shown. With its
-    own budget these differ little up to 12.8 megapixels, and then more and more (an open question, #141 there). `shown` takes
-    boxes as pixels of the view. The rules hold for the part of the stored picture that is cut out, either way.
+    Its environment crops the picture as it is stored, while the model counts pixels of the picture as it is
+    shown. With its own budget these differ little up to 12.8 megapixels, and then more and more (an open
+    question, #141 there). `shown` takes boxes as pixels of the view. The rules hold for the part of the
+    stored picture that is cut out, either way.
     """
 
     shown: bool = False
@@ -52,7 +55,10 @@ class DeepEyes(Dialect):
         thought, rest = split_thought(text)
         action = first_action(rest)
         if action is None:
-            refuse(Fault.NO_ACTION, f"There is neither a call of {TOOL} nor an <answer> in your turn; give one of them.")
+            refuse(
+                Fault.NO_ACTION,
+                f"There is neither a call of {TOOL} nor an <answer> in your turn; give one of them.",
+            )
         thought = both(thought, action.before)
         if action.mark == ANSWER:
             return marked_answer(action.content, thought)
@@ -62,16 +68,24 @@ class DeepEyes(Dialect):
         box = clipped((x0 * across, y0 * down, x1 * across, y1 * down), (width, height))
         sides = box[2] - box[0], box[3] - box[1]
         if max(sides) > _MAX_ASPECT * min(sides):
-            refuse(Fault.TOO_THIN, f"The sides of the box differ more than {_MAX_ASPECT} times; make it wider or higher.")
+            refuse(
+                Fault.TOO_THIN,
+                f"The sides of the box differ more than {_MAX_ASPECT} times; make it wider or higher.",
+            )
         if min(sides) <= _MIN_SIDE:
-            refuse(Fault.TOO_SMALL, f"Both sides of the box must be more than {_MIN_SIDE} pixels; make it larger.")
+            refuse(
+                Fault.TOO_SMALL,
+                f"Both sides of the box must be more than {_MIN_SIDE} pixels; make it larger.",
+            )
         return zoom(box, (width, height), 0, thought)
 
     def _write(self, action: Zoom | Answer, frames: Sequence[Frame]) -> str:
         thought = f"<think>{action.thought}</think>"
         if isinstance(action, Answer):
             return f"{thought}<answer>{action.text}</answer>"
-        rect = action.region.to_rect(frames[action.region.frame].rect)  # of the original, whatever it was a part of
+        rect = action.region.to_rect(
+            frames[action.region.frame].rect
+        )  # of the original, whatever it was a part of
         across, down = self._scale(frames[0])
         box = [rect.left / across, rect.top / down, rect.right / across, rect.bottom / down]
         arguments: dict[str, Any] = {"bbox_2d": [short(value) for value in box], "label": "region"}

@@ -13,7 +13,8 @@ from mini_o3.protocol.dialects.reading import ANSWER_END, free_answer, split_tho
 
 @dataclass(frozen=True)
 class Direct(Dialect):
-    """For what a model knows without looking closer. Only an empty turn, and one cut off before its answer, are no answer."""
+    """For what a model knows without looking closer. Only an empty turn, and one cut off before its answer,
+    are no answer."""
 
     profile: ClassVar[str] = "direct"
     ends: ClassVar[tuple[str, ...]] = (ANSWER_END,)

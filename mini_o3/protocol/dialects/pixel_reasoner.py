@@ -1,7 +1,8 @@
-"""Pixel Reasoner (github.com/TIGER-AI-Lab/Pixel-Reasoner): fractions of any view, widened by a tenth, answers in a box.
+"""Pixel Reasoner (github.com/TIGER-AI-Lab/Pixel-Reasoner): fractions of any view, widened by a tenth, answers
+in a box.
 
-The rules are those of `crop_image_normalized` in its `experience_maker.py` (`reference`: Mini-o3 section 10.2). Its second
-function selects frames of a video and is left out.
+The rules are those of `crop_image_normalized` in its `experience_maker.py` (`reference`: Mini-o3 section
+10.2). Its second function selects frames of a video and is left out.
 """
 
 from __future__ import annotations
@@ -38,11 +39,13 @@ _MIN_SIDE = 28
 
 @dataclass(frozen=True)
 class PixelReasoner(Dialect):
-    """What is shown is the box and a tenth of the picture around it, so never less than a fifth of the picture, but at its
-    border. A box with a number above 1 is taken as pixels: of the stored original, or of an observation as it was shown.
+    """What is shown is the box and a tenth of the picture around it, so never less than a fifth of the
+    picture, but at its
+    border. A box with a number above 1 is taken as pixels: of the stored original, or of an observation as it
+    was shown.
 
-    `quirk` does as released: a box with a number of 1 or more is pixels, so one that reaches the right or lower border, at
-    exactly 1.0, becomes the corner at the top left.
+    `quirk` does as released: a box with a number of 1 or more is pixels, so one that reaches the right or
+    lower border, at exactly 1.0, becomes the corner at the top left.
     """
 
     quirk: bool = False
@@ -56,7 +59,10 @@ class PixelReasoner(Dialect):
         if action is None:
             answer = boxed(rest)
             if answer is None:
-                refuse(Fault.NO_ACTION, f"There is neither a call of {TOOL} nor an answer in \\boxed{{}} in your turn.")
+                refuse(
+                    Fault.NO_ACTION,
+                    f"There is neither a call of {TOOL} nor an answer in \\boxed{{}} in your turn.",
+                )
             return marked_answer(answer[1], both(thought, rest[: answer[0]]))
         arguments = read_call(action.content, TOOL)
         box = read_box(arguments)
@@ -64,14 +70,20 @@ class PixelReasoner(Dialect):
         width, height = frames[0].size if frame == 0 else frames[frame].shown
         if any(value >= 1 if self.quirk else value > 1 for value in box):
             box = box[0] / width, box[1] / height, box[2] / width, box[3] / height
-        x0, y0, x1, y1 = clipped((box[0] - _PADDING, box[1] - _PADDING, box[2] + _PADDING, box[3] + _PADDING), (1.0, 1.0))
+        x0, y0, x1, y1 = clipped(
+            (box[0] - _PADDING, box[1] - _PADDING, box[2] + _PADDING, box[3] + _PADDING), (1.0, 1.0)
+        )
         sides = round(x1 * width) - round(x0 * width), round(y1 * height) - round(y0 * height)
         if min(sides) <= _MIN_SIDE:
-            refuse(Fault.TOO_SMALL, f"The part would be {sides[0]}x{sides[1]} pixels; both must be more than {_MIN_SIDE}.")
+            refuse(
+                Fault.TOO_SMALL,
+                f"The part would be {sides[0]}x{sides[1]} pixels; both must be more than {_MIN_SIDE}.",
+            )
         return zoom((x0, y0, x1, y1), (1.0, 1.0), frame, both(thought, action.before))
 
     def _write(self, action: Zoom | Answer, frames: Sequence[Frame]) -> str:
-        """A region narrower than a fifth becomes the fifth around its middle (a tenth at the border), the least there is."""
+        """A region narrower than a fifth becomes the fifth around its middle (a tenth at the border), the
+        least there is."""
         before = f"{action.thought}\n" if action.thought else ""
         if isinstance(action, Answer):
             return f"{before}\\boxed{{{action.text}}}"

@@ -1,9 +1,10 @@
 """The zoom function of Qwen-VL models, in the form of function calls that all Qwen chat models know.
 
-Qwen3-VL: boxes in thousandths, as in Qwen-Agent's `image_zoom_in_qwen3vl.py`. Qwen2.5-VL was taught to locate things in
-pixels of the view, but no zoom function: this is its zero-shot use, and the function is ours. For both, a turn without a call
-is the answer, as in Qwen-Agent. Fields that are required there and left out are forgiven: `label` says nothing, and `img_idx`
-is 0 for the whole picture.
+Qwen3-VL: boxes in thousandths, as in Qwen-Agent's `image_zoom_in_qwen3vl.py`. Qwen2.5-VL was taught to locate
+things in
+pixels of the view, but no zoom function: this is its zero-shot use, and the function is ours. For both, a
+turn without a call is the answer, as in Qwen-Agent. Fields that are required there and left out are forgiven:
+`label` says nothing, and `img_idx` is 0 for the whole picture.
 """
 
 from __future__ import annotations
@@ -66,7 +67,11 @@ class Qwen(Dialect):
         region = action.region
         width, height = self._unit(frames[region.frame])
         box = region.x0 * width, region.y0 * height, region.x1 * width, region.y1 * height
-        arguments: dict[str, Any] = {"bbox_2d": [short(value) for value in box], "label": "region", "img_idx": region.frame}
+        arguments: dict[str, Any] = {
+            "bbox_2d": [short(value) for value in box],
+            "label": "region",
+            "img_idx": region.frame,
+        }
         return thought + write_call(TOOL, arguments)
 
     @abstractmethod
@@ -81,13 +86,16 @@ class Qwen(Dialect):
 class Qwen3Vl(Qwen):
     """Thousandths of the picture that `img_idx` names.
 
-    The model was taught to count pictures of the user only and to zoom further by a smaller box of the same picture (its
-    makers, Qwen3-VL #1667); an index above 0 is taken as that observation. A box with a side below 32 pixels of its picture
-    is widened around its middle, in the same shape, unless it lies so close to the border that it would not fit.
+    The model was taught to count pictures of the user only and to zoom further by a smaller box of the same
+    picture (its makers, Qwen3-VL #1667); an index above 0 is taken as that observation. A box with a side
+    below 32 pixels of its picture is widened around its middle, in the same shape, unless it lies so close to
+    the border that it would not fit.
     """
 
     profile: ClassVar[str] = "qwen3_vl"
-    budget: ClassVar[PixelBudget | None] = PixelBudget(max_pixels=12_845_056, min_pixels=256 * 32 * 32, multiple=32)
+    budget: ClassVar[PixelBudget | None] = PixelBudget(
+        max_pixels=12_845_056, min_pixels=256 * 32 * 32, multiple=32
+    )
 
     def _unit(self, frame: Frame) -> tuple[float, float]:
         return 1000.0, 1000.0
@@ -101,7 +109,9 @@ class Qwen3Vl(Qwen):
         factor = _MIN_SIDE / least
         half_width, half_height = (x1 - x0) * factor / 2, (y1 - y0) * factor / 2
         x, y = (x0 + x1) / 2, (y0 + y1) / 2
-        x0, y0, x1, y1 = clipped((x - half_width, y - half_height, x + half_width, y + half_height), (1000.0, 1000.0))
+        x0, y0, x1, y1 = clipped(
+            (x - half_width, y - half_height, x + half_width, y + half_height), (1000.0, 1000.0)
+        )
         return (x0, y0, x1, y1) if min((x1 - x0) * across, (y1 - y0) * down) > _MIN_SIDE - 0.01 else box
 
 

@@ -28,7 +28,8 @@ def refuse(kind: Fault, detail: str) -> NoReturn:
 
 
 class Marked(NamedTuple):
-    """The first action of a turn as it stands there: its mark, what comes before it, and what is between its marks."""
+    """The first action of a turn as it stands there: its mark, what comes before it, and what is between its
+    marks."""
 
     mark: str
     before: str
@@ -41,7 +42,8 @@ def plain(text: str) -> str:
 
 
 def split_thought(text: str) -> tuple[str, str]:
-    """What is thought in tags, and the rest. The opening tag may be missing: some chat templates write it themselves."""
+    """What is thought in tags, and the rest. The opening tag may be missing: some chat templates write it
+    themselves."""
     thought, closed, rest = text.partition("</think>")
     return (thought, rest) if closed else ("", text)
 
@@ -80,7 +82,8 @@ def marked_answer(content: str, thought: str) -> Answer:
 
 
 def free_answer(thought: str, rest: str, finished: bool) -> Answer:
-    """An answer from whatever was said: the text of the last `<answer>` or else of the last `\\boxed{}`, or else all of it.
+    """An answer from whatever was said: the text of the last `<answer>` or else of the last `\\boxed{}`, or
+    else all of it.
 
     Raises:
         Refused: nothing was said, or the turn was cut off before the answer was marked.
@@ -101,8 +104,11 @@ def free_answer(thought: str, rest: str, finished: bool) -> Answer:
 
 
 def boxed(text: str) -> tuple[int, str] | None:
-    """Where the last whole `\\boxed{...}` begins and what is in it; None if there is none. Escaped braces do not count."""
-    open_braces: list[tuple[int, int] | None] = []  # for a brace of \boxed: where that begins, and where its content does
+    """Where the last whole `\\boxed{...}` begins and what is in it; None if there is none. Escaped braces do
+    not count."""
+    open_braces: list[
+        tuple[int, int] | None
+    ] = []  # for a brace of \boxed: where that begins, and where its content does
     found: tuple[int, str] | None = None
     for match in _BOXED.finditer(text):
         token = match.group()
@@ -126,9 +132,14 @@ def read_call(content: str, tool: str) -> dict[str, Any]:
     try:
         call = json.loads(content)
     except (ValueError, RecursionError):
-        refuse(Fault.BAD_JSON, f"The call is not valid JSON; write it between {CALL} and {CALL_END} as one object.")
+        refuse(
+            Fault.BAD_JSON,
+            f"The call is not valid JSON; write it between {CALL} and {CALL_END} as one object.",
+        )
     if not isinstance(call, dict) or not isinstance(call.get("arguments"), dict):
-        refuse(Fault.BAD_FIELDS, "The call needs the fields name and arguments, and arguments must be an object.")
+        refuse(
+            Fault.BAD_FIELDS, "The call needs the fields name and arguments, and arguments must be an object."
+        )
     if call.get("name") != tool:
         refuse(Fault.BAD_FIELDS, f"There is no function of that name; the one there is is {tool}.")
     return dict(call["arguments"])
@@ -148,7 +159,8 @@ def read_box(arguments: dict[str, Any]) -> tuple[float, float, float, float]:
 
 
 def read_index(arguments: dict[str, Any], field: str, first: int, count: int) -> int:
-    """The number of the frame that `field` names, if names go from `first` on; the whole picture if the field is missing.
+    """The number of the frame that `field` names, if names go from `first` on; the whole picture if the field
+    is missing.
 
     Raises:
         Refused: it is not a whole number, or one of the `count` frames.
@@ -162,7 +174,9 @@ def read_index(arguments: dict[str, Any], field: str, first: int, count: int) ->
     return int(value) - first
 
 
-def clipped(box: tuple[float, float, float, float], size: tuple[float, float]) -> tuple[float, float, float, float]:
+def clipped(
+    box: tuple[float, float, float, float], size: tuple[float, float]
+) -> tuple[float, float, float, float]:
     """The part of a box that lies in a picture of that size (width, height), in the same unit.
 
     Raises:
@@ -171,7 +185,10 @@ def clipped(box: tuple[float, float, float, float], size: tuple[float, float]) -
     (x0, y0, x1, y1), (width, height) = box, size
     x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height)
     if x0 >= x1 or y0 >= y1:
-        refuse(Fault.EMPTY_BOX, "The box is empty or outside the picture: x1 must be less than x2, and y1 less than y2.")
+        refuse(
+            Fault.EMPTY_BOX,
+            "The box is empty or outside the picture: x1 must be less than x2, and y1 less than y2.",
+        )
     return x0, y0, x1, y1
 
 

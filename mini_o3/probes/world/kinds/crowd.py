@@ -14,30 +14,57 @@ from mini_o3.probes.world.words import PEOPLE
 _IN_SHIRT = Narrow(("shirt",), "in the {shirt} shirt")
 FAMILIES = (
     Family(
-        "number", "person", ("name",), "number", "badge", "the number of {name}",
+        "number",
+        "person",
+        ("name",),
+        "number",
+        "badge",
+        "the number of {name}",
         ("What number does {name} {where} wear?", "Which number is on the chest of {name} {where}?"),
         (Narrow(), Narrow(("shirt",), "(in a {shirt} shirt)")),
     ),
     Family(
-        "name", "person", ("number",), "name", "number", "the person with number {number}",
-        ("What is the name on the badge of the person {where} with number {number}?", "Who {where} wears number {number}?"),
+        "name",
+        "person",
+        ("number",),
+        "name",
+        "number",
+        "the person with number {number}",
+        (
+            "What is the name on the badge of the person {where} with number {number}?",
+            "Who {where} wears number {number}?",
+        ),
         (Narrow(), _IN_SHIRT),
     ),
     Family(
-        "cap", "person", ("icon",), "number", "cap", "the person in {shirt} with the {icon} on the cap",
-        ("What number does the person {where} with the {icon} on the cap wear?",
-         "Somebody {where} has the {icon} on the cap. Which number is that?"),
+        "cap",
+        "person",
+        ("icon",),
+        "number",
+        "cap",
+        "the person in {shirt} with the {icon} on the cap",
+        (
+            "What number does the person {where} with the {icon} on the cap wear?",
+            "Somebody {where} has the {icon} on the cap. Which number is that?",
+        ),
         (_IN_SHIRT,),
     ),
     FLAG,
     Family(
-        "board", "person", ("number",), "name", "number", "the person whose number is on the {via_board} board",
-        ("What is the name of the person {where} whose number is on the {via_board} board?",
-         "The {via_board} board shows a number. What is the name of the one {where} who wears it?"),
+        "board",
+        "person",
+        ("number",),
+        "name",
+        "number",
+        "the person whose number is on the {via_board} board",
+        (
+            "What is the name of the person {where} whose number is on the {via_board} board?",
+            "The {via_board} board shows a number. What is the name of the one {where} who wears it?",
+        ),
         (Narrow(), _IN_SHIRT),
         Via("board", ("board",), "number", "board at the top"),
     ),
-)  # fmt: skip
+)
 _SHIRTS = ("red", "blue", "green", "yellow", "orange", "purple", "white", "grey")
 _BOARDS = ("red", "blue", "green", "yellow", "white")
 _SKINS: tuple[Colour, ...] = ((244, 206, 176), (222, 172, 134), (168, 116, 80), (110, 72, 50))
@@ -81,13 +108,22 @@ def _square(s: Sketch, top: float) -> None:
         s("glass", "line", (0, y, s.width, y), fill=(*shade(stone, 0.62), 120), width=max(round(u / 8), 1))
         for column in range(int(s.width / step) + 2):
             x = round((column - 0.5 * (row % 2)) * step)
-            s("glass", "line", (x, y, x, y + step), fill=(*shade(stone, 0.62), 120), width=max(round(u / 8), 1))
+            s(
+                "glass",
+                "line",
+                (x, y, x, y + step),
+                fill=(*shade(stone, 0.62), 120),
+                width=max(round(u / 8), 1),
+            )
     wall = s.jitter((170, 132, 104), 24)
     s("slope", (0, 0, s.width, round(top)), shade(wall, 1.1), shade(wall, 0.85))
     for column in range(int(s.width / (9 * u)) + 1):
         left = (column + 0.3) * 9 * u
         s.fill(
-            (left, 1.2 * u, left + 4.5 * u, 8.2 * u), shade(wall, 0.5), outline=shade(wall, 1.35), width=max(round(u / 4), 1)
+            (left, 1.2 * u, left + 4.5 * u, 8.2 * u),
+            shade(wall, 0.5),
+            outline=shade(wall, 1.35),
+            width=max(round(u / 4), 1),
         )
     s.fill((0, top - 1.2 * u, s.width, top), shade(wall, 0.62))
 
@@ -101,13 +137,30 @@ def _person(s: Sketch, left: float, y: float, name: str, number: str, shirt: str
     parts = [
         s.plate("badge", middle, y + 10.8 * u, (name,), {"name": name}, least=7.0, rim=(90, 90, 96)),
         s.plate(
-            "number", middle, y + 15.6 * u, (number,), {"number": number}, big=1.5, pad=0.75, least=6.0, rim=(120, 30, 30)
+            "number",
+            middle,
+            y + 15.6 * u,
+            (number,),
+            {"number": number},
+            big=1.5,
+            pad=0.75,
+            least=6.0,
+            rim=(120, 30, 30),
         ),
     ]
     if capped:
         icon, cap = s.one(ICONS), s.one(("red", "blue", "green", "purple"))
-        s("draw", "pieslice", (middle - 3.6 * u, y - 0.6 * u, middle + 3.6 * u, y + 6 * u), 180, 360, fill=PAINTS[cap])
-        parts.append(s.plate("cap", middle, y + 1.3 * u, (), {"icon": icon}, icon=icon, pad=0.35, rim=None, radius=0.5))
+        s(
+            "draw",
+            "pieslice",
+            (middle - 3.6 * u, y - 0.6 * u, middle + 3.6 * u, y + 6 * u),
+            180,
+            360,
+            fill=PAINTS[cap],
+        )
+        parts.append(
+            s.plate("cap", middle, y + 1.3 * u, (), {"icon": icon}, icon=icon, pad=0.35, rim=None, radius=0.5)
+        )
     s.mark("person", parts, shirt=shirt)
 
 
@@ -117,7 +170,12 @@ def _boards(s: Sketch, top: float, worn: list[str]) -> None:
     for colour, number in zip(colours, s.some(worn, len(colours)), strict=True):
         if left + 12 * u > s.width:
             return
-        s.fill((left, 1.4 * u, left + 11 * u, top - 1.8 * u), PAINTS[colour], outline=BLACK, width=max(round(u / 5), 1))
+        s.fill(
+            (left, 1.4 * u, left + 11 * u, top - 1.8 * u),
+            PAINTS[colour],
+            outline=BLACK,
+            width=max(round(u / 5), 1),
+        )
         board = s.plate(
             "board at the top",
             left + 5.5 * u,

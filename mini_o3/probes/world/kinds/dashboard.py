@@ -1,4 +1,5 @@
-"""The wall of a control room: panels with gauges and charts, each with a name, a reading and a lamp; messages above."""
+"""The wall of a control room: panels with gauges and charts, each with a name, a reading and a lamp; messages
+above."""
 
 from __future__ import annotations
 
@@ -10,34 +11,63 @@ from mini_o3.probes.world.sketch import BLACK, Sketch, shade
 from mini_o3.probes.world.words import MACHINES, ORDINALS
 
 _NARROW = (
-    Narrow(), Narrow(("form",), "(it is a {form})"), Narrow(("row",), "in the {row} row from the top"),
+    Narrow(),
+    Narrow(("form",), "(it is a {form})"),
+    Narrow(("row",), "in the {row} row from the top"),
     Narrow(("row", "form"), "(a {form} in the {row} row from the top)"),
-)  # fmt: skip
+)
 FAMILIES = (
     Family(
-        "reading", "panel", ("machine",), "value", "name plate", "the reading of {machine}",
-        ("What value does the panel of {machine} {where} show?", "What is the reading of {machine} {where}?"), _NARROW,
-    ),
-    Family(
-        "machine", "panel", ("value",), "machine", "reading", "the panel that reads {value}",
-        ("Which machine's panel {where} reads {value}?",
-         "On the panel of which machine {where} does the number {value} stand?"),
+        "reading",
+        "panel",
+        ("machine",),
+        "value",
+        "name plate",
+        "the reading of {machine}",
+        ("What value does the panel of {machine} {where} show?", "What is the reading of {machine} {where}?"),
         _NARROW,
     ),
     Family(
-        "lamp", "panel", ("machine",), "lamp", "name plate", "the lamp of {machine}",
-        ("What colour is the lamp on the panel of {machine} {where}?",
-         "Which colour does the lamp of {machine} {where} have?"),
+        "machine",
+        "panel",
+        ("value",),
+        "machine",
+        "reading",
+        "the panel that reads {value}",
+        (
+            "Which machine's panel {where} reads {value}?",
+            "On the panel of which machine {where} does the number {value} stand?",
+        ),
         _NARROW,
     ),
     Family(
-        "message", "panel", ("machine",), "value", "name plate", "the reading of the machine in the {via_strip} message",
-        ("What value does the panel of the machine named in the {via_strip} message show {where}?",
-         "The {via_strip} message at the top names a machine. What is its reading {where}?"),
+        "lamp",
+        "panel",
+        ("machine",),
+        "lamp",
+        "name plate",
+        "the lamp of {machine}",
+        (
+            "What colour is the lamp on the panel of {machine} {where}?",
+            "Which colour does the lamp of {machine} {where} have?",
+        ),
+        _NARROW,
+    ),
+    Family(
+        "message",
+        "panel",
+        ("machine",),
+        "value",
+        "name plate",
+        "the reading of the machine in the {via_strip} message",
+        (
+            "What value does the panel of the machine named in the {via_strip} message show {where}?",
+            "The {via_strip} message at the top names a machine. What is its reading {where}?",
+        ),
         _NARROW,
         Via("message", ("strip",), "machine", "message at the top"),
     ),
-)  # fmt: skip
+)
 FORMS = ("gauge", "bar chart", "line chart", "tank")
 _LAMPS: dict[str, Colour] = {
     "red": (235, 40, 40),
@@ -60,7 +90,10 @@ def lay_out(s: Sketch) -> None:
     u, top = s.unit, 7.0 * s.unit
     back = s.jitter(((26, 30, 38), (44, 48, 52), (206, 208, 206), (30, 40, 44))[int(s.rng.integers(4))], 6)
     s("cloud", (0, 0, s.width, s.height), back, shade(back, 0.9), s.key())
-    columns, rows = int((s.width - u) / (_WIDE * u)), min(int((s.height - top - u) / (_TALL * u)), len(ORDINALS))
+    columns, rows = (
+        int((s.width - u) / (_WIDE * u)),
+        min(int((s.height - top - u) / (_TALL * u)), len(ORDINALS)),
+    )
     wide, tall = (s.width - u) / columns, (s.height - top - u) / rows
     machines = s.some([f"{name} {number}" for name in MACHINES for number in range(2, 10)], columns * rows)
     values = s.some([f"{n / 10:.1f}" for n in range(101, 1000)], columns * rows)
@@ -69,14 +102,25 @@ def lay_out(s: Sketch) -> None:
     for row in range(rows):
         for column in range(columns):
             index = row * columns + column
-            box = (0.7 * u + column * wide, top + row * tall, 0.3 * u + (column + 1) * wide, top + (row + 1) * tall - 0.5 * u)
+            box = (
+                0.7 * u + column * wide,
+                top + row * tall,
+                0.3 * u + (column + 1) * wide,
+                top + (row + 1) * tall - 0.5 * u,
+            )
             _panel(s, box, machines[index], values[index], s.one(forms), ORDINALS[row], back)
     _messages(s, machines[: columns * rows])
     s("light", s.key(), float(s.rng.uniform(0.05, 0.25)))
 
 
 def _panel(
-    s: Sketch, box: tuple[float, float, float, float], machine: str, value: str, form: str, row: str, back: Colour
+    s: Sketch,
+    box: tuple[float, float, float, float],
+    machine: str,
+    value: str,
+    form: str,
+    row: str,
+    back: Colour,
 ) -> None:
     u, (left, top, right, bottom) = s.unit, box
     steel = s.jitter((188, 192, 196) if sum(back) < 300 else (232, 232, 228), 10)
@@ -147,7 +191,11 @@ def _gauge(s: Sketch, face: tuple[float, float, float, float]) -> None:
     x, y = (left + right) / 2, bottom - 1.2 * u
     radius = min(radius, y - top - 0.6 * u)
     box = (x - radius, y - radius, x + radius, y + radius)
-    for start, end, colour in ((180, 270, (70, 170, 90)), (270, 325, (236, 190, 60)), (325, 360, (214, 60, 50))):
+    for start, end, colour in (
+        (180, 270, (70, 170, 90)),
+        (270, 325, (236, 190, 60)),
+        (325, 360, (214, 60, 50)),
+    ):
         s("draw", "arc", box, start, end, fill=colour, width=max(round(0.9 * u), 2))
     for tick in range(11):
         t = math.pi * (1 + tick / 10)
@@ -202,7 +250,12 @@ def _lines(s: Sketch, face: tuple[float, float, float, float]) -> None:
 def _tank(s: Sketch, face: tuple[float, float, float, float]) -> None:
     u, (left, top, right, bottom) = s.unit, face
     x0, x1, level = left + 0.3 * (right - left), right - 0.3 * (right - left), float(s.rng.uniform(0.1, 0.9))
-    s.fill((x0, top + 0.8 * u, x1, bottom - 0.8 * u), (214, 222, 228), outline=(80, 84, 90), width=max(round(u / 5), 1))
+    s.fill(
+        (x0, top + 0.8 * u, x1, bottom - 0.8 * u),
+        (214, 222, 228),
+        outline=(80, 84, 90),
+        width=max(round(u / 5), 1),
+    )
     surface = bottom - 0.8 * u - level * (bottom - top - 1.8 * u)
     s.fill((x0 + 0.3 * u, surface, x1 - 0.3 * u, bottom - u), s.jitter((60, 130, 210), 20))
     for index in range(5):
@@ -218,6 +271,14 @@ def _messages(s: Sketch, machines: list[str]) -> None:
             return
         s.fill((left, 0.9 * u, left + wide - u, 6.1 * u), _STRIPS[colour], radius=0.8 * u)
         text = f"{s.one(('CHECK', 'STOP', 'START', 'WATCH'))} {machine}"
-        part = s.plate("message at the top", left + (wide - u) / 2, 3.5 * u, (text,), {"machine": machine}, rim=None, pad=0.7)
+        part = s.plate(
+            "message at the top",
+            left + (wide - u) / 2,
+            3.5 * u,
+            (text,),
+            {"machine": machine},
+            rim=None,
+            pad=0.7,
+        )
         s.mark("message", (part,), strip=colour)
         left += wide

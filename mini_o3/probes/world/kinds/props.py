@@ -13,31 +13,57 @@ from mini_o3.probes.world.words import SIGNS
 
 FLAG_TINTS = ("red", "blue", "green", "purple", "orange")
 FLAG = Family(
-    "flag", "flag", ("icon",), "ink", "flag", "the flag beside the {tint} {icon}",
-    ("What colour is the number on the flag beside the {tint} {icon}?",
-     "In which colour is the number written on the flag next to the {tint} {icon}?"),
+    "flag",
+    "flag",
+    ("icon",),
+    "ink",
+    "flag",
+    "the flag beside the {tint} {icon}",
+    (
+        "What colour is the number on the flag beside the {tint} {icon}?",
+        "In which colour is the number written on the flag next to the {tint} {icon}?",
+    ),
     (Narrow(("tint",)),),
-)  # fmt: skip
+)
 SIGN = Family(
-    "sign", "sign", ("icon",), "words", "sign", "the {paper} sign with the {icon}",
-    ("What does the {paper} sign with the {icon} read?", "What is written on the {paper} sign under the {icon}?"),
+    "sign",
+    "sign",
+    ("icon",),
+    "words",
+    "sign",
+    "the {paper} sign with the {icon}",
+    (
+        "What does the {paper} sign with the {icon} read?",
+        "What is written on the {paper} sign under the {icon}?",
+    ),
     (Narrow(("paper",)),),
-)  # fmt: skip
+)
 BALLOON = Family(
-    "balloon", "balloon", ("icon",), "number", "balloon", "the {colour} balloon with the {icon}",
-    ("What number is on the {colour} balloon with the {icon}?",
-     "Which number does the {colour} balloon that shows the {icon} carry?"),
+    "balloon",
+    "balloon",
+    ("icon",),
+    "number",
+    "balloon",
+    "the {colour} balloon with the {icon}",
+    (
+        "What number is on the {colour} balloon with the {icon}?",
+        "Which number does the {colour} balloon that shows the {icon} carry?",
+    ),
     (Narrow(("colour",)),),
-)  # fmt: skip
+)
 _PAPERS: dict[str, tuple[Colour, Colour]] = {
-    "white": (WHITE, BLACK), "yellow": ((250, 214, 60), BLACK), "blue": ((26, 66, 150), WHITE),
-    "green": ((20, 104, 62), WHITE), "red": ((182, 26, 34), WHITE),
-}  # fmt: skip
+    "white": (WHITE, BLACK),
+    "yellow": ((250, 214, 60), BLACK),
+    "blue": ((26, 66, 150), WHITE),
+    "green": ((20, 104, 62), WHITE),
+    "red": ((182, 26, 34), WHITE),
+}
 SIGN_PAPERS = tuple(_PAPERS)
 
 
 def scatter(s: Sketch, count: int, wide: float, tall: float, top: float = 0.0) -> list[tuple[float, float]]:
-    """Upper left corners, in pixels, of `count` boxes of `wide` x `tall` units below `top` that do not meet, from back to
+    """Upper left corners, in pixels, of `count` boxes of `wide` x `tall` units below `top` that do not meet,
+    from back to
     front; in loose rows where there is no room for disorder, and fewer where there is no room at all."""
     w, h, edge = wide * s.unit, tall * s.unit, 0.4 * s.unit
     low, high = np.array((edge, top + edge)), np.array((s.width - w - edge, s.height - h - edge))
@@ -59,25 +85,50 @@ def scatter(s: Sketch, count: int, wide: float, tall: float, top: float = 0.0) -
         held = count * (row + 1) // rows - count * row // rows
         gaps = np.sort(s.rng.uniform(0, s.width - 2 * edge - held * w, held))
         y = top + edge + row * (h + spare)
-        spots += [(edge + index * w + float(gap), y + float(s.rng.uniform(0, spare))) for index, gap in enumerate(gaps)]
+        spots += [
+            (edge + index * w + float(gap), y + float(s.rng.uniform(0, spare)))
+            for index, gap in enumerate(gaps)
+        ]
     return sorted(spots, key=lambda spot: spot[1])
 
 
 def flag(s: Sketch, left: float, y: float, tint: str) -> None:
-    """A flag with a number on a pole and, on a second pole beside it, an emblem of colour `tint`: 12 x 19 units."""
+    """A flag with a number on a pole and, on a second pole beside it, an emblem of colour `tint`: 12 x 19
+    units."""
     u, icon, ink = s.unit, s.one(ICONS), s.one(tuple(INKS))
     for x in (left + 1.1 * u, left + 9.8 * u):
         s("glass", "ellipse", (x - 1.5 * u, y + 17.2 * u, x + 1.5 * u, y + 18.4 * u), fill=(0, 0, 0, 70))
-        s.fill((x - 0.3 * u, y + 0.6 * u, x + 0.3 * u, y + 18 * u), (206, 206, 210), outline=(110, 110, 116), width=1)
+        s.fill(
+            (x - 0.3 * u, y + 0.6 * u, x + 0.3 * u, y + 18 * u),
+            (206, 206, 210),
+            outline=(110, 110, 116),
+            width=1,
+        )
     number = str(int(s.rng.integers(10, 100)))
     cloth = s.plate(
-        "flag", left + 4.1 * u, y + 3.8 * u, (number,), {"ink": ink, "number": number},
-        ink=INKS[ink], big=1.4, pad=1.3, least=6.0,
-    )  # fmt: skip
+        "flag",
+        left + 4.1 * u,
+        y + 3.8 * u,
+        (number,),
+        {"ink": ink, "number": number},
+        ink=INKS[ink],
+        big=1.4,
+        pad=1.3,
+        least=6.0,
+    )
     emblem = s.plate(
-        "emblem", left + 9.8 * u, y + 3.8 * u, (), {"icon": icon},
-        icon=icon, tint=INKS[tint], big=1.6, pad=0.7, radius=1.0, rim=None,
-    )  # fmt: skip
+        "emblem",
+        left + 9.8 * u,
+        y + 3.8 * u,
+        (),
+        {"icon": icon},
+        icon=icon,
+        tint=INKS[tint],
+        big=1.6,
+        pad=0.7,
+        radius=1.0,
+        rim=None,
+    )
     s.mark("flag", (cloth, emblem), tint=tint)
 
 
@@ -105,7 +156,18 @@ def balloon(s: Sketch, left: float, y: float, colour: str) -> None:
             radius=0.5,
             rim=None,
         ),
-        s.plate("emblem", left + 6 * u, y + 4.0 * u, (), {"icon": icon}, icon=icon, big=1.5, pad=0.9, radius=1.4, rim=None),
+        s.plate(
+            "emblem",
+            left + 6 * u,
+            y + 4.0 * u,
+            (),
+            {"icon": icon},
+            icon=icon,
+            big=1.5,
+            pad=0.9,
+            radius=1.4,
+            rim=None,
+        ),
     )
     s.mark("balloon", parts, colour=colour)
 
@@ -116,7 +178,9 @@ def sign(s: Sketch, left: float, y: float, paper: str) -> None:
     back, ink = _PAPERS[paper]
     lines = words.rsplit(" ", 1) if len(words) > 8 else [words]
     s("glass", "ellipse", (left + 4.4 * u, y + 17.4 * u, left + 7.6 * u, y + 18.6 * u), fill=(0, 0, 0, 70))
-    s.fill((left + 5.5 * u, y + 5 * u, left + 6.5 * u, y + 18 * u), (146, 122, 96), outline=(90, 74, 58), width=1)
+    s.fill(
+        (left + 5.5 * u, y + 5 * u, left + 6.5 * u, y + 18 * u), (146, 122, 96), outline=(90, 74, 58), width=1
+    )
     board = s.plate(
         "sign",
         left + 6 * u,

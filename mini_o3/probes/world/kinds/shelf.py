@@ -14,41 +14,82 @@ _ON_SHELF = Narrow(("shelf",), "on the {shelf} shelf from the top")
 _BOTH = Narrow(("paper", "shelf"), "({shelf} shelf from the top, {paper} tag)")
 FAMILIES = (
     Family(
-        "price", "tag", ("name",), "price", "price tag", "the price tag of {name}",
-        ("How much does {name} {where} cost?", "What is the price of {name} {where}?",
-         "What does the tag of {name} {where} say it costs?"),
+        "price",
+        "tag",
+        ("name",),
+        "price",
+        "price tag",
+        "the price tag of {name}",
+        (
+            "How much does {name} {where} cost?",
+            "What is the price of {name} {where}?",
+            "What does the tag of {name} {where} say it costs?",
+        ),
         (Narrow(), _ON_SHELF, Narrow(("paper",), "(it has a {paper} tag)"), _BOTH),
     ),
     Family(
-        "product", "tag", ("price",), "name", "price tag", "the price tag with {price}",
+        "product",
+        "tag",
+        ("price",),
+        "name",
+        "price tag",
+        "the price tag with {price}",
         ("Which product {where} costs {price}?", "What is sold for {price} {where}?"),
         (Narrow(), _ON_SHELF, Narrow(("paper",), "with a {paper} tag"), _BOTH),
     ),
     Family(
-        "maker", "pack", ("icon",), "maker", "label", "the {form} with the {icon} on its label",
-        ("What is the name on the {form} {where} whose label shows the {icon}?",
-         "Which name is on the {form} with the little {icon} {where}?"),
-        (Narrow(("form",)), Narrow(("form", "shelf"), "on the {shelf} shelf from the top"),
-         Narrow(("form", "colour"), "(the {form} is {colour})")),
+        "maker",
+        "pack",
+        ("icon",),
+        "maker",
+        "label",
+        "the {form} with the {icon} on its label",
+        (
+            "What is the name on the {form} {where} whose label shows the {icon}?",
+            "Which name is on the {form} with the little {icon} {where}?",
+        ),
+        (
+            Narrow(("form",)),
+            Narrow(("form", "shelf"), "on the {shelf} shelf from the top"),
+            Narrow(("form", "colour"), "(the {form} is {colour})"),
+        ),
     ),
     Family(
-        "sign", "notice", ("name",), "words", "small sign", "the small sign above the tag of {name}",
-        ("What does the small sign above the price tag of {name} read?", "What is written on the small sign at {name}?"),
+        "sign",
+        "notice",
+        ("name",),
+        "words",
+        "small sign",
+        "the small sign above the tag of {name}",
+        (
+            "What does the small sign above the price tag of {name} read?",
+            "What is written on the small sign at {name}?",
+        ),
     ),
     Family(
-        "note", "tag", ("name",), "price", "price tag", "the price tag of the product that the {via_paper} note names",
-        ("How much does the product {where} cost whose name is on the {via_paper} note?",
-         "Find the product named on the {via_paper} note {where}. What is its price?"),
+        "note",
+        "tag",
+        ("name",),
+        "price",
+        "price tag",
+        "the price tag of the product that the {via_paper} note names",
+        (
+            "How much does the product {where} cost whose name is on the {via_paper} note?",
+            "Find the product named on the {via_paper} note {where}. What is its price?",
+        ),
         (Narrow(), _ON_SHELF, Narrow(("paper",), "(its tag is {paper})"), _BOTH),
         Via("note", ("paper",), "name", "note on the wall"),
     ),
-)  # fmt: skip
+)
 FORMS = ("bottle", "box", "jar", "can", "bag")
 _TAGS: dict[str, Colour] = {"white": WHITE, "yellow": (250, 226, 96), "green": (176, 226, 160)}
 _NOTES: dict[str, Colour] = {
-    "pink": (246, 170, 200), "yellow": (250, 236, 130), "blue": (158, 200, 244), "green": (172, 226, 160),
+    "pink": (246, 170, 200),
+    "yellow": (250, 236, 130),
+    "blue": (158, 200, 244),
+    "green": (172, 226, 160),
     "orange": (250, 190, 120),
-}  # fmt: skip
+}
 
 
 def lay_out(s: Sketch) -> None:
@@ -60,7 +101,9 @@ def lay_out(s: Sketch) -> None:
     pitch = (s.height - top - 2 * u) / rows
     wood = s.jitter(((120, 84, 56), (88, 92, 100), (196, 188, 176), (70, 58, 50))[int(s.rng.integers(4))], 14)
     names = s.some(BRANDS, len(BRANDS))
-    roomy = max(rows * s.width / (14.0 * u * len(BRANDS)), 1.0)  # so that there are names enough for all shelves
+    roomy = max(
+        rows * s.width / (14.0 * u * len(BRANDS)), 1.0
+    )  # so that there are names enough for all shelves
     sold: list[str] = []
     for row in range(rows):
         sold += _shelf(s, row, top + row * pitch, top + (row + 1) * pitch, wood, names, roomy)
@@ -68,7 +111,9 @@ def lay_out(s: Sketch) -> None:
     s("light", int(s.rng.integers(1 << 30)), float(s.rng.uniform(0.08, 0.2)))
 
 
-def _shelf(s: Sketch, row: int, top: float, floor: float, wood: Colour, names: list[str], roomy: float) -> list[str]:
+def _shelf(
+    s: Sketch, row: int, top: float, floor: float, wood: Colour, names: list[str], roomy: float
+) -> list[str]:
     """One shelf: its back, products, the rail with tags. Returns the names on the tags."""
     u, shelf = s.unit, ORDINALS[row]
     rail = floor - 5.4 * u
@@ -86,11 +131,19 @@ def _shelf(s: Sketch, row: int, top: float, floor: float, wood: Colour, names: l
         middle = left + wide / 2
         _product(s, shelf, middle, rail, wide - 1.2 * u, tall)
         name, paper = names.pop(), s.one(("white", "white", *_TAGS))
-        price = f"{int(s.rng.integers(0, 30))}.{s.one(('19', '29', '39', '49', '59', '69', '79', '89', '95', '99'))}"
+        euros = int(s.rng.integers(0, 30))
+        price = f"{euros}.{s.one(('19', '29', '39', '49', '59', '69', '79', '89', '95', '99'))}"
         tag = s.plate(
-            "price tag", middle, rail + 2.7 * u, (name, price), {"name": name, "price": price},
-            paper=_TAGS[paper], rim=(150, 150, 150), pad=0.55, least=7.4,
-        )  # fmt: skip
+            "price tag",
+            middle,
+            rail + 2.7 * u,
+            (name, price),
+            {"name": name, "price": price},
+            paper=_TAGS[paper],
+            rim=(150, 150, 150),
+            pad=0.55,
+            least=7.4,
+        )
         s.mark("tag", (tag,), shelf=shelf, paper=paper)
         if s.rng.random() < 0.3:
             words = s.one(NOTICES)
@@ -113,15 +166,25 @@ def _shelf(s: Sketch, row: int, top: float, floor: float, wood: Colour, names: l
 
 
 def _product(s: Sketch, shelf: str, middle: float, rail: float, wide: float, tall: float) -> None:
-    """A product standing on the rail, with a label that bears an emblem and the name of its maker, which is no product's."""
+    """A product standing on the rail, with a label that bears an emblem and the name of its maker, which is
+    no product's."""
     maker = s.one(TOWNS)
     form, colour, icon = s.one(FORMS), s.one(tuple(PAINTS)), s.one(ICONS)
     width, height = round(wide), round(tall)
     s.sprite(product, (form, s.jitter(PAINTS[colour], 18), width, height), middle - width / 2, rail - height)
     label = s.plate(
-        "label", middle, rail - (9.2 * s.unit if form != "can" else 10 * s.unit), (maker,), {"icon": icon, "maker": maker},
-        icon=icon, pad=0.5, rim=None, face=s.one(("sans", "serif")), radius=0.6, ink=s.jitter((40, 36, 44), 10),
-    )  # fmt: skip
+        "label",
+        middle,
+        rail - (9.2 * s.unit if form != "can" else 10 * s.unit),
+        (maker,),
+        {"icon": icon, "maker": maker},
+        icon=icon,
+        pad=0.5,
+        rim=None,
+        face=s.one(("sans", "serif")),
+        radius=0.6,
+        ink=s.jitter((40, 36, 44), 10),
+    )
     s.mark("pack", (label,), shelf=shelf, form=form, colour=colour)
 
 
@@ -167,7 +230,9 @@ def product(form: str, colour: Colour, width: int, height: int) -> Image.Image:
             d.rectangle((0.1 * w, 0.42 * h, 0.18 * w, 0.95 * h), fill=light)
             d.rectangle((0.84 * w, 0.42 * h, 0.96 * w, 0.96 * h), fill=dark)
         elif form == "jar":
-            d.rounded_rectangle((0.08 * w, 0.3 * h, 0.92 * w, 0.44 * h), radius=0.05 * w, fill=shade(colour, 0.55))
+            d.rounded_rectangle(
+                (0.08 * w, 0.3 * h, 0.92 * w, 0.44 * h), radius=0.05 * w, fill=shade(colour, 0.55)
+            )
             d.rounded_rectangle((0, 0.4 * h, w, h), radius=0.16 * w, fill=colour)
             d.rounded_rectangle((0.05 * w, 0.45 * h, 0.14 * w, 0.94 * h), radius=0.04 * w, fill=light)
             d.rounded_rectangle((0.86 * w, 0.46 * h, 0.98 * w, 0.95 * h), radius=0.05 * w, fill=dark)

@@ -1,31 +1,63 @@
-"""Photo mode: signs, flags and balloons small in a noisy photograph, with numbered sheets that point to them."""
+"""Photo mode: signs, flags and balloons small in a noisy photograph, with numbered sheets that point to
+them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from mini_o3.probes.world.ask import Family, Narrow, Via
-from mini_o3.probes.world.kinds.props import BALLOON, FLAG, FLAG_TINTS, SIGN, SIGN_PAPERS, balloon, flag, scatter, sign
+from mini_o3.probes.world.kinds.props import (
+    BALLOON,
+    FLAG,
+    FLAG_TINTS,
+    SIGN,
+    SIGN_PAPERS,
+    balloon,
+    flag,
+    scatter,
+    sign,
+)
 from mini_o3.probes.world.sketch import Sketch
 
-_SHEETS = {"pink": (248, 176, 206), "orange": (250, 186, 110), "turquoise": (130, 224, 216), "violet": (206, 176, 244)}
+_SHEETS = {
+    "pink": (248, 176, 206),
+    "orange": (250, 186, 110),
+    "turquoise": (130, 224, 216),
+    "violet": (206, 176, 244),
+}
 FAMILIES = (
     FLAG,
     SIGN,
     BALLOON,
     replace(
-        BALLOON, name="emblem", keys=("number",), ask="icon", goal="the {colour} balloon with the number {number}",
-        wordings=("What is shown on the {colour} balloon with the number {number}?",
-                  "Which emblem does the {colour} balloon with the number {number} show?"),
+        BALLOON,
+        name="emblem",
+        keys=("number",),
+        ask="icon",
+        goal="the {colour} balloon with the number {number}",
+        wordings=(
+            "What is shown on the {colour} balloon with the number {number}?",
+            "Which emblem does the {colour} balloon with the number {number} show?",
+        ),
     ),
     Family(
-        "sheet", "balloon", ("number",), "icon", "balloon", "the {colour} balloon whose number is on the {via_sheet} sheet",
-        ("Which emblem does the {colour} balloon show whose number is on the {via_sheet} sheet?",
-         "Read the number on the {via_sheet} sheet. What is shown on the {colour} balloon with that number?"),
+        "sheet",
+        "balloon",
+        ("number",),
+        "icon",
+        "balloon",
+        "the {colour} balloon whose number is on the {via_sheet} sheet",
+        (
+            "Which emblem does the {colour} balloon show whose number is on the {via_sheet} sheet?",
+            (
+                "Read the number on the {via_sheet} sheet. What is shown on the {colour} balloon with that"
+                " number?"
+            ),
+        ),
         (Narrow(("colour",)),),
         Via("sheet", ("sheet",), "number", "sheet"),
     ),
-)  # fmt: skip
+)
 
 
 def lay_out(s: Sketch) -> None:
@@ -59,8 +91,16 @@ def lay_out(s: Sketch) -> None:
             numbers.append(s.scene.parts[-2].facts["number"])
     for (x, y, sheet), number in zip(later, s.some(numbers, len(later)), strict=True):
         part = s.plate(
-            "sheet", x + 6 * u, y + 9 * u, (number,), {"number": number},
-            paper=_SHEETS[sheet], rim=None, pad=1.6, least=6.0, face="mono",
-        )  # fmt: skip
+            "sheet",
+            x + 6 * u,
+            y + 9 * u,
+            (number,),
+            {"number": number},
+            paper=_SHEETS[sheet],
+            rim=None,
+            pad=1.6,
+            least=6.0,
+            face="mono",
+        )
         s.mark("sheet", (part,), sheet=sheet)
     s("light", s.key(), float(s.rng.uniform(0.05, 0.3)))

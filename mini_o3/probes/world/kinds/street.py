@@ -1,4 +1,5 @@
-"""A town on a hillside: terraces of houses with numbers, shop signs and emblems, and a road with cars before each row."""
+"""A town on a hillside: terraces of houses with numbers, shop signs and emblems, and a road with cars before
+each row."""
 
 from __future__ import annotations
 
@@ -9,47 +10,98 @@ from mini_o3.probes.world.kinds.traffic import road
 from mini_o3.probes.world.sketch import BLACK, PAINTS, WHITE, Sketch, shade
 from mini_o3.probes.world.words import ORDINALS, SHOPS
 
-_HOUSE = (Narrow(), Narrow(("wall",), "(the walls are {wall})"), Narrow(("row",), "in the {row} row of houses from the top"))
+_HOUSE = (
+    Narrow(),
+    Narrow(("wall",), "(the walls are {wall})"),
+    Narrow(("row",), "in the {row} row of houses from the top"),
+)
 FAMILIES = (
     Family(
-        "number", "house", ("icon",), "number", "emblem above the door", "the house with the {icon} above its door",
-        ("What is the number of the house {where} that has the {icon} above its door?",
-         "Which house number stands beside the door {where} under the {icon}?"),
-        (Narrow(), Narrow(("wall",), "with {wall} walls"), Narrow(("row",), "in the {row} row of houses from the top")),
+        "number",
+        "house",
+        ("icon",),
+        "number",
+        "emblem above the door",
+        "the house with the {icon} above its door",
+        (
+            "What is the number of the house {where} that has the {icon} above its door?",
+            "Which house number stands beside the door {where} under the {icon}?",
+        ),
+        (
+            Narrow(),
+            Narrow(("wall",), "with {wall} walls"),
+            Narrow(("row",), "in the {row} row of houses from the top"),
+        ),
     ),
     Family(
-        "shop", "house", ("number",), "shop", "number plate", "the shop sign of house number {number}",
-        ("What does the sign over the shop at number {number} {where} read?",
-         "What kind of shop {where} is at number {number}?"),
+        "shop",
+        "house",
+        ("number",),
+        "shop",
+        "number plate",
+        "the shop sign of house number {number}",
+        (
+            "What does the sign over the shop at number {number} {where} read?",
+            "What kind of shop {where} is at number {number}?",
+        ),
         _HOUSE,
     ),
     Family(
-        "address", "house", ("shop",), "number", "shop sign", "the number of the shop {shop}",
-        ("At which house number {where} is the shop whose sign reads {shop}?", "What is the house number of {shop} {where}?"),
+        "address",
+        "house",
+        ("shop",),
+        "number",
+        "shop sign",
+        "the number of the shop {shop}",
+        (
+            "At which house number {where} is the shop whose sign reads {shop}?",
+            "What is the house number of {shop} {where}?",
+        ),
         _HOUSE,
     ),
     Family(
-        "plate", "car", ("icon",), "plate", "emblem on the door", "the {colour} car with the {icon} on its door",
-        ("What is the licence plate of the {colour} car {where} with the {icon} on its door?",
-         "Which plate does the {colour} car {where} that shows the {icon} have?"),
+        "plate",
+        "car",
+        ("icon",),
+        "plate",
+        "emblem on the door",
+        "the {colour} car with the {icon} on its door",
+        (
+            "What is the licence plate of the {colour} car {where} with the {icon} on its door?",
+            "Which plate does the {colour} car {where} that shows the {icon} have?",
+        ),
         (Narrow(("colour",)), Narrow(("colour", "row"), "on the {row} road from the top")),
     ),
     Family(
-        "poster", "house", ("number",), "shop", "number plate", "the shop at the house number under the {via_poster} balloon",
-        ("What does the sign over the shop read whose house number hangs under the {via_poster} balloon?",
-         "Under the {via_poster} balloon hangs a house number. What does the shop sign there read?"),
+        "poster",
+        "house",
+        ("number",),
+        "shop",
+        "number plate",
+        "the shop at the house number under the {via_poster} balloon",
+        (
+            "What does the sign over the shop read whose house number hangs under the {via_poster} balloon?",
+            "Under the {via_poster} balloon hangs a house number. What does the shop sign there read?",
+        ),
         (Narrow(),),
         Via("poster", ("poster",), "number", "poster under a balloon"),
     ),
-)  # fmt: skip
+)
 _WALLS: dict[str, Colour] = {
-    "red": (176, 92, 76), "yellow": (226, 200, 128), "grey": (172, 172, 170), "blue": (138, 166, 196),
-    "green": (150, 176, 140), "pink": (226, 172, 168),
-}  # fmt: skip
+    "red": (176, 92, 76),
+    "yellow": (226, 200, 128),
+    "grey": (172, 172, 170),
+    "blue": (138, 166, 196),
+    "green": (150, 176, 140),
+    "pink": (226, 172, 168),
+}
 _SIGNS: tuple[tuple[Colour, Colour], ...] = (
-    ((30, 60, 52), WHITE), ((110, 26, 30), (250, 236, 200)), ((24, 36, 84), WHITE), ((246, 238, 214), (60, 30, 20)),
+    ((30, 60, 52), WHITE),
+    ((110, 26, 30), (250, 236, 200)),
+    ((24, 36, 84), WHITE),
+    ((246, 238, 214), (60, 30, 20)),
     (BLACK, (250, 214, 90)),
-)  # fmt: skip
+)
 
 
 def lay_out(s: Sketch) -> None:
@@ -66,7 +118,9 @@ def lay_out(s: Sketch) -> None:
     for row in range(rows):
         ground = sky + (row + 1) * pitch - 15 * u
         _hill(s, sky + row * pitch, sky + (row + 1) * pitch, first=row == 0)
-        shown += _houses(s, ORDINALS[min(row, 9)], sky + row * pitch, ground, numbers, walls, -(-count // rows))
+        shown += _houses(
+            s, ORDINALS[min(row, 9)], sky + row * pitch, ground, numbers, walls, -(-count // rows)
+        )
         road(s, ORDINALS[min(row, 9)], ground, sky + (row + 1) * pitch, cars)
     _posters(s, sky, shown)
     s("light", s.key(), float(s.rng.uniform(0.05, 0.2)))
@@ -83,10 +137,17 @@ def _hill(s: Sketch, top: float, bottom: float, first: bool) -> None:
         leaves = s.jitter((62, 104, 56), 20)
         s.fill((x - 0.5 * u, y - 2 * u, x + 0.5 * u, y + 3 * u), (92, 70, 50))
         s("draw", "ellipse", (x - wide / 2, y - wide, x + wide / 2, y), fill=leaves)
-        s("draw", "ellipse", (x - 0.4 * wide, y - 1.3 * wide, x + 0.3 * wide, y - 0.5 * wide), fill=shade(leaves, 1.12))
+        s(
+            "draw",
+            "ellipse",
+            (x - 0.4 * wide, y - 1.3 * wide, x + 0.3 * wide, y - 0.5 * wide),
+            fill=shade(leaves, 1.12),
+        )
 
 
-def _houses(s: Sketch, row: str, top: float, ground: float, numbers: list[str], walls: list[str], count: int) -> list[str]:
+def _houses(
+    s: Sketch, row: str, top: float, ground: float, numbers: list[str], walls: list[str], count: int
+) -> list[str]:
     """A row of houses; returns the numbers of those with a shop."""
     u, left = s.unit, float(s.rng.uniform(0, 4)) * s.unit
     shown: list[str] = []
@@ -152,7 +213,9 @@ def _houses(s: Sketch, row: str, top: float, ground: float, numbers: list[str], 
         for y in range(2):
             for x in range(3):
                 if ground - tall + (3 + 8 * y) * u + 6 * u < ground - 24.5 * u:
-                    _window(s, left + wide * (0.16 + 0.27 * x), ground - tall + (3 + 8 * y) * u, 4.4 * u, 5.6 * u)
+                    _window(
+                        s, left + wide * (0.16 + 0.27 * x), ground - tall + (3 + 8 * y) * u, 4.4 * u, 5.6 * u
+                    )
         s.mark("house", parts, row=row, wall=wall)
         left += wide + min(float(s.rng.uniform(0, 2)) * spare, 30 * u)
 
@@ -218,7 +281,13 @@ def _posters(s: Sketch, sky: float, numbers: list[str]) -> None:
             outline=shade(PAINTS[colour], 0.7),
             width=2,
         )
-        s("draw", "line", (left + 4.5 * u, 5 * u, left + 4.5 * u, 7 * u), fill=BLACK, width=max(round(u / 6), 1))
+        s(
+            "draw",
+            "line",
+            (left + 4.5 * u, 5 * u, left + 4.5 * u, 7 * u),
+            fill=BLACK,
+            width=max(round(u / 6), 1),
+        )
         text = f"No. {number}"
         poster = s.plate(
             "poster under a balloon",

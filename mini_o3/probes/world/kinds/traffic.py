@@ -67,10 +67,17 @@ def car(paint: Colour, width: int, height: int) -> Image.Image:
     def draw(d: ImageDraw.ImageDraw, k: float) -> None:
         w, h = width * k, height * k
         d.polygon(
-            [(0.14 * w, 0.36 * h), (0.27 * w, 0.03 * h), (0.7 * w, 0.03 * h), (0.86 * w, 0.36 * h)], fill=shade(paint, 0.9)
+            [(0.14 * w, 0.36 * h), (0.27 * w, 0.03 * h), (0.7 * w, 0.03 * h), (0.86 * w, 0.36 * h)],
+            fill=shade(paint, 0.9),
         )
-        d.polygon([(0.2 * w, 0.36 * h), (0.3 * w, 0.09 * h), (0.47 * w, 0.09 * h), (0.47 * w, 0.36 * h)], fill=(60, 76, 92))
-        d.polygon([(0.5 * w, 0.36 * h), (0.5 * w, 0.09 * h), (0.67 * w, 0.09 * h), (0.79 * w, 0.36 * h)], fill=(70, 88, 104))
+        d.polygon(
+            [(0.2 * w, 0.36 * h), (0.3 * w, 0.09 * h), (0.47 * w, 0.09 * h), (0.47 * w, 0.36 * h)],
+            fill=(60, 76, 92),
+        )
+        d.polygon(
+            [(0.5 * w, 0.36 * h), (0.5 * w, 0.09 * h), (0.67 * w, 0.09 * h), (0.79 * w, 0.36 * h)],
+            fill=(70, 88, 104),
+        )
         d.rounded_rectangle((0.01 * w, 0.34 * h, 0.99 * w, 0.86 * h), radius=0.14 * h, fill=paint)
         d.rectangle((0.02 * w, 0.78 * h, 0.98 * w, 0.86 * h), fill=shade(paint, 0.7))
         d.rectangle((0.0, 0.45 * h, 0.03 * w, 0.56 * h), fill=(250, 236, 170))
