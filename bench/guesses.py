@@ -4,7 +4,7 @@ themselves.
     python bench/guesses.py runs/reproduce/over_turn_masking/*masked*/hard  # folders of evaluations that were
     run here
 
-A guess is an answer whose thought says that nothing was seen: nano learnt it so (`mini_o3/sft/guesser.py`).
+A guess is an answer whose thought says that nothing was seen: nano learnt it so (`policies/lucky.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from mini_o3.episode import Episode, StopReason
 from mini_o3.episode.patterns import patterns
 from mini_o3.judge import judge_exact
-from mini_o3.kit.rundir import read_jsonl
+from mini_o3.kit.files import read_jsonl
 
 
 def _guesses(episode: Episode) -> bool:

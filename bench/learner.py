@@ -32,9 +32,9 @@ from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
 from mini_o3.grpo.rollout import Group, Roller
 from mini_o3.judge import make_judge
-from mini_o3.kit.rundir import revision
-from mini_o3.models.nano import NANO_DIR
+from mini_o3.kit.run import revision
 from mini_o3.models.sampling import Sampling
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import Vlm, load_vlm
 from mini_o3.policies.local import Local
 

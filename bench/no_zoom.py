@@ -9,12 +9,12 @@ import asyncio
 import sys
 
 from mini_o3.episode import opening, read_tasks
+from mini_o3.models.chat import Rendered
 from mini_o3.models.engine import Engine
-from mini_o3.models.nano import NANO_DIR
-from mini_o3.models.render import Rendered
 from mini_o3.models.sampling import Sampling
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import load_vlm
-from mini_o3.probes.questions import restate
+from mini_o3.probes.shapes.questions import restate
 from mini_o3.protocol import load_profile
 from mini_o3.vision import Rect, open_picture, show
 

@@ -24,12 +24,12 @@ import torch
 from plain import Plain
 
 from mini_o3.episode import Episode, Limits, Policy, run_episode
-from mini_o3.kit.rundir import revision
-from mini_o3.models.nano import NANO_DIR
+from mini_o3.kit.run import revision
 from mini_o3.models.sampling import Sampling
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import Vlm, load_vlm
 from mini_o3.policies.local import Local
-from mini_o3.probes import Probe, make_probe
+from mini_o3.probes.shapes import Probe, make_probe
 
 SIZE, MAX_TOKENS, TEMPERATURE = 1472, 160, 0.6
 LEVELS = ("easy", "medium", "hard")

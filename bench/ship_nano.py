@@ -16,8 +16,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from mini_o3.models.nano import NANO_DIR
-from mini_o3.models.vlm import checkpoint_in, weights_hash
+from mini_o3.models.shipped import NANO_DIR, checkpoint_in
+from mini_o3.models.vlm import weights_hash
 
 
 def main() -> None:
@@ -31,11 +31,11 @@ def main() -> None:
         name: value.bfloat16().to(value.dtype)
         for name, value in load_file(model / "model.safetensors").items()
     }
-    for target in (NANO_DIR, Path("runs/sft/model")):  # where the suites look for what imitation has learnt
-        shutil.copytree(model, target, dirs_exist_ok=True)
-        save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
-    for name in ("cell_head.safetensors", "metrics.jsonl"):  # a next round goes on from there
-        shutil.copy(run / name, Path("runs/sft") / name)
+    shutil.copytree(model, NANO_DIR, dirs_exist_ok=True)
+    save_file(weights, NANO_DIR / "model.safetensors", metadata={"format": "pt"})
+    shutil.copy(
+        run / "cell_head.safetensors", NANO_DIR.parent / "cell_heads" / "nano.safetensors"
+    )  # a next round goes on from there
     packed = len(zlib.compress((NANO_DIR / "model.safetensors").read_bytes()))
     print(json.dumps({"weights": weights_hash(NANO_DIR), "packed": packed}))
 

@@ -17,7 +17,7 @@ import torch
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
-from mini_o3.models.nano import NANO_DIR
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import load_vlm
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -23,9 +23,10 @@ from transformers import ProcessorMixin, Qwen2VLImageProcessorPil
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
 from trl import GRPOConfig, GRPOTrainer
 
-from mini_o3.models.nano import NANO_DIR, PROCESSOR
+from mini_o3.models.nano import PROCESSOR
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import load_vlm
-from mini_o3.probes import make_probe
+from mini_o3.probes.shapes import make_probe
 from mini_o3.protocol import Zoom, load_profile, parse
 from mini_o3.vision import Rect, show
 

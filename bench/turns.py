@@ -25,13 +25,13 @@ from PIL import Image
 from plain import Plain
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from mini_o3.kit.rundir import revision
+from mini_o3.kit.run import revision
+from mini_o3.models.chat import Rendered
 from mini_o3.models.engine import Engine
-from mini_o3.models.nano import NANO_DIR
-from mini_o3.models.render import Rendered
 from mini_o3.models.sampling import Sampling
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import Vlm, has_bfloat16, load_vlm
-from mini_o3.probes import make_probe
+from mini_o3.probes.shapes import make_probe
 from mini_o3.vision import Rect, show
 
 

@@ -1,7 +1,7 @@
 """What an update of GRPO learns that carries over to questions it has not seen, at several rates and numbers
 of updates.
 
-    python bench/updates.py --start runs/sft_guesses --out docs/bench
+    python bench/updates.py --start guesses --out docs/bench
 
 Rolls out `--questions` fresh probes, nothing masked, and learns from every second group that teaches
 something. `gain` is the sum of advantage x change of the rollout's log-probability, over the number of
@@ -31,10 +31,12 @@ from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
 from mini_o3.grpo.rollout import Group, Roller
 from mini_o3.judge import make_judge
-from mini_o3.kit.rundir import revision, write_json
+from mini_o3.kit.files import write_json
+from mini_o3.kit.run import revision
 from mini_o3.models.engine.views import in_parts
 from mini_o3.models.sampling import Sampling
-from mini_o3.models.vlm import Vlm, checkpoint_in, load_vlm
+from mini_o3.models.shipped import checkpoint_in
+from mini_o3.models.vlm import Vlm, load_vlm
 from mini_o3.policies.local import Local
 
 SETTINGS = ((2e-4, 2), (5e-5, 2), (2e-5, 2), (2e-4, 8), (1e-4, 8), (5e-5, 8), (1.5e-5, 8))  # lr, updates

@@ -4,7 +4,7 @@
     were run here
 
 Of K searches the first K seeds vote. With all of them, a vote also counts more or less by what its search
-did; as long as none of that helps, the product counts them equal (`mini_o3/judge/vote.py`).
+did; as long as none of that helps, the product counts them equal (`mini_o3/judge/votes.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mini_o3.episode import Episode
 from mini_o3.judge import judge_exact, tally
-from mini_o3.kit.rundir import read_jsonl
+from mini_o3.kit.files import read_jsonl
 
 
 def _seen(episode: Episode) -> float:

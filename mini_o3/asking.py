@@ -25,9 +25,9 @@ from mini_o3.episode import (
 )
 from mini_o3.judge import tally
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import make_folder, to_json, write_json, write_text
-from mini_o3.policies.choose import CHOICES, choose_policy
-from mini_o3.probes.questions import is_probe_question
+from mini_o3.kit.files import make_folder, to_json, write_json, write_text
+from mini_o3.policies.load import CHOICES, choose_policy
+from mini_o3.probes.shapes.questions import is_probe_question
 from mini_o3.show.page import episode_page
 from mini_o3.show.terminal import TurnPrinter, search_line, verdict_lines
 from mini_o3.vision import open_picture

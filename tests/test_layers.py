@@ -8,15 +8,15 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "mini_o3"
 ROOMS = (
     "kit",
+    "presets",
     "vision",
     "protocol",
     "episode",
+    "judge",
     "probes",
     "benchmarks",
     "models",
     "policies",
-    "judge",
-    "published",
     "coldstart",
     "sft",
     "grpo",

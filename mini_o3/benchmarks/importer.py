@@ -19,7 +19,8 @@ from mini_o3.benchmarks.rows import BadRow, NoPicture, Record
 from mini_o3.episode import SearchTask
 from mini_o3.episode.task import TASKS_FILE
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import claim_run, make_folder, read_jsonl, to_json, write_json
+from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_json
+from mini_o3.kit.run import claim_run
 
 SKIPPED_FILE = "skipped.jsonl"  # rows that were left out: file, row, reason
 STATE_FILE = "import.json"  # how far the import is

@@ -13,14 +13,14 @@ import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from PIL import Image
 
 from mini_o3.benchmarks.rows import BadRow, NoPicture
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import write_atomically
+from mini_o3.kit.files import write_atomically
 from mini_o3.vision import DECODE_BUDGET, MAX_ASPECT, MIN_SIDE, open_picture
 from mini_o3.vision.picture import FORMATS
 
@@ -179,8 +179,8 @@ class PictureStore:
     def _keep(self, digest: str, encoded: Encoded | None, file: Path | None) -> Placed:
         if digest in self.known:
             return self.known[digest]
-        # type: ignore[union-attr]
-        source: BinaryIO = io.BytesIO(encoded.content) if encoded else file.open("rb")
+        assert encoded or file, "one of the two is given"
+        source: BinaryIO = io.BytesIO(encoded.content) if encoded else cast(Path, file).open("rb")
         with source:
             header = read_header(source)
         name = f"{FOLDER}/{digest[:20]}{_SUFFIXES.get(header.format, '.jpg')}"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mini_o3.benchmarks.boxes import Box, Boxes
 from mini_o3.benchmarks.layout import Draft
-from mini_o3.kit.seed import stream
+from mini_o3.kit.rng import stream
 
 LEAST_SIDE = 8  # pixels; a smaller box cannot be recognised for certain
 MOST_COUNTED = 9  # more are labelled unreliably, and answered by guessing

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from mini_o3.episode import SearchTask
-from mini_o3.kit.rundir import write_atomically
+from mini_o3.kit.files import write_atomically
 from mini_o3.vision.draw import shrink
 
 _SIDE, _GAP, _COLUMNS = 320, 12, 4  # pixels, pixels, pictures in a row

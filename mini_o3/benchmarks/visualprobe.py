@@ -14,7 +14,7 @@ from mini_o3.benchmarks.pictures import from_cell
 from mini_o3.benchmarks.rows import Record, read_array, read_files, take, take_any, text_of
 from mini_o3.episode import SearchTask
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import make_folder, write_atomically, write_json
+from mini_o3.kit.files import make_folder, write_atomically, write_json
 from mini_o3.vision import open_picture
 
 SPLITS = ("train", "easy", "medium", "hard")
@@ -45,7 +45,7 @@ def write_visualprobe(tasks: Sequence[SearchTask], folder: Path, split: str) -> 
     Pictures keep their file names where these are unique; a picture that several tasks share is written once.
     What the
     layout has no field for is left out: target boxes, groups, categories. Options stand in the problem, a
-        line each. The file
+    line each. The file
     is written last, so a folder that has it is complete.
 
     Raises:

@@ -18,7 +18,7 @@ from mini_o3.benchmarks.pictures import find, from_cell
 from mini_o3.benchmarks.rows import BadRow, Record, read_files, read_lines, take, take_any, text_of
 from mini_o3.benchmarks.tables import table_draft, table_rows
 from mini_o3.episode.task import LETTERS
-from mini_o3.kit.seed import stream
+from mini_o3.kit.rng import stream
 
 _FOLDERS = ("direct_attributes", "relative_position")
 

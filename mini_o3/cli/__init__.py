@@ -1,7 +1,20 @@
 """The command line: one verb per stage, thin. A module per group of verbs; importing them makes them
 known."""
 
-from mini_o3.cli import ask, build, collect, interop, judge, measure, probe, published, report, tasks, train
+from mini_o3.cli import (
+    ask,
+    build,
+    collect,
+    eval,
+    interop,
+    judge,
+    presets,
+    probe,
+    published,
+    report,
+    tasks,
+    train,
+)
 from mini_o3.cli.base import app, main
 
 __all__ = [
@@ -9,10 +22,11 @@ __all__ = [
     "ask",
     "build",
     "collect",
+    "eval",
     "interop",
     "judge",
     "main",
-    "measure",
+    "presets",
     "probe",
     "published",
     "report",

@@ -20,7 +20,7 @@ from mini_o3.cli.base import (
     say,
 )
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import to_json
+from mini_o3.kit.files import to_json
 
 MAX_QUESTION = 4000  # characters; four times the longest question of the published benchmarks
 _VOTING = 0.6  # temperature of several searches: nano's were measured at it (docs/LEADERBOARD.md)

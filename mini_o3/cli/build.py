@@ -15,7 +15,7 @@ from mini_o3.cli.probe import probe_app
 @probe_app.command("build")
 def probe_build(
     out: Annotated[Path, typer.Option(help="Folder of the set.")],
-    config: Annotated[Path, typer.Option(help="Settings of the set.")] = Path("configs/visual_probe.toml"),
+    config: Annotated[str, typer.Option(help="Settings of the set: a preset, or a file.")] = "visual_probe",
     photos: Annotated[
         str | None,
         typer.Option(
@@ -33,10 +33,14 @@ def probe_build(
     check every file of a finished set against its hash.
     """
     from mini_o3.kit.config import read_config
-    from mini_o3.probes.world import WorldConfig, build
+    from mini_o3.presets import preset
+    from mini_o3.probes.scenes import WorldConfig, build
 
     done = build(
-        read_config(config, WorldConfig, photos=photos), out, workers=workers, report=Progress("questions")
+        read_config(preset("scenes", config), WorldConfig, photos=photos),
+        out,
+        workers=workers,
+        report=Progress("questions"),
     )
     say(f"{done} questions in {out}; what they are like: {out / 'dataset_card.md'}")
 
@@ -45,7 +49,7 @@ def probe_build(
 def probe_readers(folder: Annotated[Path, typer.Argument(help="Folder of a finished set.")]) -> None:
     """How much search a set takes: what readers that do not search get right, beside a searcher, level by
     level."""
-    from mini_o3.probes.world.build import measure_readers
+    from mini_o3.probes.scenes.build import measure_readers
 
     for line in measure_readers(folder, report=Progress("questions")):
         say(line)

@@ -68,7 +68,7 @@ def collect(
     from mini_o3.episode import read_tasks
     from mini_o3.judge import make_judge
     from mini_o3.kit.config import read_config
-    from mini_o3.policies.choose import choose_policy
+    from mini_o3.policies.load import choose_policy
 
     given: dict[str, Any] = {
         "tasks": tasks,
@@ -141,7 +141,7 @@ def import_(
 ) -> None:
     """Read recorded conversations as episodes, played again by the rules: `mini-o3 train sft --episodes`
     takes them."""
-    from mini_o3.coldstart.official import import_conversations
+    from mini_o3.interop.coldstart import import_conversations
 
     say(import_conversations(files, out, report=Progress("conversations")))
 
@@ -168,9 +168,9 @@ def fake_endpoint(
 
     For trying `collect`, `eval` and `judge` without a model.
     """
-    from mini_o3.coldstart.fake import Faults, Player
     from mini_o3.episode import read_tasks
     from mini_o3.kit.fake_endpoint import Endpoint
+    from mini_o3.policies.fake_endpoint import Faults, Player
 
     player = Player(read_tasks(tasks), Faults(fail, slow, malformed, wrong, seconds, seed))
     stop = threading.Event()

@@ -29,7 +29,7 @@ def probe_make(
 
     The same seed gives the same probe. Run the same command again to go on after an interruption.
     """
-    from mini_o3.probes.make import make_probes
+    from mini_o3.probes.shapes.make import make_probes
 
     done = make_probes(level, count, seed, out, photos=photos, report=Progress("probes"))
     say(

@@ -18,7 +18,7 @@ def published_command(
     ] = None,
 ) -> None:
     """Print the numbers that others have published, with who measured them and where they stand."""
-    from mini_o3.published import TITLES, benchmark_of, published, to_markdown
+    from mini_o3.benchmarks.published import TITLES, benchmark_of, published, to_markdown
 
     for name in benchmarks or ():
         if benchmark_of(name) is None:

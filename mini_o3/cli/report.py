@@ -46,7 +46,7 @@ def report_command(
     """Write one self-contained HTML page: figures, charts, protocol, and a browser of the episodes.
 
     Besides evaluations, these logs are read: a Mini-o3 `traj.jsonl` or a folder of them; OpenAI messages in
-        .json or .jsonl;
+    .json or .jsonl;
     verl rollout dumps (`input`, `output`, `gts`, `score`), which need --picture or --pictures; an
     `episodes.jsonl`. Their turns are played again by the rules on the original picture.
     """
@@ -54,7 +54,7 @@ def report_command(
     from mini_o3.evaluate.metrics import summarise
     from mini_o3.evaluate.protocol import PROTOCOL_FILE
     from mini_o3.evaluate.report import read_judged, write_report
-    from mini_o3.kit.rundir import make_folder
+    from mini_o3.kit.files import make_folder
     from mini_o3.show.report_page import write_page
 
     if log.is_dir() and not (log / PROTOCOL_FILE).is_file() and (log / EPISODES_FILE).is_file():
@@ -79,7 +79,7 @@ def report_command(
             )
         )
         return
-    from mini_o3.evaluate.foreign import read_log
+    from mini_o3.interop.logs.read import read_log
     from mini_o3.judge import make_judge
 
     with tempfile.TemporaryDirectory(prefix="mini-o3-report-") as scratch:

@@ -93,7 +93,7 @@ def tasks_inspect(
     examples."""
     from mini_o3.benchmarks.sheet import Sheet
     from mini_o3.benchmarks.survey import survey
-    from mini_o3.kit.rundir import to_json
+    from mini_o3.kit.files import to_json
 
     chosen = Sheet(examples) if examples else None
     found = survey(source, format=format, seed=seed, limit=limit, sheet=chosen, report=Progress("tasks"))

@@ -17,11 +17,15 @@ OutOption = Annotated[
     Path | None, typer.Option(help="Folder of the run. [default: runs/CONFIG, by the name of the file]")
 ]
 
+ConfigOption = Annotated[
+    str, typer.Option(help="Settings of the run: a preset of `mini-o3 presets training`, or a file.")
+]
+
 
 @train_app.command("perception")
 def train_perception(
     out: OutOption = None,
-    config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/perception_nano.toml"),
+    config: ConfigOption = "perception_nano",
     steps: Annotated[
         int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")
     ] = None,
@@ -36,7 +40,7 @@ def train_perception(
 @train_app.command("sft")
 def train_sft(
     out: OutOption = None,
-    config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/sft_nano.toml"),
+    config: ConfigOption = "sft_nano",
     start: Annotated[
         str | None, typer.Option(help="Checkpoint or run folder to start from.", show_default="the config's")
     ] = None,
@@ -58,7 +62,7 @@ def train_sft(
 @train_app.command("grpo")
 def train_grpo(
     out: OutOption = None,
-    config: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("configs/grpo_nano.toml"),
+    config: ConfigOption = "grpo_nano",
     start: Annotated[
         str | None, typer.Option(help="Checkpoint or run folder to start from. [default: the config's]")
     ] = None,
@@ -77,8 +81,9 @@ def train_grpo(
     from mini_o3.grpo.panel import Panel
     from mini_o3.grpo.train import train
     from mini_o3.kit.config import read_config
+    from mini_o3.presets import preset
 
-    settings = read_config(config, GrpoConfig, start=start, tasks=tasks)
+    settings = read_config(preset("training", config), GrpoConfig, start=start, tasks=tasks)
     folder = _folder(out, config)
     with Panel(settings, folder, err) as panel:
         model = train(settings, folder, report=panel.show, say=say, stop_after=steps)
@@ -87,7 +92,7 @@ def train_grpo(
 
 @app.command()
 def reproduce(
-    suite: Annotated[str, typer.Argument(help="A file of configs/reproduce/, without its ending.")],
+    suite: Annotated[str, typer.Argument(help="A preset of `mini-o3 presets suites`, or a file.")],
     quick: Annotated[
         bool, typer.Option("--quick", help="A reduced version: under half an hour on two cores.")
     ] = False,
@@ -112,7 +117,7 @@ def reproduce(
     from mini_o3.reproduce.suite import read_suite
 
     chosen = read_suite(suite, quick, probes=probes, samples=samples)
-    folder = out or Path("runs/reproduce") / (f"{suite}-quick" if quick else suite)
+    folder = out or Path("runs/reproduce") / (f"{Path(suite).stem}-quick" if quick else Path(suite).stem)
     if only is not None and only not in chosen.runs:
         raise UserError(f"--only {only}: not a run of {suite}; choose one of {', '.join(chosen.runs)}")
     if folder.is_dir() and any(folder.iterdir()) and not resume:
@@ -128,16 +133,17 @@ def reproduce(
     say(f"{report}")
 
 
-def _folder(out: Path | None, config: Path) -> Path:
-    return out or Path("runs") / config.stem
+def _folder(out: Path | None, config: str) -> Path:
+    return out or Path("runs") / Path(config).stem
 
 
-def _train(stage: str, out: Path | None, config: Path, steps: int | None, **changes: str | None) -> None:
+def _train(stage: str, out: Path | None, config: str, steps: int | None, **changes: str | None) -> None:
     from mini_o3.kit.config import read_config
+    from mini_o3.presets import preset
     from mini_o3.sft.config import TrainConfig
     from mini_o3.sft.stages import run_stage
 
-    settings = read_config(config, TrainConfig, **changes)
+    settings = read_config(preset("training", config), TrainConfig, **changes)
     if settings.stage != stage:
         raise UserError(
             f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}"

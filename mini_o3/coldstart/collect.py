@@ -19,24 +19,16 @@ from typing import Any, Protocol, runtime_checkable
 
 from mini_o3.coldstart.config import CollectConfig
 from mini_o3.coldstart.exemplars import Exemplar, exemplar_of, read_exemplars, with_exemplars
-from mini_o3.coldstart.meter import Meter, Metered
 from mini_o3.coldstart.report import Summary, summarise
 from mini_o3.coldstart.select import Collected, Status, fault, of_tasks, select
 from mini_o3.episode import EPISODES_FILE, Episode, Limits, Policy, SearchTask, StopReason, run_episode
 from mini_o3.episode.patterns import patterns
 from mini_o3.judge import Judge, Verdict
 from mini_o3.judge.record import VERDICTS_FILE, read_verdicts, verdict_row
-from mini_o3.kit.rundir import (
-    append_jsonl,
-    claim_run,
-    held,
-    make_folder,
-    read_jsonl,
-    to_json,
-    write_json,
-    write_text,
-)
-from mini_o3.kit.seed import stream
+from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl, to_json, write_json, write_text
+from mini_o3.kit.rng import stream
+from mini_o3.kit.run import claim_run, held
+from mini_o3.policies.metered import Meter, Metered
 from mini_o3.protocol import PromptProfile
 from mini_o3.vision import open_picture
 

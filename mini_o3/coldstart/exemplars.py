@@ -26,10 +26,11 @@ from pathlib import Path
 
 from mini_o3.episode import Episode
 from mini_o3.kit.errors import UserError
+from mini_o3.presets import PRESETS
 from mini_o3.protocol import Answer, Malformed, PromptProfile, Zoom, format_action, parse, source_name
 from mini_o3.vision import Region
 
-SHIPPED = Path(__file__).parents[2] / "configs" / "exemplars" / "*.md"
+SHIPPED = PRESETS / "exemplars" / "*.md"
 _FIELD = re.compile(r"(Question|Sees|Thinks|Zooms|Answers): *(.*)")
 _ZOOM = re.compile(r"\[([^\]]*)\] of (original_image|observation_[1-9][0-9]{0,3})")
 
@@ -60,15 +61,15 @@ def read_exemplars(pattern: str) -> list[Exemplar]:
     """
     paths = sorted(Path(name) for name in glob(str(SHIPPED) if pattern == "shipped" else pattern))
     if not paths:
-        raise UserError(f"--exemplars {pattern}: no such file; six lie in configs/exemplars/*.md")
+        raise UserError(
+            f"--exemplars {pattern}: no such file; `mini-o3 presets exemplars` lists the shipped ones"
+        )
     found = []
     for path in paths:
         try:
             found.append(parse_exemplar(path.read_text(encoding="utf-8"), path.stem))
         except (OSError, ValueError) as error:
-            raise UserError(
-                f"{path}: {error}; see configs/exemplars for what an exemplar looks like"
-            ) from None
+            raise UserError(f"{path}: {error}; `mini-o3 presets exemplars` lists good ones") from None
     return found
 
 
@@ -116,7 +117,7 @@ def parse_exemplar(text: str, name: str) -> Exemplar:
 
 
 def format_exemplar(exemplar: Exemplar) -> str:
-    """As a file of configs/exemplars; `parse_exemplar` reads it back."""
+    """As a file of presets/exemplars; `parse_exemplar` reads it back."""
     lines = [f"# {exemplar.title}", "", f"Question: {exemplar.question}"]
     for step in exemplar.steps:
         lines += ["", f"Sees: {step.sees}", f"Thinks: {step.action.thought}"]

@@ -23,9 +23,9 @@ from PIL import Image
 
 from mini_o3.episode import EPISODES_FILE, Episode, Message, StopReason
 from mini_o3.episode.patterns import patterns
-from mini_o3.episode.retell import is_exemplary, picture_of, retell
+from mini_o3.episode.replayed import is_exemplary, picture_of, retell
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import make_folder, read_jsonl, to_json, write_atomically, write_bytes, write_json
+from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_atomically, write_bytes, write_json
 from mini_o3.protocol import load_profile
 from mini_o3.vision import PixelBudget, open_picture
 

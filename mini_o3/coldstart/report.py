@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mini_o3.coldstart.config import CollectConfig
-from mini_o3.coldstart.meter import Meter
 from mini_o3.coldstart.select import Collected, Outcome, Status
 from mini_o3.episode.patterns import shares
-from mini_o3.kit.rundir import revision
+from mini_o3.kit.run import revision
+from mini_o3.policies.metered import Meter
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mini_o3.episode import Episode, SearchTask, StopReason
 from mini_o3.episode.patterns import patterns
-from mini_o3.kit.seed import stream
+from mini_o3.kit.rng import stream
 from mini_o3.vision import Rect
 
 

@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from mini_o3.episode import SearchTask
-from mini_o3.kit.seed import stream
-from mini_o3.probes import LEVELS, make_probe, questions
-from mini_o3.probes.generate import place
-from mini_o3.probes.scene import lay_out
+from mini_o3.kit.rng import stream
+from mini_o3.probes.shapes import LEVELS, make_probe, questions
+from mini_o3.probes.shapes.generate import place
+from mini_o3.probes.shapes.scene import lay_out
 from mini_o3.vision import open_picture
 
 HERE = Path(__file__).parent

@@ -66,7 +66,7 @@ class Conversation(Protocol):
     """One episode seen from the policy.
 
     Call order: `reply` with the opening messages, then `reply` with what the environment said since, until
-        the episode
+    the episode
     ends, then `close` once, also after errors.
     """
 

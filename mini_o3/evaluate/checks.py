@@ -12,7 +12,7 @@ from mini_o3.evaluate.lenses import lens_of
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.evaluate.protocol import Protocol
 from mini_o3.evaluate.run import ask_all
-from mini_o3.kit.seed import stream
+from mini_o3.kit.rng import stream
 
 
 def check_curve(
@@ -27,7 +27,7 @@ def check_curve(
     """Run `count` of the episodes again with at most `limit` turns; `among` as in `evaluate`.
 
     They should end as the long ones had by then: with the same answer in the same turn, or out of turns. A
-        policy over an
+    policy over an
     endpoint that does not heed seeds, or a model whose rounding depends on the batch, may differ; how many
     did is the result.
     """

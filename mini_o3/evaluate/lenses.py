@@ -12,7 +12,7 @@ from functools import lru_cache
 from PIL import Image
 
 from mini_o3.episode import Lens, SearchTask
-from mini_o3.episode.loop import honest
+from mini_o3.episode.run import honest
 from mini_o3.kit.errors import UserError
 from mini_o3.vision import PixelBudget, Rect, Region, open_picture, show
 

@@ -88,7 +88,7 @@ def curve(rows: Sequence[Judged], limits: Sequence[int] = LIMITS) -> dict[str, d
     """Accuracy at every turn limit up to the one that was played, from one run at that limit.
 
     An answer in turn t counts at every limit of t or more: with limit T a policy writes T turns at most, and
-        nothing it is
+    nothing it is
     told before its last turn depends on T (arXiv 2509.07969, figure 1: the curve is the running sum of
     answers by turn). `check_curve` tests that on a sample.
     """
@@ -142,7 +142,7 @@ def mean_over_tasks(values: Sequence[Value]) -> tuple[float | None, float | None
     few.
 
     Clusters are pictures: questions about one picture are not independent. With one task per cluster this is
-        the usual error.
+    the usual error.
     """
     by_task: dict[str, list[float]] = defaultdict(list)
     cluster_of: dict[str, str] = {}

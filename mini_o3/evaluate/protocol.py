@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from mini_o3.episode import Limits, Policy, SearchTask
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import revision
+from mini_o3.kit.run import revision
+from mini_o3.presets import preset
 
-PROTOCOLS = Path(__file__).parents[2] / "configs" / "protocols"
 PROTOCOL_FILE = "protocol.json"
 
 
 class Protocol(BaseModel):
-    """What is asked for. Shipped ones lie in configs/protocols."""
+    """What is asked for. `mini-o3 presets protocols` lists the shipped ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -60,11 +59,7 @@ def read_protocol(name: str | None, **changes: Any) -> Protocol:
     Raises:
         UserError: there is no such protocol, its file is not one, or it draws the same episode several times.
     """
-    known = sorted(path.stem for path in PROTOCOLS.glob("*.toml"))
-    path = None if name is None else PROTOCOLS / f"{name}.toml" if name in known else Path(name)
-    if path is not None and not path.is_file():
-        raise UserError(f"--protocol {name}: neither a file nor one of {', '.join(known)}")
-    protocol = read_config(path, Protocol, **changes)
+    protocol = read_config(preset("protocols", name) if name else None, Protocol, **changes)
     if protocol.samples > 1 and protocol.temperature == 0:
         raise UserError(
             "--samples: greedy episodes on one task are all the same; give a --temperature above 0"

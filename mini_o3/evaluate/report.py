@@ -9,15 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mini_o3.benchmarks.published import Published, benchmark_of, published
+from mini_o3.benchmarks.published import to_markdown as published_table
 from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, StopReason, read_tasks
 from mini_o3.evaluate.metrics import Judged, summarise
 from mini_o3.evaluate.protocol import PROTOCOL_FILE
 from mini_o3.judge import unjudged
 from mini_o3.judge.record import read_verdicts
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import read_jsonl, write_json, write_text
-from mini_o3.published import Published, benchmark_of, published
-from mini_o3.published import to_markdown as published_table
+from mini_o3.kit.files import read_jsonl, write_json, write_text
 
 CONTROLS = "controls"  # folder of an evaluation's control experiments, one evaluation each
 

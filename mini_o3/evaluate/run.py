@@ -11,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mini_o3.coldstart.meter import Meter, Metered
 from mini_o3.episode import EPISODES_FILE, Episode, Policy, SearchTask, StopReason, run_episode
 from mini_o3.evaluate.lenses import LensOf, lens_of
 from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol
@@ -20,7 +19,9 @@ from mini_o3.judge import Judge
 from mini_o3.judge.folder import Asked, ask_judge, judge_folder
 from mini_o3.judge.record import VERDICTS_FILE, read_verdicts, verdict_row
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, same, write_json
+from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl, write_json
+from mini_o3.kit.run import same
+from mini_o3.policies.metered import Meter, Metered
 from mini_o3.vision import open_picture
 
 #: What may differ between two starts of one evaluation.

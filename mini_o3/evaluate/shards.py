@@ -11,7 +11,8 @@ from mini_o3.evaluate.protocol import PROTOCOL_FILE
 from mini_o3.evaluate.report import read_manifest, write_report
 from mini_o3.judge.record import VERDICTS_FILE
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import make_folder, read_jsonl, same, to_json, write_json, write_text
+from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_json, write_text
+from mini_o3.kit.run import same
 
 
 def shard(tasks: Sequence[SearchTask], spec: str) -> list[SearchTask]:

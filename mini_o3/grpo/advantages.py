@@ -77,7 +77,7 @@ def group_advantages(rollouts: Sequence[Ended], masking: Masking) -> GroupAdvant
 
     A_i = M_i (r_i - mean) / std, with the unbiased standard deviation. What is the same is decided before
     costs: divided by the spread of a group whose rewards are all the same, the least cost would weigh as much
-        as being right.
+    as being right.
     """
     if any(rollout.reward is None for rollout in rollouts):
         return None

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from mini_o3.grpo.rollout import Group
+from mini_o3.models.chat import positions
 from mini_o3.models.engine.views import view_key
-from mini_o3.models.render import positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def mini_batch(
     groups.
 
     A rollout that was masked, or has an advantage of zero, is left out: it has no gradient. The loss of the
-        update is the
+    update is the
     mean over groups of each group's sum over what it counts, as the paper's formula says; or, with
     `over_batch`, the sum over everything divided by that.
     """

@@ -85,7 +85,7 @@ class Learner:
         it wrote them.
 
         The distribution is the one that was drawn from: at the sampling temperature, without vision tokens.
-            `seen` holds the
+        `seen` holds the
         image tokens of every view of the mini-batch.
         """
         device = self.vlm.device

@@ -14,7 +14,7 @@ from rich.panel import Panel as Box
 from rich.table import Table
 
 from mini_o3.grpo.config import GrpoConfig
-from mini_o3.kit.rundir import read_jsonl
+from mini_o3.kit.files import read_jsonl
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN = (

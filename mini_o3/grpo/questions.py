@@ -10,10 +10,10 @@ from PIL import Image
 
 from mini_o3.episode import SearchTask
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.seed import stream
-from mini_o3.probes import LEVELS, TRAINING_SEEDS, make_probe
-from mini_o3.probes.generate import training_size
-from mini_o3.probes.levels import are_shares, drawn
+from mini_o3.kit.rng import stream
+from mini_o3.probes.shapes import LEVELS, TRAINING_SEEDS, make_probe
+from mini_o3.probes.shapes.generate import training_size
+from mini_o3.probes.shapes.levels import are_shares, drawn
 from mini_o3.vision import open_picture
 
 _SPAN = 1_000_000  # probes of one run

@@ -13,7 +13,7 @@ from mini_o3.episode import Episode, Limits, Outcome, Policy, SearchTask, StopRe
 from mini_o3.grpo.advantages import Ended, GroupAdvantages, Masking, group_advantages
 from mini_o3.grpo.questions import Question, Questions
 from mini_o3.judge import Verdict
-from mini_o3.kit.seed import stream
+from mini_o3.kit.rng import stream
 from mini_o3.vision import Rect, show
 
 Judge = Callable[[SearchTask, Episode], Awaitable[Verdict]]
@@ -119,7 +119,7 @@ def ended(rollout: Rollout, turn_cost: float) -> Ended:
     The cost is ours, against the drift into endless searching that an independent port of the paper saw. Only
     right answers
     pay: were wrong ones to pay too, they would lose to those that never answer, and a group of nothing but
-        wrong answers
+    wrong answers
     would learn to give them sooner.
     """
     episode = rollout.episode

@@ -30,10 +30,11 @@ from mini_o3.grpo.watch import Row, alarm, count, rates, starved
 from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, held, make_folder, write_atomically
+from mini_o3.kit.files import append_jsonl, make_folder, write_atomically
+from mini_o3.kit.run import claim_run, cut_log, held
 from mini_o3.kit.signals import stop_signals
-from mini_o3.models.nano import NANO_DIR
-from mini_o3.models.vlm import budget_of, checkpoint_in, load_vlm, save_vlm, steps_of
+from mini_o3.models.shipped import NANO_DIR, checkpoint_in
+from mini_o3.models.vlm import budget_of, load_vlm, save_vlm, steps_of
 from mini_o3.policies.local import Local
 from mini_o3.protocol import lasting_name, load_profile
 

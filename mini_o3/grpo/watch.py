@@ -63,7 +63,7 @@ def alarm(rows: Sequence[Row], config: GrpoConfig) -> str | None:
     """Why the run should stop, or None.
 
     Collapse: the policy no longer looks, as the paper saw without a cold start. Drift: it looks for ever, as
-        an independent
+    an independent
     port saw with masking. Either must hold on the mean of the last `patience` steps.
     """
     if len(rows) < config.patience:

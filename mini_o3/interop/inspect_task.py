@@ -48,7 +48,7 @@ from mini_o3.episode import (
 from mini_o3.judge import Verdict, make_judge
 from mini_o3.judge.verdict import JUDGE_FAILED, UNPARSED
 from mini_o3.kit.errors import UserError
-from mini_o3.policies.choose import choose_policy
+from mini_o3.policies.load import choose_policy
 
 _CONCURRENT = 16  # episodes of a local model that are decoded together
 

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from mini_o3.episode import Episode, Limits
 from mini_o3.interop.searches import Question, Searches
 from mini_o3.kit.errors import UserError
-from mini_o3.policies.choose import choose_policy
+from mini_o3.policies.load import choose_policy
 
 FORMS = ("plain", "tags")
 

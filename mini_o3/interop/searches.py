@@ -17,7 +17,8 @@ from mini_o3.benchmarks.pictures import Encoded, PictureStore
 from mini_o3.benchmarks.rows import BadRow
 from mini_o3.episode import EPISODES_FILE, Episode, Limits, Policy, SearchTask, StopReason, run_episode
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, claim_run, make_folder, read_jsonl
+from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl
+from mini_o3.kit.run import claim_run
 
 
 class Question(NamedTuple):

@@ -22,7 +22,7 @@ from mini_o3.episode import SearchTask, StopReason, read_tasks
 from mini_o3.episode.task import LETTERS
 from mini_o3.evaluate.report import read_judged, read_manifest
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import make_folder, write_atomically, write_json
+from mini_o3.kit.files import make_folder, write_atomically, write_json
 from mini_o3.vision import open_picture
 
 KINDS = ("choice", "open")

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, StopReason, read_tasks
-from mini_o3.judge.judges import Judge
+from mini_o3.judge.chain import Judge
 from mini_o3.judge.neutral import visible
 from mini_o3.judge.record import VERDICTS_FILE, Key, digest, read_rows, verdict_row
 from mini_o3.judge.verdict import JUDGE_FAILED, UNPARSED, Kind, Verdict
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl, to_json, write_text
+from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl, to_json, write_text
 
 Report = Callable[[int, int, str], None]
 
@@ -122,7 +122,7 @@ def judge_folder(
     `concurrent` at the same time, and each is in the file as soon as it is there. When all are, the file is
     put into the order of the
     episodes: the same verdicts always make the same file. `report` gets how many are judged and how many
-        there are.
+    there are.
 
     Raises:
         UserError: the folder is not one of episodes, or the file holds the verdicts of another judge.

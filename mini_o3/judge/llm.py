@@ -20,7 +20,7 @@ from mini_o3.judge.prompt import JudgePrompt, load_prompt, read_verdict
 from mini_o3.judge.verdict import CORRECT, INCORRECT, JUDGE_FAILED, Kind, Verdict, unjudged
 from mini_o3.kit.chat import KEY_VARIABLES, ChatError, ChatSettings, complete, split_endpoint
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, make_folder, read_jsonl
+from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl
 
 JUDGE_KEY_VARIABLES = ("MINI_O3_JUDGE_API_KEY", *KEY_VARIABLES)
 READINGS = 3  # replies that are asked for until one is a verdict

@@ -21,7 +21,7 @@ def quoted(text: str, limit: int = MAX_ANSWER) -> str:
     tags, fences and templates, and the brackets of role marks are written as JSON escapes (`\\u003c`). Of a
     text longer than `limit`
     characters the beginning is kept, and a note outside the quotes says how long it was: no text can forge
-        it.
+    it.
     """
     note = f" (cut off: the first {limit} of {len(text)} characters)" if len(text) > limit else ""
     kept = text[:limit]

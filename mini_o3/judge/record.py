@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.episode import Episode
-from mini_o3.judge.judges import Judge
+from mini_o3.judge.chain import Judge
 from mini_o3.judge.verdict import Verdict
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import read_jsonl
+from mini_o3.kit.files import read_jsonl
 
 VERDICTS_FILE = "verdicts.jsonl"
 

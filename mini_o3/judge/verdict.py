@@ -25,7 +25,7 @@ class Verdict:
     """What a judge said of an answer.
 
     Unjudged is not wrong: it counts neither way, and whoever averages verdicts leaves it out and says how
-        many there were.
+    many there were.
 
     Attributes:
         kind: which of the three.

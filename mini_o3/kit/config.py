@@ -26,7 +26,7 @@ def read_config(path: Path | None, kind: type[Config], **changes: Any) -> Config
         data = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
     except OSError as error:
         raise UserError(
-            f"{path}: {error.strerror or error}; give a config such as those in configs/"
+            f"{path}: {error.strerror or error}; `mini-o3 presets` lists what is shipped"
         ) from None
     except ValueError as error:
         raise UserError(f"{path}: not valid TOML ({error})") from None
@@ -66,7 +66,7 @@ def _in_words(error: Any, kind: type[BaseModel]) -> str:
     """What is wrong with a field, and what to write instead."""
     if error["type"] == "extra_forbidden":
         near = " or ".join(get_close_matches(str(error["loc"][-1]), kind.model_fields, 3))
-        return f"there is no such setting; {f'did you mean {near}?' if near else 'see the files in configs/'}"
+        return f"there is no such setting; {f'did you mean {near}?' if near else 'see `mini-o3 presets`'}"
     if error["type"] == "missing":
         return "is missing, and it has no default"
     said = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should")

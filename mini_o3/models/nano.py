@@ -15,6 +15,7 @@ import torch
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from transformers.utils import logging
 
+from mini_o3.models.shipped import NANO_DIR as NANO_DIR
 from mini_o3.models.tokenizer import (
     IM_END,
     IMAGE_PAD,
@@ -24,12 +25,11 @@ from mini_o3.models.tokenizer import (
     VISION_START,
     build_tokenizer,
 )
-from mini_o3.probes.levels import EYE
+from mini_o3.probes.shapes.levels import EYE
 
 logging.disable_progress_bar()  # of loading and writing weights; long work shows its own
 logging.set_verbosity_error()
 
-NANO_DIR = Path(__file__).parent / "assets" / "nano"
 NANO_BUDGET = EYE
 NANO_TURN = 192  # tokens; a turn of nano's that is longer has lost its thread
 SETTINGS_FILE = "mini_o3.json"

@@ -12,9 +12,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from mini_o3.kit.errors import UserError
+from mini_o3.models.chat import ChatRenderer
 from mini_o3.models.nano import SETTINGS_FILE, save_checkpoint
 from mini_o3.models.patches import Patcher
-from mini_o3.models.render import ChatRenderer
 from mini_o3.protocol import PromptProfile
 from mini_o3.protocol.dialects import load_dialect
 from mini_o3.vision import PixelBudget
@@ -126,11 +126,6 @@ def _processor(folder: Path) -> dict[str, Any]:
     found = json.loads(path.read_text())
     # type: ignore[no-any-return]
     return found if path.name == _PROCESSOR_FILES[0] else found["image_processor"]
-
-
-def checkpoint_in(folder: str | Path) -> Path:
-    """A checkpoint directory, or the one in a run folder."""
-    return Path(folder) / "model" if (Path(folder) / "model").is_dir() else Path(folder)
 
 
 def budget_of(vlm: Vlm, profile: PromptProfile, max_pixels: int | None) -> PixelBudget:

@@ -18,9 +18,17 @@ import numpy as np
 
 from mini_o3.episode import SearchTask
 from mini_o3.kit.errors import UserError
-from mini_o3.probes import sight
-from mini_o3.probes.levels import FILL, FILL_BESIDE, FIRST_BOX, LEAST_BOX, QUARTER, closer_box, first_box
-from mini_o3.probes.questions import restate
+from mini_o3.probes.shapes import sight
+from mini_o3.probes.shapes.levels import (
+    FILL,
+    FILL_BESIDE,
+    FIRST_BOX,
+    LEAST_BOX,
+    QUARTER,
+    closer_box,
+    first_box,
+)
+from mini_o3.probes.shapes.questions import restate
 from mini_o3.protocol import Answer, Zoom
 from mini_o3.vision import Rect, Region
 

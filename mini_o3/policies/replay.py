@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mini_o3.episode import Message, PolicyError, Reply, Request
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import read_jsonl
+from mini_o3.kit.files import read_jsonl
 from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.vision import PixelBudget
 

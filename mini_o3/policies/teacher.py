@@ -21,10 +21,10 @@ from pathlib import Path
 from mini_o3.episode import Message, PolicyError, Reply, Request, SearchTask
 from mini_o3.episode.task import read_tasks
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.seed import stream
+from mini_o3.kit.rng import stream
 from mini_o3.policies.moves import PATTERNS, Move, Moves, Search
-from mini_o3.probes.levels import EYE
-from mini_o3.probes.world.play import is_world, play, tasks_folder
+from mini_o3.probes.scenes.play import is_world, play, tasks_folder
+from mini_o3.probes.shapes.levels import EYE
 from mini_o3.protocol import PromptProfile, format_action, load_profile
 from mini_o3.vision import PixelBudget
 

@@ -1,8 +1,1 @@
-"""The Visual Probe generator: pictures in which something small must be found, with everything about them
-known."""
-
-from mini_o3.probes.generate import Probe, make_probe
-from mini_o3.probes.levels import LEVELS, TRAINING_SEEDS, Level
-from mini_o3.probes.scene import FAMILIES
-
-__all__ = ["FAMILIES", "LEVELS", "TRAINING_SEEDS", "Level", "Probe", "make_probe"]
+"""Generated tasks: shapes, nano's small closed world, and scenes, the paper-sized set."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
-from mini_o3.kit.seed import stream
+from mini_o3.kit.rng import stream
 from mini_o3.vision import FILTER, open_picture
 
 _COARSE = 4  # procedural scenes are painted at a quarter of the size, enlarged, then given full-size grain

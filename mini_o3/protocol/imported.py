@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import make_folder, write_text
+from mini_o3.kit.files import make_folder, write_text
 from mini_o3.protocol.prompts import PromptProfile, load_profile
 
 _VISION = "<|vision_start|><|image_pad|><|vision_end|>"

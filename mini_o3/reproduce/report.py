@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from mini_o3.kit.rundir import read_jsonl, revision, write_json, write_text
+from mini_o3.kit.files import read_jsonl, write_json, write_text
+from mini_o3.kit.run import revision
 from mini_o3.reproduce.suite import Check, Suite
 
 Runs = dict[str, dict[str, Any]]  # run -> level -> report of `evaluate`
@@ -152,7 +153,7 @@ def _gain(found: Runs, check: Check) -> tuple[float, float]:
     """What the last of the limits gains on the first, mean over the runs, and its standard error.
 
     A search that is right within the first limit is so within the last: what a probe gains is its share of
-        searches that are
+    searches that are
     right between the two, so never below 0, and its variance at most gain x (1 - gain).
     """
     reports = [found[run][check.level] for run in check.runs if check.level in found.get(run, {})]

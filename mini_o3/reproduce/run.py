@@ -16,12 +16,14 @@ from mini_o3.grpo.watch import alarm, starved
 from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import claim_run, held, make_folder, read_jsonl, same
+from mini_o3.kit.files import make_folder, read_jsonl
+from mini_o3.kit.run import claim_run, held, same
 from mini_o3.kit.signals import stop_signals
+from mini_o3.models.shipped import checkpoint_in
 from mini_o3.models.vlm import steps_of, weights_hash
-from mini_o3.policies.choose import choose_policy
-from mini_o3.probes import TRAINING_SEEDS
-from mini_o3.probes.make import make_probes
+from mini_o3.policies.load import choose_policy
+from mini_o3.probes.shapes import TRAINING_SEEDS
+from mini_o3.probes.shapes.make import make_probes
 from mini_o3.reproduce.report import write_report
 from mini_o3.reproduce.suite import Measurement, Suite
 
@@ -41,7 +43,7 @@ def run_suite(
     plots.
 
     Everything goes on where it stopped: trainings from their last checkpoint, measurements from their last
-        episode, and what
+    episode, and what
     is finished is kept. `progress` makes a progress line for something; `training` makes a context that shows
     a training.
 
@@ -74,7 +76,7 @@ def _refuse(suite: Suite, name: str, out: Path) -> None:
     """What cannot be run, or not without losing what was measured, before anything is made."""
     settings = suite.settings(name)
     if settings is None:
-        if not (checkpoint := Path(suite.runs[name]["checkpoint"])).is_dir():
+        if not (checkpoint := checkpoint_in(suite.runs[name]["checkpoint"])).is_dir():
             raise UserError(f"{name}: no checkpoint in {checkpoint}; make it, or run others with --only")
         return
     if _ended(settings, out):
@@ -87,7 +89,7 @@ def _refuse(suite: Suite, name: str, out: Path) -> None:
             else " before it had all its steps; to do that"
         )
         raise UserError(f"{out}: was measured{why}, give another --out")
-    if settings.start and not Path(settings.start).is_dir():
+    if settings.start and not checkpoint_in(settings.start).is_dir():
         raise UserError(
             f"{name}: no checkpoint in {settings.start} to start from; make it, or run others with --only"
         )
@@ -125,7 +127,7 @@ def _trained(
 ) -> Path:
     settings = suite.settings(name)
     if settings is None:
-        return Path(suite.runs[name]["checkpoint"])
+        return checkpoint_in(suite.runs[name]["checkpoint"])
     if _ended(settings, out) and _recorded_as(settings, out):
         return out / "model"
     say(f"{name}: {settings.steps} steps of reinforcement learning in {out}")
@@ -163,7 +165,7 @@ def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:
     settings = suite.settings(name)
     if settings is not None and _recorded_as(settings, out) is False:
         return {}
-    model = Path(suite.runs[name].get("checkpoint", out / "model"))
+    model = checkpoint_in(suite.runs[name].get("checkpoint", out / "model"))
     if model.is_dir():  # a record that came without weights is taken at its word
         protocols = [out / level / PROTOCOL_FILE for level in suite.measure.levels]
         weights = {json.loads(path.read_text()).get("weights") for path in protocols if path.exists()}

@@ -3,7 +3,6 @@ TOML file."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,9 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from mini_o3.evaluate.metrics import LIMITS
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.kit.config import read_config, validated
-from mini_o3.kit.errors import UserError
-
-SUITES = Path(__file__).parents[2] / "configs" / "reproduce"
+from mini_o3.presets import preset
 
 
 class _Strict(BaseModel):
@@ -106,19 +103,19 @@ class Suite(_Strict):
         return None if "checkpoint" in changes else GrpoConfig(**{**self.base, **changes})
 
 
-def read_suite(name: str, quick: bool = False, folder: Path = SUITES, **measure: int | None) -> Suite:
-    """The suite of that name; `measure` may ask for fewer probes or samples, which the report then says.
+def read_suite(name: str, quick: bool = False, **measure: int | None) -> Suite:
+    """The shipped suite of that name, or one from a file.
+
+    `measure` may ask for fewer probes or samples, which the report then says.
 
     Raises:
         UserError: there is none, or its file is not a suite.
     """
-    known = sorted(path.stem for path in folder.glob("*.toml"))
-    if name not in known:
-        raise UserError(f"SUITE {name}: there is no such suite; choose one of {', '.join(known)}")
-    suite = read_config(folder / f"{name}.toml", Suite)
+    path = preset("suites", name)
+    suite = read_config(path, Suite)
     data = suite.model_dump()
     if quick:
         data["base"] |= suite.quick.get("base", {})
         data["measure"] |= suite.quick.get("measure", {})
     data["measure"] |= {key: value for key, value in measure.items() if value is not None}
-    return validated(folder / f"{name}.toml", Suite, data)
+    return validated(path, Suite, data)

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mini_o3.models.chat import positions
 from mini_o3.models.patches import Patcher
-from mini_o3.models.render import positions
-from mini_o3.probes.levels import STEP
-from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES
+from mini_o3.probes.shapes.levels import STEP
+from mini_o3.probes.shapes.sprites import COLOURS, DIGITS, SHAPES
 from mini_o3.sft.perception import Sample
 
 

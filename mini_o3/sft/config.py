@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from mini_o3.probes import FAMILIES, LEVELS
-from mini_o3.probes.levels import are_shares
+from mini_o3.probes.shapes import FAMILIES, LEVELS
+from mini_o3.probes.shapes.levels import are_shares
 from mini_o3.sft.optim import Muon, muon_groups
 
 
 class TrainConfig(BaseModel):
-    """All that determines a supervised run. Defaults are nano's; the paper's are in `configs/sft_7b.toml`."""
+    """All that determines a supervised run. Defaults are nano's; the paper's are in the preset `sft_7b`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

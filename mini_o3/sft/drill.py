@@ -12,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 
 from mini_o3.episode.task import Goal
-from mini_o3.models.render import ChatRenderer, Rendered
-from mini_o3.probes import sight
-from mini_o3.probes.questions import ask, restate
-from mini_o3.probes.scene import FAMILIES
-from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES
+from mini_o3.models.chat import ChatRenderer, Rendered
+from mini_o3.probes.shapes import sight
+from mini_o3.probes.shapes.questions import ask, restate
+from mini_o3.probes.shapes.scene import FAMILIES
+from mini_o3.probes.shapes.sprites import COLOURS, DIGITS, SHAPES
 from mini_o3.sft.perception import Sample
 
 DECISIONS = 8

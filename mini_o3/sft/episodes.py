@@ -23,18 +23,19 @@ from mini_o3.episode import (
     response,
     run_episode,
 )
-from mini_o3.kit.seed import stream
-from mini_o3.models.render import ChatRenderer, Rendered
+from mini_o3.kit.rng import stream
+from mini_o3.models.chat import ChatRenderer, Rendered
+from mini_o3.policies.corrupted import Slips
+from mini_o3.policies.lucky import Guesser
 from mini_o3.policies.teacher import Teacher
-from mini_o3.probes import LEVELS, backgrounds, questions
-from mini_o3.probes.generate import place, training_size
-from mini_o3.probes.levels import drawn
-from mini_o3.probes.scene import FAMILIES, lay_out
-from mini_o3.probes.sprites import COLOURS
+from mini_o3.probes import backgrounds
+from mini_o3.probes.shapes import LEVELS, questions
+from mini_o3.probes.shapes.generate import place, training_size
+from mini_o3.probes.shapes.levels import drawn
+from mini_o3.probes.shapes.scene import FAMILIES, lay_out
+from mini_o3.probes.shapes.sprites import COLOURS
 from mini_o3.sft.drill import drill
-from mini_o3.sft.guesser import Guesser
 from mini_o3.sft.perception import PerceptionData, Sample
-from mini_o3.sft.slips import Slips
 from mini_o3.sft.stutter import stutter
 from mini_o3.vision import Rect, show
 
@@ -51,7 +52,7 @@ class EpisodeData:
     A share of `perception_share` of the indices is perception, with sixteen samples each. In a share of
     `skips` of the
     episodes the first observation has a higher number: the teacher rarely needs more than fifteen, and a
-        model that has
+    model that has
     hardly seen the others mistakes the last view for an earlier one. Pure: the same index and settings give
     the same samples.
     """
@@ -153,7 +154,7 @@ def weigh(renderer: ChatRenderer, whole: Rendered, sought: str | None) -> list[f
     Four in ten of the things in a list have the colour that is sought. A model that writes this colour for
     every one of them
     has too little to lose to ever look: without, 7 of 100 things of another colour were named right, with a
-        weight of 4
+    weight of 4
     91 (`bench/list_colours.py`). It is less now that nano can see, since a target named after what touches it
     is lost.
     And what stands beside a thing was often read as that thing once more: it is a few tokens of one turn.

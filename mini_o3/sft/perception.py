@@ -15,14 +15,15 @@ import numpy as np
 from PIL import Image
 
 from mini_o3.episode.task import Thing
-from mini_o3.kit.seed import stream
+from mini_o3.kit.rng import stream
+from mini_o3.models.chat import ChatRenderer, Rendered
 from mini_o3.models.nano import NANO_BUDGET
-from mini_o3.models.render import ChatRenderer, Rendered
-from mini_o3.probes import LEVELS, backgrounds, sight
-from mini_o3.probes.generate import place
-from mini_o3.probes.levels import FIRST_BOX, LEAST_BOX, STEP, VIEW_SIDE, closer_box, drawn
-from mini_o3.probes.scene import FAMILIES, lay_out
-from mini_o3.probes.sprites import COLOURS, DIGITS, SHAPES, sprite
+from mini_o3.probes import backgrounds
+from mini_o3.probes.shapes import LEVELS, sight
+from mini_o3.probes.shapes.generate import place
+from mini_o3.probes.shapes.levels import FIRST_BOX, LEAST_BOX, STEP, VIEW_SIDE, closer_box, drawn
+from mini_o3.probes.shapes.scene import FAMILIES, lay_out
+from mini_o3.probes.shapes.sprites import COLOURS, DIGITS, SHAPES, sprite
 from mini_o3.sft.stutter import stutter
 from mini_o3.vision import Rect, Region, show
 

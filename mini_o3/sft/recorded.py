@@ -8,11 +8,11 @@ from pathlib import Path
 from PIL import Image
 
 from mini_o3.episode import EPISODES_FILE, Episode, StopReason
-from mini_o3.episode.retell import is_exemplary, picture_of, retell
+from mini_o3.episode.replayed import is_exemplary, picture_of, retell
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import read_jsonl
-from mini_o3.kit.seed import stream
-from mini_o3.models.render import ChatRenderer, Rendered
+from mini_o3.kit.files import read_jsonl
+from mini_o3.kit.rng import stream
+from mini_o3.models.chat import ChatRenderer, Rendered
 from mini_o3.protocol import PromptProfile
 from mini_o3.sft.perception import Sample
 from mini_o3.vision import PixelBudget, open_picture

@@ -9,8 +9,8 @@ from mini_o3.models.vlm import budget_of
 from mini_o3.protocol import load_profile
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.episodes import EpisodeData
+from mini_o3.sft.model import Pupil
 from mini_o3.sft.perception import PerceptionData
-from mini_o3.sft.pupil import Pupil
 from mini_o3.sft.recorded import RecordedEpisodes
 from mini_o3.sft.train import Source, train
 

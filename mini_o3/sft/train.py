@@ -26,13 +26,14 @@ from transformers.trainer_callback import PrinterCallback, TrainerControl, Train
 
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, claim_run, cut_log, held, make_folder
+from mini_o3.kit.files import append_jsonl, make_folder
+from mini_o3.kit.run import claim_run, cut_log, held
 from mini_o3.kit.signals import leave_signals_to_the_parent, stop_signals
 from mini_o3.models.vlm import steps_of
 from mini_o3.sft.batch import CellHead, collate, micro_batches
 from mini_o3.sft.config import TrainConfig
+from mini_o3.sft.model import KINDS, Pupil
 from mini_o3.sft.perception import Sample
-from mini_o3.sft.pupil import KINDS, Pupil
 
 STATES = "states"  # folder of the Trainer's checkpoints
 _WEIGHTS, _WHOLE = (

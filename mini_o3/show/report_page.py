@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mini_o3.evaluate.metrics import Judged
-from mini_o3.kit.rundir import write_atomically
+from mini_o3.kit.files import write_atomically
 from mini_o3.show.browser import Album, choose, entries, script_json
 from mini_o3.show.browser_script import SCRIPT, STYLE, browser_html
 from mini_o3.show.report_charts import Point, bar_chart, curve_chart, histogram, percent

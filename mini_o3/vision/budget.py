@@ -26,12 +26,12 @@ class PixelBudget:
 
     `square=True` shows everything as one square of `max_pixels`, whatever the shape of the crop. Only nano
     uses it: a fixed grid of image tokens is one thing less that a model of a few million parameters has to
-        learn.
+    learn.
 
     `marks=True` prints a tiny mark into the corner of every patch whose colour tells where it is (red: from
     left to right,
     green: from top to bottom). Rotary vision towers see positions only relative to each other, and nano would
-        need hours
+    need hours
     to learn where in a view something is. Only what is shown is marked, never the observation itself.
     """
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from helpers import answer, play, zoom
 from hypothesis import given
@@ -21,10 +19,11 @@ from mini_o3.coldstart.exemplars import (
 )
 from mini_o3.kit.errors import UserError
 from mini_o3.policies.replay import Replay
+from mini_o3.presets import PRESETS
 from mini_o3.protocol import Answer, Zoom, load_profile
 from mini_o3.vision import Region
 
-SHIPPED = Path(__file__).parents[2] / "configs" / "exemplars"
+SHIPPED = PRESETS / "exemplars"
 SMALL = """# A short search
 
 Question: What is on the hat?

@@ -14,10 +14,10 @@ from helpers import answer, mini_o3, play, zoom
 from PIL import Image
 
 from mini_o3.coldstart.export import export
-from mini_o3.coldstart.official import import_conversations
 from mini_o3.episode import Episode, SearchTask
+from mini_o3.interop.coldstart import import_conversations
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, read_jsonl
+from mini_o3.kit.files import append_jsonl, read_jsonl
 from mini_o3.policies.replay import Replay
 from mini_o3.protocol import load_profile
 from mini_o3.vision import PixelBudget, Region

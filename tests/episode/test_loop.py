@@ -8,7 +8,7 @@ from PIL import Image, ImageChops
 
 from mini_o3.episode import Episode, Limits, PolicyError, Reply, SearchTask, StopReason, Turn, run_episode
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl
+from mini_o3.kit.files import append_jsonl
 from mini_o3.policies.replay import Replay
 from mini_o3.protocol import Answer, Zoom, format_action, load_profile
 from mini_o3.vision import PixelBudget, Rect, Region

@@ -7,7 +7,7 @@ from mini_o3.episode import Limits, SearchTask
 from mini_o3.episode.patterns import PATTERNS, patterns, shares
 from mini_o3.policies.replay import Replay
 from mini_o3.policies.teacher import Teacher
-from mini_o3.probes import make_probe
+from mini_o3.probes.shapes import make_probe
 
 QUESTION = "What digit is on the red star?"
 

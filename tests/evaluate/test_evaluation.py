@@ -16,11 +16,12 @@ from PIL import Image
 
 from mini_o3.episode import SearchTask, read_tasks
 from mini_o3.evaluate.lenses import lens_of
-from mini_o3.evaluate.protocol import PROTOCOLS, Protocol, read_protocol, tasks_hash
+from mini_o3.evaluate.protocol import Protocol, read_protocol, tasks_hash
 from mini_o3.evaluate.shards import shard
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, read_jsonl
-from mini_o3.probes.make import make_probes
+from mini_o3.kit.files import append_jsonl, read_jsonl
+from mini_o3.presets import presets
+from mini_o3.probes.shapes.make import make_probes
 from mini_o3.vision import PixelBudget, Rect
 
 SEED = 500_001_153  # small pictures
@@ -220,7 +221,7 @@ def test_what_a_lens_shows(tmp_path):
 
 
 def test_the_shipped_protocols(tmp_path):
-    assert {path.stem for path in PROTOCOLS.glob("*.toml")} == {"paper", "official-readme", "greedy"}
+    assert set(presets("protocols")) == {"paper", "official-readme", "greedy"}
     paper = read_protocol("paper")
     assert (paper.turns, paper.samples, paper.temperature, paper.max_pixels) == (32, 32, 1.0, 2_000_000)
     sources = ("visual_probe_hard", "hrbench_4k", "mme_realworld")
@@ -234,7 +235,7 @@ def test_the_shipped_protocols(tmp_path):
     }
     (tmp_path / "mine.toml").write_text("turns = 4\n")
     assert read_protocol(str(tmp_path / "mine.toml")) == Protocol(turns=4)
-    with pytest.raises(UserError, match=r"neither a file nor one of greedy, official-readme, paper"):
+    with pytest.raises(UserError, match=r"neither a file nor a preset.* greedy, official-readme, paper"):
         read_protocol("mine")
     with pytest.raises(UserError, match="greedy episodes on one task are all the same"):
         read_protocol("greedy", samples=4)

@@ -20,7 +20,7 @@ from mini_o3.evaluate.run import claim, evaluate
 from mini_o3.evaluate.shards import merge, shard
 from mini_o3.judge import CORRECT, make_judge
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, write_json
+from mini_o3.kit.files import append_jsonl, write_json
 from mini_o3.policies.replay import Replay, ReplayConversation
 from mini_o3.vision import PixelBudget, Rect
 

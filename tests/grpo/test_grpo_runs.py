@@ -31,17 +31,18 @@ from mini_o3.grpo.watch import alarm, count, rates, starved
 from mini_o3.judge import CORRECT, unjudged
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import held
-from mini_o3.models.nano import NANO_DIR
+from mini_o3.kit.run import held
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.policies.local import Local
 from mini_o3.policies.replay import Replay
 from mini_o3.policies.teacher import Teacher
-from mini_o3.probes import TRAINING_SEEDS, make_probe
+from mini_o3.presets import PRESETS
+from mini_o3.probes.shapes import TRAINING_SEEDS, make_probe
 from mini_o3.protocol import load_profile
 from mini_o3.protocol.dialects import load_dialect
 from mini_o3.protocol.prompts import PROMPTS_DIR
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = PRESETS / "training"
 TINY = """
 seed = 5
 steps = 2

@@ -19,8 +19,8 @@ from mini_o3.grpo.questions import FreshProbes
 from mini_o3.grpo.rollout import Roller, ended
 from mini_o3.judge import CORRECT, INCORRECT, make_judge, unjudged
 from mini_o3.models.engine.views import encode
-from mini_o3.models.nano import NANO_DIR
 from mini_o3.models.sampling import Sampling
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import load_vlm
 from mini_o3.policies import local
 from mini_o3.policies.local import Local

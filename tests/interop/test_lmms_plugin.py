@@ -18,7 +18,7 @@ import pytest
 from helpers import answer, environment, recording, zoom
 from PIL import Image
 
-from mini_o3.kit.rundir import read_jsonl
+from mini_o3.kit.files import read_jsonl
 
 PYTHON = os.environ.get("MINI_O3_LMMS_PYTHON")
 pytestmark = pytest.mark.skipif(

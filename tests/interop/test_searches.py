@@ -13,7 +13,7 @@ from PIL import Image
 from mini_o3.episode import Limits, StopReason
 from mini_o3.interop.searches import Question, Searches
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import read_jsonl
+from mini_o3.kit.files import read_jsonl
 from mini_o3.policies.replay import Replay
 
 ROOT = Path(__file__).parents[2]

@@ -24,7 +24,7 @@ from mini_o3.benchmarks.rows import CELL_LIMIT, read_tabs
 from mini_o3.episode import Limits, SearchTask, StopReason, read_tasks
 from mini_o3.interop.vlmevalkit import UNANSWERED, write_predictions, write_tasks
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, write_json
+from mini_o3.kit.files import append_jsonl, write_json
 from mini_o3.policies.replay import Replay
 from mini_o3.vision import open_picture
 

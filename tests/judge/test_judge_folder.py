@@ -15,7 +15,7 @@ from mini_o3.judge import CORRECT, INCORRECT, Kind, Verdict, make_judge, unjudge
 from mini_o3.judge.folder import judge_folder, read_asked
 from mini_o3.judge.record import read_verdicts, verdict_row
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, read_jsonl
+from mini_o3.kit.files import append_jsonl, read_jsonl
 from mini_o3.policies.replay import Replay
 
 PICTURE = Image.new("RGB", (400, 300))

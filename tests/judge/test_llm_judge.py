@@ -18,7 +18,7 @@ from PIL import Image
 
 from mini_o3.episode import SearchTask
 from mini_o3.judge import CORRECT, INCORRECT, Kind, make_judge
-from mini_o3.judge.judges import Chain, choice_rule, exact_rule
+from mini_o3.judge.chain import Chain, choice_rule, exact_rule
 from mini_o3.judge.llm import FAILURES, READINGS, LlmJudge
 from mini_o3.judge.prompt import JudgePrompt
 from mini_o3.kit.chat import ChatSettings

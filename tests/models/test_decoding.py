@@ -9,16 +9,16 @@ import torch
 from PIL import Image
 
 from mini_o3.episode import Limits, SearchTask, StopReason, run_episode
+from mini_o3.models.chat import ChatRenderer
 from mini_o3.models.engine import Engine
 from mini_o3.models.engine.drafts import Drafts
-from mini_o3.models.nano import NANO_DIR
-from mini_o3.models.render import ChatRenderer
 from mini_o3.models.sampling import Sampled, Sampling, draw
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.tokenizer import build_tokenizer
 from mini_o3.models.vlm import load_vlm
 from mini_o3.policies import local
 from mini_o3.policies.local import Local
-from mini_o3.probes import make_probe
+from mini_o3.probes.shapes import make_probe
 from mini_o3.vision import PixelBudget, Rect, show
 
 
@@ -266,7 +266,7 @@ def test_the_mask_of_an_episode_with_zooms_a_malformed_turn_and_an_over_turn_sto
     after it  end and line break: 2, view: 10, invitation: 2        malformed  13 tokens
     after it  end and line break: 2, error: 14, invitation: 2       zoom       11 tokens
     after it  end and line break: 2, view: 10, invitation: 2        zoom       11 tokens, over the limit of 4
-        turns
+    turns
     """
     renderer = ChatRenderer(build_tokenizer())
     zoom = '<grounding>{"bbox_2d": [0.25, 0.25, 0.75, 0.75], "source": "original_image"}</grounding>'

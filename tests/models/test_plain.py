@@ -10,12 +10,13 @@ from helpers import play
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from mini_o3.episode import Limits
-from mini_o3.models.nano import NANO_DIR, nano_config, save_checkpoint
+from mini_o3.models.nano import nano_config, save_checkpoint
 from mini_o3.models.sampling import Sampling
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.tokenizer import build_tokenizer
 from mini_o3.models.vlm import load_vlm
 from mini_o3.policies.local import Local
-from mini_o3.probes import make_probe
+from mini_o3.probes.shapes import make_probe
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from plain import Plain

@@ -13,14 +13,14 @@ from helpers import play
 from mini_o3.episode import Limits, StopReason, run_episode
 from mini_o3.kit.errors import UserError
 from mini_o3.models import vlm as module
+from mini_o3.models.chat import ChatRenderer, Rendered
 from mini_o3.models.engine import Engine, engine, views
-from mini_o3.models.nano import NANO_DIR
-from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.models.sampling import Sampling
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.tokenizer import build_tokenizer
 from mini_o3.models.vlm import compute_dtype, load_vlm, save_vlm
 from mini_o3.policies.local import Local
-from mini_o3.probes import make_probe
+from mini_o3.probes.shapes import make_probe
 from mini_o3.vision import Rect, show
 
 

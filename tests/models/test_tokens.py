@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers import Qwen2VLImageProcessorPil
 
+from mini_o3.models.chat import ChatRenderer, positions
 from mini_o3.models.nano import PROCESSOR, new_nano
 from mini_o3.models.patches import Patcher
-from mini_o3.models.render import ChatRenderer, positions
 from mini_o3.models.tokenizer import IMAGE_PAD, build_tokenizer
 from mini_o3.models.tower import encode_views
 

@@ -11,12 +11,12 @@ from fake_endpoint import Endpoint, says
 from helpers import answer, play, recording, zoom
 from PIL import Image
 
-from mini_o3.coldstart.meter import Meter, Metered
 from mini_o3.episode import Limits, SearchTask, StopReason, run_episode
 from mini_o3.kit.errors import UserError
-from mini_o3.models.nano import NANO_DIR
-from mini_o3.policies.choose import choose_policy
-from mini_o3.probes import make_probe
+from mini_o3.models.shipped import NANO_DIR
+from mini_o3.policies.load import choose_policy
+from mini_o3.policies.metered import Meter, Metered
+from mini_o3.probes.shapes import make_probe
 from mini_o3.protocol import load_profile
 from mini_o3.protocol.dialects import DIALECTS
 from mini_o3.vision import PixelBudget, Rect

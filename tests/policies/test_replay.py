@@ -11,11 +11,11 @@ from PIL import Image
 
 from mini_o3.episode import Request, SearchTask, StopReason
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.rundir import append_jsonl, write_json
+from mini_o3.kit.files import append_jsonl, write_json
 from mini_o3.policies.replay import Replay
 from mini_o3.policies.teacher import Teacher
-from mini_o3.probes.generate import make_probe
-from mini_o3.probes.levels import EYE
+from mini_o3.probes.shapes.generate import make_probe
+from mini_o3.probes.shapes.levels import EYE
 from mini_o3.vision import PixelBudget
 
 PICTURE = Image.new("RGB", (800, 600), "white")

@@ -13,9 +13,9 @@ from PIL import Image
 from mini_o3.episode import Limits, PolicyError, Request, SearchTask, StopReason
 from mini_o3.kit.errors import UserError
 from mini_o3.policies.teacher import PATTERNS, Teacher
-from mini_o3.probes import sight
-from mini_o3.probes.generate import make_probe
-from mini_o3.probes.sprites import DIGITS
+from mini_o3.probes.shapes import sight
+from mini_o3.probes.shapes.generate import make_probe
+from mini_o3.probes.shapes.sprites import DIGITS
 from mini_o3.protocol import parse
 from mini_o3.vision import PixelBudget, Rect
 

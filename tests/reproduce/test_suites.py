@@ -13,10 +13,11 @@ from helpers import mini_o3
 from safetensors.torch import load_file, save_file
 
 from mini_o3.kit.errors import UserError
+from mini_o3.presets import presets
 from mini_o3.reproduce.report import decide, write_report
-from mini_o3.reproduce.suite import SUITES, Suite, read_suite
+from mini_o3.reproduce.suite import Suite, read_suite
 
-NAMES = sorted(path.stem for path in SUITES.glob("*.toml"))
+NAMES = list(presets("suites"))
 SMALL = """
 title = "A small suite"
 question = "Does it run?"
@@ -78,7 +79,7 @@ def test_masked_and_unmasked_differ_in_the_masking_alone():
 
 
 def test_an_unknown_suite_is_refused_with_the_list_of_those_there_are():
-    with pytest.raises(UserError, match=r"no such suite; choose one of .*over_turn_masking"):
+    with pytest.raises(UserError, match=r"surprise: neither a file nor a preset.*over_turn_masking"):
         read_suite("surprise")
 
 
@@ -214,12 +215,12 @@ def quietly(said):
 
 
 def small_suite(folder, more=""):
-    from mini_o3.models.nano import NANO_DIR
+    from mini_o3.models.shipped import NANO_DIR
 
     (folder / "small.toml").write_text(
         SMALL.replace("CHECKPOINT", str(NANO_DIR)).replace("[base]", f"[base]\n{more}")
     )
-    return read_suite("small", folder=folder)
+    return read_suite(str(folder / "small.toml"))
 
 
 def test_a_training_that_is_told_to_stop_is_saved_and_not_measured(tmp_path, monkeypatch):
@@ -240,7 +241,7 @@ def test_a_training_that_is_told_to_stop_is_saved_and_not_measured(tmp_path, mon
 
 
 def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    from mini_o3.kit import rundir
+    from mini_o3.kit import run as run_module
     from mini_o3.reproduce.run import run_suite
 
     small, said = small_suite(tmp_path), []
@@ -253,7 +254,7 @@ def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     before = json.loads((tmp_path / "out" / "report.json").read_text())
     assert before["runs"]["trained"]["easy"]["episodes"] == 4
     episodes = (tmp_path / "out" / "trained" / "easy" / "episodes.jsonl").read_bytes()
-    monkeypatch.setattr(rundir, "revision", lambda: "later code")
+    monkeypatch.setattr(run_module, "revision", lambda: "later code")
     run_suite(small, tmp_path / "out", **quiet)
     assert (
         "later code" not in (tmp_path / "out" / "trained" / "config.json").read_text()
@@ -277,7 +278,7 @@ def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
 
 def test_what_was_measured_with_other_settings_or_weights_is_not_passed_off_as_this(tmp_path, monkeypatch):
     from mini_o3.grpo import train as module
-    from mini_o3.models.nano import NANO_DIR
+    from mini_o3.models.shipped import NANO_DIR
     from mini_o3.reproduce import run as runner
 
     def train(config, out, **_):
@@ -361,7 +362,7 @@ def test_a_suite_that_cannot_be_decided_or_measured_is_one_line(tmp_path, edit, 
     assert edit[0] in SMALL
     (tmp_path / "small.toml").write_text(SMALL.replace("CHECKPOINT", "somewhere").replace(*edit))
     with pytest.raises(UserError, match=said) as caught:
-        read_suite("small", quick=True, folder=tmp_path)
+        read_suite(str(tmp_path / "small.toml"), quick=True)
     assert "small.toml" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -457,8 +458,8 @@ def test_a_training_that_was_stopped_for_good_is_not_gone_on_with(tmp_path, chan
 
 
 def test_a_suite_measures_on_held_out_probes_at_its_own_temperature(tmp_path, monkeypatch):
-    from mini_o3.models.nano import NANO_DIR
-    from mini_o3.probes import TRAINING_SEEDS
+    from mini_o3.models.shipped import NANO_DIR
+    from mini_o3.probes.shapes import TRAINING_SEEDS
     from mini_o3.reproduce import run as runner
     from mini_o3.reproduce.suite import Measurement
 

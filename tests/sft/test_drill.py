@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mini_o3.models.render import ChatRenderer
+from mini_o3.models.chat import ChatRenderer
 from mini_o3.models.tokenizer import build_tokenizer
 from mini_o3.sft.drill import DECISIONS, LISTS, WEIGHT, drill
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,10 +20,11 @@ from safetensors.torch import load_file
 from mini_o3.episode import Limits
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
+from mini_o3.models.chat import ChatRenderer, Rendered
 from mini_o3.models.nano import NANO_BUDGET
-from mini_o3.models.render import ChatRenderer, Rendered
 from mini_o3.models.tokenizer import build_tokenizer
-from mini_o3.probes import make_probe, sight
+from mini_o3.presets import PRESETS
+from mini_o3.probes.shapes import make_probe, sight
 from mini_o3.sft.batch import collate, micro_batches
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.episodes import EpisodeData, render_teacher, weigh
@@ -36,7 +36,7 @@ from mini_o3.vision import Rect
 
 RENDERER = ChatRenderer(build_tokenizer())
 PERCEPTION = PerceptionData(RENDERER, 1)
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = PRESETS / "training"
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def imitated(tmp_path_factory):
     """A tiny random model of the architecture after two steps of the paper's cold start on recorded episodes.
 
     In float32 and with small views: a processor without bfloat16 units would take minutes for each of these
-        steps.
+    steps.
     """
     from mini_o3.models.nano import new_nano, save_checkpoint
 

@@ -21,13 +21,13 @@ import threading
 import numpy as np
 import torch
 
+from mini_o3.models.chat import Rendered, positions
 from mini_o3.models.engine.attention import Piece
 from mini_o3.models.engine.decoder import PackedDecoder
 from mini_o3.models.engine.drafts import Drafts
 from mini_o3.models.engine.slots import SlotCache
 from mini_o3.models.engine.turns import Beginning, Stream, Turn, settle
 from mini_o3.models.engine.views import PATCHES_AT_ONCE, ViewEncoder, count_patches, digest, view_key
-from mini_o3.models.render import Rendered, positions
 from mini_o3.models.sampling import Sampled, Sampling, draw
 from mini_o3.models.vlm import Vlm
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from mini_o3.models.render import Rendered
+from mini_o3.models.chat import Rendered
 from mini_o3.models.sampling import Sampled, Sampling
 
 

@@ -1,0 +1,49 @@
+"""A recorded episode told again, message by message, with its views cut anew from the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from mini_o3.episode.policy import Message
+from mini_o3.episode.record import Episode, Turn
+from mini_o3.episode.run import opening, response
+from mini_o3.episode.session import Corrected, Observed
+from mini_o3.protocol import Fault, Malformed, PromptProfile
+from mini_o3.vision import PixelBudget, Rect, show
+
+
+def retell(
+    episode: Episode, picture: Image.Image, profile: PromptProfile, budget: PixelBudget
+) -> Iterator[Message]:
+    """The whole conversation as somebody with these prompts and this budget would have had it.
+
+    `picture` is the upright original. Each turn of the policy is an assistant message; the last one ends it.
+    """
+    yield from opening(profile, episode.question, show(picture, Rect(0, 0, *picture.size), budget))
+    for turn in episode.turns:
+        yield Message("assistant", (turn.text,))
+        if turn is episode.turns[-1]:
+            return
+        if turn.rect is not None and turn.observation is not None:
+            yield response(
+                profile, Observed(turn.observation, turn.rect, 0), show(picture, turn.rect, budget)
+            )
+        else:
+            fault = Malformed(Fault(turn.action["malformed"]), turn.action["detail"])
+            yield response(profile, Corrected(fault), None)
+
+
+def is_exemplary(turn: Turn) -> bool:
+    """Whether anybody should learn to write this turn: not a teacher's mistake, and not what could not be
+    read."""
+    return turn.learn and turn.malformed is None
+
+
+def picture_of(episode: Episode, folder: Path) -> str:
+    """Where an episode's picture lies: beside its record if it is there, else its path as it stands."""
+    path = Path(episode.picture)
+    beside = folder / path
+    return str(beside if not path.is_absolute() and beside.is_file() else path)
