@@ -10,6 +10,11 @@ MAX_ANSWER = 1000
 _HIDDEN = frozenset(
     {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 )  # controls, invisible, surrogates, private, unassigned
+# letters, marks and symbols that show nothing, and quotation marks that could pass for the end of a string
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_LIKE_QUOTES = frozenset("\uff02\u02ba\u02dd\u02ee\u2033\u2036\u3003\u301d\u301e\u301f")
 _DELIMITERS = frozenset("<>`|{}")  # of tags, code fences, chat templates, JSON
 _ROLE = re.compile(r"\[(?=/?[A-Z_]+\])|#(?=#)")  # [INST] and its like; headings such as ###
 
@@ -37,13 +42,15 @@ def quoted(text: str, limit: int = MAX_ANSWER) -> str:
 def visible(text: str) -> str:
     """Text of a data set as it is, but for characters that nobody can see or send: they become spaces; line
     ends stay."""
-    return "".join(ch if ch == "\n" or unicodedata.category(ch) not in _HIDDEN else " " for ch in text)
+    shown = "".join(ch if ch == "\n" or unicodedata.category(ch) not in _HIDDEN else " " for ch in text)
+    return _BLANK.sub(" ", shown)
 
 
 def _plain(ch: str) -> str:
     if ch in '"\\':
         return "\\" + ch
-    return _escape(ch) if ch in _DELIMITERS or unicodedata.category(ch) in _HIDDEN else ch
+    hidden = unicodedata.category(ch) in _HIDDEN or _BLANK.match(ch) or ch in _LIKE_QUOTES
+    return _escape(ch) if hidden or ch in _DELIMITERS else ch
 
 
 def _escape(ch: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mini_o3.judge.neutral import quoted, visible
 from mini_o3.kit.errors import UserError
+from mini_o3.protocol.plain import without_special_tokens
 
 PROMPTS_DIR = Path(__file__).parent / "prompts"
 _FIELDS = {
@@ -23,11 +24,10 @@ _FIELDS = {
 _FIELD = re.compile(r"\{(" + "|".join(_FIELDS) + r")\}")
 _LABELS = ("verdict", "score", "judgement", "judgment")
 _VALUES = {"correct": True, "1": True, "incorrect": False, "0": False}
-_LABEL = re.compile(rf"\b(?:{'|'.join(_LABELS)})\b[\s\"'*_`]*[:=]", re.I)
+_LABEL = re.compile(rf"\b(?:{'|'.join(_LABELS)})\b[\s\"'*_`]*[:=](?!\s*```)", re.I)
 _LINE = re.compile(rf"[*_`\s]*(?:{'|'.join(_LABELS)})[*_`\s]*[:=][*_`\s]*([a-z\d]+)[*_`.\s]*", re.I)
 _WORD = re.compile(r"[*_`\"'\s]*(correct|incorrect)[*_`\"'.\s]*", re.I)
-_THOUGHT = re.compile(r"\s*<think>.*?</think>", re.S)
-_FENCED = re.compile(r"```(?:json)?\n(.*)\n```", re.S)
+_FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +90,16 @@ def read_verdict(reply: str) -> bool | None:
     that is known.
 
     Known are the word alone, JSON with one of the keys verdict, score, judgement, and a line `Score: 1`; the
-    last two may end a longer reply if no other place of it has such a label. A thought in `<think>` at the
-    beginning is not read.
+    last two may end a longer reply, JSON also in a code block, if no other place of it has such a label. What
+    comes before the last `</think>` is a thought, also if a chat template wrote its opening tag; it is not
+    read.
     """
-    text = _THOUGHT.sub("", reply, count=1) if _THOUGHT.match(reply) else reply
-    text = text.strip()
-    if fenced := _FENCED.fullmatch(text):
-        text = fenced[1].strip()
+    text = without_special_tokens(reply.rpartition("</think>")[2]).strip()
     if word := _WORD.fullmatch(text):
         return _VALUES[word[1].lower()]
     if len(_LABEL.findall(text)) != 1:
         return None
-    last = text.rsplit("\n", 1)[-1].strip()
+    last = _last_part(text)
     if line := _LINE.fullmatch(last):
         return _VALUES.get(line[1].lower())
     for candidate in (text, last):
@@ -111,6 +109,14 @@ def read_verdict(reply: str) -> bool | None:
             continue
         return _value(data)
     return None
+
+
+def _last_part(text: str) -> str:
+    """The code block that a text ends with, or else its last line."""
+    if text.endswith(_FENCE):
+        block = text.removesuffix(_FENCE).rpartition(_FENCE)[2]
+        return block.removeprefix("json").strip()
+    return text.rsplit("\n", 1)[-1].strip()
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -124,6 +130,8 @@ def _value(data: Any) -> bool | None:
     if not isinstance(data, dict):
         return None
     found = [value for key, value in data.items() if key.lower() in _LABELS]
-    if len(found) != 1 or isinstance(found[0], bool | float):
+    if len(found) != 1 or isinstance(found[0], float):
         return None
+    if isinstance(found[0], bool):
+        return found[0]
     return _VALUES.get(str(found[0]).strip().lower())

@@ -169,7 +169,6 @@ NEITHER = [
     "Score:",
     "Score: 1/10",
     '{"verdict": "maybe"}',
-    '{"verdict": true}',
     '{"score": 1.0}',
     '{"verdict": "correct", "score": 0}',
     '{"verdict": ["correct"]}',
