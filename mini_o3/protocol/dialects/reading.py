@@ -13,7 +13,8 @@ from mini_o3.vision import Region
 CALL, CALL_END = "<tool_call>", "</tool_call>"
 ANSWER, ANSWER_END = "<answer>", "</answer>"
 _TAG = re.compile("|".join(TAGS))
-_BOXED = re.compile(r"\\+boxed\s*\{|\\.|[{}]", re.S)
+_FUNCTION = re.compile(r"<function=")
+_BOXED = re.compile(r"(\\+)(boxed\s{0,9}\{)?|[{}]")
 
 
 class Refused(Exception):
@@ -104,45 +105,81 @@ def free_answer(thought: str, rest: str, finished: bool) -> Answer:
 
 
 def boxed(text: str) -> tuple[int, str] | None:
-    """Where the last whole `\\boxed{...}` begins and what is in it; None if there is none. Escaped braces do
-    not count."""
-    open_braces: list[
+    """Where the last whole `\\boxed{...}` begins and what is in it; None if there is none.
+
+    Escaped braces do not count. Takes linear time.
+    """
+    opened: list[
         tuple[int, int] | None
-    ] = []  # for a brace of \boxed: where that begins, and where its content does
+    ] = []  # of a brace of \boxed: where that begins, where its content does
     found: tuple[int, str] | None = None
+    escaped = -1  # where a character stands that an odd run of backslashes escapes
     for match in _BOXED.finditer(text):
-        token = match.group()
-        if token == "}":
-            opened = open_braces.pop() if open_braces else None
-            if opened and (found is None or opened[0] > found[0]):
-                found = opened[0], text[opened[1] : match.start()]
-        elif token == "{":
-            open_braces.append(None)
-        elif token.endswith("{") and "boxed" in token:
-            open_braces.append((match.start(), match.end()))
+        if match[2]:
+            opened.append((match.start(), match.end()))
+        elif match[1]:
+            escaped = match.end() if len(match[1]) % 2 else -1
+        elif match.start() == escaped:
+            continue
+        elif match[0] == "{":
+            opened.append(None)
+        elif (brace := opened.pop() if opened else None) and (found is None or brace[0] > found[0]):
+            found = brace[0], text[brace[1] : match.start()]
     return found
 
 
 def read_call(content: str, tool: str) -> dict[str, Any]:
-    """The arguments of a function call `{"name": ..., "arguments": {...}}`.
+    """The arguments of a function call, as one model or another writes it.
+
+    Read are `{"name": ..., "arguments": {...}}`, also with `parameters` for `arguments`, with arguments that
+    are JSON in a string, in a code block, or as the only one of a list; and the form of Qwen3-Coder,
+    `<function=NAME><parameter=KEY>VALUE</parameter></function>`.
 
     Raises:
         Refused: it is not JSON, not such a call, or calls another function than `tool`.
     """
-    try:
-        call = json.loads(content)
-    except (ValueError, RecursionError):
-        refuse(
-            Fault.BAD_JSON,
-            f"The call is not valid JSON; write it between {CALL} and {CALL_END} as one object.",
-        )
-    if not isinstance(call, dict) or not isinstance(call.get("arguments"), dict):
+    call = _tagged_call(content) if _FUNCTION.match(content.strip()) else _json(content)
+    if isinstance(call, list) and len(call) == 1:
+        call = call[0]
+    if isinstance(call, dict) and isinstance(call.get("function"), dict):
+        call = call["function"]  # as in the list `tool_calls` of a server
+    arguments = call.get("arguments", call.get("parameters")) if isinstance(call, dict) else None
+    if isinstance(arguments, str):
+        arguments = _json(arguments)
+    if not isinstance(call, dict) or not isinstance(arguments, dict):
         refuse(
             Fault.BAD_FIELDS, "The call needs the fields name and arguments, and arguments must be an object."
         )
     if call.get("name") != tool:
         refuse(Fault.BAD_FIELDS, f"There is no function of that name; the one there is is {tool}.")
-    return dict(call["arguments"])
+    return dict(arguments)
+
+
+def _json(content: str) -> Any:
+    text = content.strip()
+    if text.startswith("```") and text.endswith("```"):
+        text = text.strip("`").strip().removeprefix("json")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        refuse(
+            Fault.BAD_JSON,
+            f"The call is not valid JSON; write it between {CALL} and {CALL_END} as one object.",
+        )
+
+
+def _tagged_call(content: str) -> dict[str, Any]:
+    """A call in the form of Qwen3-Coder; a value that is not JSON is a text."""
+    arguments: dict[str, Any] = {}
+    head, *parts = content.strip().split("<parameter=")
+    for part in parts:
+        key, _, value = part.partition(">")
+        value = value.partition("</parameter>")[0].strip()
+        try:
+            arguments[key.strip()] = json.loads(value)
+        except (ValueError, RecursionError):
+            arguments[key.strip()] = value
+    return {"name": head.removeprefix("<function=").partition(">")[0].strip(), "arguments": arguments}
 
 
 def read_box(arguments: dict[str, Any]) -> tuple[float, float, float, float]:
