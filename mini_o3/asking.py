@@ -24,9 +24,10 @@ from mini_o3.episode import (
     run_episode,
 )
 from mini_o3.judge import tally
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, to_json, write_json, write_text
-from mini_o3.policies.load import CHOICES, choose_policy
+from mini_o3.policies.load import load_policy
+from mini_o3.policies.spec import CHOICES, PolicySpec
 from mini_o3.probes.shapes.questions import is_probe_question
 from mini_o3.show.page import episode_page
 from mini_o3.show.terminal import TurnPrinter, search_line, verdict_lines
@@ -37,7 +38,6 @@ NANO_ONLY_PROBES = (
     "note: nano was trained on probes only, and this is not a probe question, so its answer means nothing; "
     f"for your own pictures choose another --policy ({CHOICES.removeprefix('nano, ')})"
 )
-_DRAW = ("nano", "hf", "api")  # policies that draw their words, so that a second search is another one
 _TOGETHER = 8  # searches that go on at the same time
 
 
@@ -54,14 +54,10 @@ class Asked(NamedTuple):
 def ask_one(
     picture: str,
     question: str,
-    policy: str,
+    spec: PolicySpec,
     *,
     turns: int,
-    max_pixels: int | None,
-    prompts: str | None = None,
-    dialect: str | None = None,
     samples: int = 1,
-    temperature: float = 0.0,
     out: Path,
     say: Say,
     note: Say,
@@ -69,35 +65,24 @@ def ask_one(
     """Ask, saying every turn as it happens, and write `episode.json`, `episodes.jsonl` and `episode.html`
     into `out`.
 
-    Of several `samples`, drawn at `temperature`, every search is said when it ends, and they vote (`elect`):
-    `episodes.jsonl` holds them all by seed, the other two files the one that stands for the vote. Nothing is
-    written before picture and policy are known to be usable. What is interrupted is written as far as it came
-    (`replay:` and a new question go on from there); of several searches those vote that had ended.
+    Of several `samples`, drawn at the temperature of `spec`, every search is said when it ends, and they
+    vote (`elect`): `episodes.jsonl` holds them all by seed, the other two files the one that stands for the
+    vote. Nothing is written before picture and policy are known to be usable. What is interrupted is written
+    as far as it came; of several searches those vote that had ended.
 
     Raises:
         UserError: the picture, the policy or the folder cannot be used, or all samples would be the same.
     """
-    _check(policy, samples, temperature, out)
+    _check(spec, samples, out)
     original = open_picture(picture)
-    chosen = choose_policy(
-        policy,
-        max_pixels=max_pixels,
-        concurrent=min(samples, _TOGETHER),
-        temperature=temperature,
-        prompts=prompts,
-        dialect=dialect,
-        picture=picture,
-        question=question,
-        say=note,
-        folder=out,
-    )
     task = SearchTask(picture=picture, question=question)
-    if policy == "nano" and not is_probe_question(question):
+    chosen = load_policy(replace(spec, concurrency=min(samples, _TOGETHER)), asked=task, say=note, folder=out)
+    if spec.policy == "nano" and not is_probe_question(question):
         note(NANO_ONLY_PROBES)
     make_folder(out)
     say(f"{picture}: {original.width} x {original.height} px; policy {chosen.name}")
     say(f"question: {question}")
-    searches = _Searches(task, chosen, Limits(turns=turns), original, samples, temperature, say)
+    searches = _Searches(task, chosen, Limits(turns=turns), original, samples, spec.temperature, say)
     failure: BaseException | None = None
     try:
         asyncio.run(searches.run())
@@ -212,13 +197,13 @@ class _Searches:
         )
 
 
-def _check(policy: str, samples: int, temperature: float, out: Path) -> None:
-    if (samples > 1 or temperature) and policy.partition(":")[0] not in _DRAW:
-        option = "--samples" if samples > 1 else "--temperature"
-        raise UserError(
-            f"{option}: {policy} does not draw its words; leave it out, or take nano, hf: or api:"
+def _check(spec: PolicySpec, samples: int, out: Path) -> None:
+    if (samples > 1 or spec.temperature) and not spec.draws:
+        raise SettingError(
+            "samples" if samples > 1 else "temperature",
+            f"{spec.policy} does not draw its words; leave it out, or take nano, hf: or api:",
         )
-    if samples > 1 and temperature == 0:
-        raise UserError("--samples: greedy searches are all the same; give a --temperature above 0")
+    if samples > 1 and spec.temperature == 0:
+        raise SettingError("samples", "greedy searches are all the same; give a temperature above 0")
     if (out / EPISODES_FILE).exists() and not (out / "episode.json").exists():
         raise UserError(f"{out}: holds episodes that no question left here; give another --out folder")

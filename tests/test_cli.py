@@ -24,6 +24,7 @@ from mini_o3 import asking
 from mini_o3.episode import Episode, StopReason, read_tasks
 from mini_o3.episode.task import SearchTask
 from mini_o3.policies.replay import Replay
+from mini_o3.policies.spec import PolicySpec
 from mini_o3.probes.shapes.make import make_probes
 
 SEED = 500_001_153  # four probes in a row that are small: 1.8 to 2.5 megapixels
@@ -520,7 +521,7 @@ def test_several_searches_vote_and_the_first_of_the_winners_stands_for_them(phot
         result = ask(photo, endpoint, "--samples", 5)
         sent = [request.body for request in endpoint.requests]
     assert (result.returncode, result.stderr) == (0, "")
-    assert sorted((body["seed"], body["temperature"]) for body in sent) == [(seed, 0.6) for seed in range(5)]
+    assert sorted((body["seed"], body["temperature"]) for body in sent) == [(seed, 1.0) for seed in range(5)]
     rows = rows_of(photo)
     assert [row["seed"] for row in rows] == list(range(5))
     assert [row.get("answer") for row in rows] == ["red", "The  Green.", "green", "blue", None]
@@ -532,7 +533,7 @@ def test_several_searches_vote_and_the_first_of_the_winners_stands_for_them(phot
         1,
     )
     assert kept == rows[1]
-    assert kept["meta"] == {"samples": 5, "temperature": 0.6}
+    assert kept["meta"] == {"samples": 5, "temperature": 1.0}
     lines = result.stdout.splitlines()
     for seed, said in enumerate(["red (1 turn)", "The Green. (1 turn)", "green (1 turn)", "blue (1 turn)"]):
         assert any(
@@ -574,11 +575,9 @@ def ask_here(photo, samples):
     return asking.ask_one(
         str(photo),
         "What?",
-        "hf:somewhere",
+        PolicySpec("hf:somewhere", temperature=0.5),
         turns=4,
-        max_pixels=None,
         samples=samples,
-        temperature=0.5,
         out=photo.parent / "out",
         say=str,
         note=str,
@@ -589,10 +588,10 @@ def test_a_local_model_has_a_place_for_each_search_but_not_for_any_number(photo,
     asked = []
 
     def choose(spec, **options):
-        asked.append((options["concurrent"], options["temperature"]))
+        asked.append((spec.concurrency, spec.temperature))
         return Replay({"*": [answer("red")]})
 
-    monkeypatch.setattr(asking, "choose_policy", choose)
+    monkeypatch.setattr(asking, "load_policy", choose)
     ask_here(photo, 3)
     ask_here(photo, 64)
     assert asked == [(3, 0.5), (8, 0.5)]
@@ -701,7 +700,7 @@ def test_what_ended_is_kept_when_one_search_breaks(photo, monkeypatch):
                 raise RuntimeError("no memory left")
             return super().open(request)
 
-    monkeypatch.setattr(asking, "choose_policy", lambda spec, **options: Breaks({"*": [answer("red")]}))
+    monkeypatch.setattr(asking, "load_policy", lambda spec, **options: Breaks({"*": [answer("red")]}))
     with pytest.raises(RuntimeError, match="no memory left"):
         ask_here(photo, 4)
     assert [(row["seed"], row["answer"]) for row in rows_of(photo)] == [(0, "red"), (1, "red"), (2, "red")]
@@ -716,7 +715,7 @@ def test_what_ended_is_kept_when_one_search_breaks(photo, monkeypatch):
         (
             "api:http://127.0.0.1:9/v1#m",
             ("--samples", 3, "--temperature", 0),
-            ("--samples", "--temperature above 0"),
+            ("--samples", "a temperature above 0"),
         ),
     ],
 )

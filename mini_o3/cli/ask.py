@@ -14,6 +14,7 @@ from mini_o3.cli.base import (
     MaxPixelsOption,
     PolicyOption,
     PromptsOption,
+    TemperatureOption,
     TurnsOption,
     app,
     err,
@@ -23,7 +24,6 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import to_json
 
 MAX_QUESTION = 4000  # characters; four times the longest question of the published benchmarks
-_VOTING = 0.6  # temperature of several searches: nano's were measured at it (docs/LEADERBOARD.md)
 
 
 @app.command()
@@ -38,10 +38,7 @@ def ask(
     samples: Annotated[
         int, typer.Option("--samples", min=1, max=64, help="Searches; the most frequent answer is taken.")
     ] = 1,
-    temperature: Annotated[
-        float | None,
-        typer.Option("--temperature", min=0, max=2, help="[default: 0, greedy; with samples 0.6 (eval: 1)]"),
-    ] = None,
+    temperature: TemperatureOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the episode record as one line of JSON, nothing else.")
     ] = False,
@@ -56,19 +53,18 @@ def ask(
     Several searches (`--samples`) go on at the same time and vote.
     """
     from mini_o3.asking import ask_one
+    from mini_o3.policies.spec import PolicySpec, default_temperature
 
     talk = (lambda line: None) if as_json else say
+    if temperature is None:
+        temperature = default_temperature(policy, samples)
     folder = out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S")
     result = ask_one(
         picture,
         _question(question),
-        policy,
+        PolicySpec(policy, max_pixels, prompts, dialect, temperature),
         turns=turns,
-        max_pixels=max_pixels,
-        prompts=prompts,
-        dialect=dialect,
         samples=samples,
-        temperature=_VOTING if temperature is None and samples > 1 else temperature or 0.0,
         out=folder,
         say=talk,
         note=err,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 
 app = typer.Typer(
     name="mini-o3",
@@ -36,6 +36,16 @@ MaxPixelsOption = Annotated[
         "--max-pixels", help="Largest view it is shown, in pixels. [default: what the policy wants]"
     ),
 ]
+TemperatureOption = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature",
+        min=0,
+        max=2,
+        help="At which a model draws its words; 0 is greedy.",
+        show_default="0; of several samples 0.6 for nano, 1 for other models",
+    ),
+]
 PromptsOption = Annotated[
     str | None,
     typer.Option("--prompts", help="Prompt profile: a name, or a folder of `mini-o3 prompts import`."),
@@ -56,6 +66,10 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # file names need not be text
     try:
         app()
+    except SettingError as error:
+        option = "--" + error.setting.replace("_", "-")
+        err(f"error: {error.under(option)}")
+        sys.exit(2)
     except UserError as error:
         err(f"error: {error}")
         sys.exit(2)

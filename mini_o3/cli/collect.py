@@ -68,7 +68,8 @@ def collect(
     from mini_o3.episode import read_tasks
     from mini_o3.judge import make_judge
     from mini_o3.kit.config import read_config
-    from mini_o3.policies.load import choose_policy
+    from mini_o3.policies.load import load_policy
+    from mini_o3.policies.spec import recorded_temperature
 
     given: dict[str, Any] = {
         "tasks": tasks,
@@ -88,18 +89,13 @@ def collect(
     if out is None:
         raise UserError("--out: is missing; name a folder for the collection")
     settings = read_config(config, CollectConfig, **given)
+    if "temperature" not in settings.model_fields_set:
+        begun = recorded_temperature(out / "config.json", settings.samples)
+        settings = settings.model_copy(update={} if begun is None else {"temperature": begun})
     found = [task for task in read_tasks(settings.tasks) if task.answer is not None]
     if not found:
         raise UserError(f"{settings.tasks}: no task there has an answer, and only right searches are kept")
-    chosen = choose_policy(
-        settings.policy,
-        max_pixels=settings.max_pixels,
-        prompts=settings.prompts,
-        concurrent=settings.concurrent,
-        temperature=settings.temperature,
-        tasks=found,
-        say=say,
-    )
+    chosen = load_policy(settings.policy_spec(), tasks=found, say=say)
     summary = run(
         settings,
         found,

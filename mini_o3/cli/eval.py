@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from mini_o3.cli.base import DialectOption, MaxPixelsOption, Progress, PromptsOption, app, say
+from mini_o3.cli.base import (
+    DialectOption,
+    MaxPixelsOption,
+    Progress,
+    PromptsOption,
+    TemperatureOption,
+    app,
+    say,
+)
 from mini_o3.kit.errors import UserError
 
 eval_app = typer.Typer(
@@ -36,14 +44,7 @@ def evaluate_command(
     samples: Annotated[
         int | None, typer.Option(min=1, help="Episodes per task; K of them give Avg@K. [default: 1]")
     ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=2.0,
-            help="At which a model draws its words. [default: 0, greedy, or 1 with --samples]",
-        ),
-    ] = None,
+    temperature: TemperatureOption = None,
     judge: Annotated[str | None, typer.Option(help="As for `mini-o3 judge run`. [default: auto]")] = None,
     max_pixels: MaxPixelsOption = None,
     prompts: PromptsOption = None,
@@ -75,17 +76,20 @@ def evaluate_command(
     from mini_o3.episode import StopReason, read_tasks
     from mini_o3.evaluate.controls import controls
     from mini_o3.evaluate.lenses import are_several
-    from mini_o3.evaluate.protocol import read_protocol
+    from mini_o3.evaluate.protocol import PROTOCOL_FILE, read_protocol
     from mini_o3.evaluate.report import CONTROLS as FOLDER
     from mini_o3.evaluate.report import first_error, write_report
     from mini_o3.evaluate.shards import shard as part_of
+    from mini_o3.policies.spec import default_temperature, recorded_temperature
 
     if tasks is None or out is None:
         raise UserError(
             f"{'--tasks' if tasks is None else '--out'}: is missing; `mini-o3 eval --help` shows all options"
         )
     if temperature is None and protocol is None:
-        temperature = 1.0 if (samples or 1) > 1 else 0.0
+        temperature = recorded_temperature(out / PROTOCOL_FILE, samples or 1)
+        if temperature is None:
+            temperature = default_temperature(policy, samples or 1)
     asked = read_protocol(
         protocol,
         turns=turns,
@@ -168,21 +172,12 @@ class _Evaluation:
         self.policies: dict[Any, Any] = {}
 
     def policy(self, protocol: Any) -> Any:
-        from mini_o3.policies.load import choose_policy
+        from mini_o3.policies.load import load_policy
 
-        key = (protocol.max_pixels, protocol.temperature, protocol.prompts, protocol.dialect)
-        if key not in self.policies:
-            self.policies[key] = choose_policy(
-                self.spec,
-                max_pixels=protocol.max_pixels,
-                concurrent=self.concurrent,
-                temperature=protocol.temperature,
-                prompts=protocol.prompts,
-                dialect=protocol.dialect,
-                tasks=self.tasks,
-                say=say,
-            )
-        return self.policies[key]
+        spec = protocol.policy_spec(self.spec, self.concurrent)
+        if spec not in self.policies:
+            self.policies[spec] = load_policy(spec, tasks=self.tasks, say=say)
+        return self.policies[spec]
 
     def run(self, part: Any, protocol: Any, out: Path) -> dict[str, Any]:
         from mini_o3.evaluate.protocol import manifest

@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from mini_o3.coldstart.select import Selection
+from mini_o3.policies.spec import PolicySpec, default_temperature
 
 
 class CollectConfig(BaseModel):
@@ -29,7 +30,14 @@ class CollectConfig(BaseModel):
 
     rounds: int = Field(3, gt=0, description="each asks again what has yielded nothing")
     samples: int = Field(4, gt=0, le=1000, description="episodes per question and round")
-    temperature: float = Field(0.7, ge=0, le=2)
+    temperature: float = Field(
+        default_factory=lambda known: default_temperature(
+            known.get("policy", ""), known.get("samples", 1) * known.get("rounds", 1)
+        ),
+        ge=0,
+        le=2,
+        description="of the first round; left out: 0.6 for nano, 1 for other models",
+    )
     warmer: float = Field(
         0.15, ge=0, description="added to the temperature in every further round, up to 1.2"
     )
@@ -43,6 +51,12 @@ class CollectConfig(BaseModel):
     )
     max_tokens: int | None = Field(None, gt=0, description="context and reply of every turn, over all starts")
     select: Selection = Field(default_factory=Selection)
+
+    def policy_spec(self) -> PolicySpec:
+        """How the policy is built that is asked."""
+        return PolicySpec(
+            self.policy, self.max_pixels, self.prompts, None, self.temperature, concurrency=self.concurrent
+        )
 
     #: Settings that may change from one start to the next: they do not alter what an episode is.
     free_to_change: ClassVar[frozenset[str]] = frozenset(

@@ -10,6 +10,7 @@ from mini_o3.asking import ask_one
 from mini_o3.episode import read_tasks
 from mini_o3.judge import judge_exact
 from mini_o3.kit.errors import UserError
+from mini_o3.policies.spec import PolicySpec
 
 FOLDER = Path(__file__).parent
 
@@ -21,14 +22,7 @@ def main() -> None:
         name = Path(task.picture).stem
         _say(f"\n=== mini-o3 ask {task.picture} {task.question!r} --out {out / name}")
         asked = ask_one(
-            task.picture,
-            task.question,
-            "nano",
-            turns=32,
-            max_pixels=None,
-            out=out / name,
-            say=_say,
-            note=_say,
+            task.picture, task.question, PolicySpec(), turns=32, out=out / name, say=_say, note=_say
         )
         _say(f"expected  {task.answer} ({judge_exact(asked.episode, task.answer).kind.value})")
         pages.append(asked.page)

@@ -13,6 +13,7 @@ from mini_o3.episode import Limits, Policy, SearchTask
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.run import revision
+from mini_o3.policies.spec import PolicySpec
 from mini_o3.presets import preset
 
 PROTOCOL_FILE = "protocol.json"
@@ -46,6 +47,12 @@ class Protocol(BaseModel):
     @property
     def limits(self) -> Limits:
         return Limits(self.turns, self.images, self.context_tokens, self.void_retries)
+
+    def policy_spec(self, policy: str, concurrency: int = 1) -> PolicySpec:
+        """How a policy is built that is measured by this protocol."""
+        return PolicySpec(
+            policy, self.max_pixels, self.prompts, self.dialect, self.temperature, concurrency=concurrency
+        )
 
     def samples_for(self, task: SearchTask) -> int:
         return next(

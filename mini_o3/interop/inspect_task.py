@@ -48,7 +48,8 @@ from mini_o3.episode import (
 from mini_o3.judge import Verdict, make_judge
 from mini_o3.judge.verdict import JUDGE_FAILED, UNPARSED
 from mini_o3.kit.errors import UserError
-from mini_o3.policies.load import choose_policy
+from mini_o3.policies.load import load_policy
+from mini_o3.policies.spec import PolicySpec
 
 _CONCURRENT = 16  # episodes of a local model that are decoded together
 
@@ -94,15 +95,8 @@ def search(
 ) -> Solver:
     """One episode per sample; a policy that fails is in the log as the episode's end, and raises nothing."""
     known = {found.id: found for found in read_tasks(tasks)}
-    chosen = choose_policy(
-        policy,
-        max_pixels=max_pixels,
-        concurrent=_CONCURRENT,
-        temperature=temperature,
-        prompts=prompts,
-        dialect=dialect,
-        tasks=list(known.values()),
-    )
+    spec = PolicySpec(policy, max_pixels, prompts, dialect, temperature, concurrency=_CONCURRENT)
+    chosen = load_policy(spec, tasks=list(known.values()))
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         if state.epoch > 1 and temperature == 0:

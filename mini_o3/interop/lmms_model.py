@@ -24,7 +24,8 @@ from tqdm import tqdm
 from mini_o3.episode import Episode, Limits
 from mini_o3.interop.searches import Question, Searches
 from mini_o3.kit.errors import UserError
-from mini_o3.policies.load import choose_policy
+from mini_o3.policies.load import load_policy
+from mini_o3.policies.spec import PolicySpec
 
 FORMS = ("plain", "tags")
 
@@ -79,20 +80,13 @@ class MiniO3(lmms):
             "prompts": prompts,
             "dialect": dialect,
         }
-        chosen = choose_policy(
-            policy,
-            max_pixels=size,
-            concurrent=int(concurrent),
-            temperature=float(temperature),
-            prompts=prompts,
-            dialect=dialect,
-        )
+        spec = PolicySpec(policy, size, prompts, dialect, float(temperature), concurrency=int(concurrent))
         self.searches = Searches(
-            chosen,
+            load_policy(spec),
             Limits(int(turns)),
             Path(out),
             settings=settings,
-            concurrent=1 if policy == "human" else int(concurrent),
+            concurrent=spec.episodes_at_once,
         )
 
     def generate_until(self, requests: list[Any]) -> list[str]:

@@ -71,7 +71,7 @@ class LlmJudge:
             UserError: the URL or the model is missing, or an option is not known.
         """
         where, *options = spec.split(",")
-        url, model = split_endpoint(where, "--judge llm")
+        url, model = split_endpoint(where, "judge", "llm")
         changes: dict[str, Any] = {"max_tokens": 512}
         prompt = None
         for option in options:

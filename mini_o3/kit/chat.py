@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 
 KEY_VARIABLES = ("MINI_O3_API_KEY", "OPENAI_API_KEY")
 _LONGEST_PAUSE = 30.0  # seconds
@@ -83,17 +83,18 @@ class ChatError(Exception):
         self.status = status
 
 
-def split_endpoint(spec: str, option: str) -> tuple[str, str]:
-    """The URL and the model of `URL#MODEL`; `option` is how the user gave it, such as `--policy api`.
+def split_endpoint(spec: str, setting: str, kind: str) -> tuple[str, str]:
+    """The URL and the model of `URL#MODEL`, which was given as the setting `kind:URL#MODEL`.
 
     Raises:
         UserError: the URL or the model is missing.
     """
     url, _, model = spec.partition("#")
     if not url.startswith(("http://", "https://")) or not model:
-        kind = option.split()[-1]
-        raise UserError(
-            f"{option}:{spec}: expected {kind}:URL#MODEL, such as {kind}:http://127.0.0.1:8000/v1#my-model"
+        raise SettingError(
+            setting,
+            f"expected {kind}:URL#MODEL, such as {kind}:http://127.0.0.1:8000/v1#my-model",
+            f"{kind}:{spec}",
         )
     return url, model
 

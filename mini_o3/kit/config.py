@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -46,10 +46,10 @@ def validated(path: Path | None, kind: type[Config], data: dict[str, Any]) -> Co
             error.errors(), key=lambda e: e["type"] != "extra_forbidden"
         )  # a slip of the pen says most
         field, what = ".".join(map(str, first["loc"])), _in_words(first, kind)
-        named = (
-            field if path else field and f"--{field.replace('_', '-')}"
-        )  # a setting, or none: two that do not go together
-        raise UserError(": ".join(str(part) for part in (path, named, what) if part)) from None
+        if field and not path:
+            raise SettingError(field, what) from None
+        # Without a field it is about several settings that do not go together.
+        raise UserError(": ".join(str(part) for part in (path, field, what) if part)) from None
 
 
 def defaults_of(kind: type[BaseModel]) -> dict[str, Any]:

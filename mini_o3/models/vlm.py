@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from mini_o3.models.chat import ChatRenderer
 from mini_o3.models.nano import SETTINGS_FILE, save_checkpoint
 from mini_o3.models.patches import Patcher
 from mini_o3.protocol import PromptProfile
-from mini_o3.protocol.dialects import load_dialect
+from mini_o3.protocol.dialects import view_budget
 from mini_o3.vision import PixelBudget
 
 _MEBIBYTE = 1 << 20
@@ -137,18 +137,7 @@ def budget_of(vlm: Vlm, profile: PromptProfile, max_pixels: int | None) -> Pixel
     Raises:
         UserError: no view can be so small, or the dialect is unknown.
     """
-    taught = load_dialect(profile.dialect).budget
-    own = vlm.budget or (replace(taught, multiple=vlm.renderer.factor) if taught else PixelBudget())
-    if max_pixels is None:
-        return own
-    try:
-        return replace(
-            own,
-            max_pixels=max_pixels,
-            min_pixels=max_pixels if own.square else min(own.min_pixels, max_pixels),
-        )
-    except ValueError as error:
-        raise UserError(f"max_pixels {max_pixels}: {error}") from None
+    return view_budget(profile.dialect, max_pixels, vlm.budget, vlm.renderer.factor)
 
 
 def keep_less(model: Any) -> None:

@@ -30,7 +30,7 @@ class ApiSettings(ChatSettings):
         Raises:
             UserError: the URL or the model is missing.
         """
-        return cls(*split_endpoint(spec, "--policy api"))
+        return cls(*split_endpoint(spec, "policy", "api"))
 
 
 class Api:

@@ -10,7 +10,9 @@ from pathlib import Path
 from mini_o3.episode import Message, PolicyError, Reply, Request
 from mini_o3.models.engine import Engine, Stream
 from mini_o3.models.sampling import Sampling
+from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import Vlm, budget_of, load_vlm, weights_hash
+from mini_o3.policies.spec import PolicySpec
 from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.protocol.dialects import load_dialect
 from mini_o3.vision import PixelBudget
@@ -47,36 +49,29 @@ class Local:
         return self.profile.dialect
 
     @classmethod
-    def load(
-        cls,
-        folder: str,
-        name: str,
-        *,
-        slots: int = 1,
-        temperature: float = 0.0,
-        max_pixels: int | None = None,
-        profile: PromptProfile | None = None,
-    ) -> Local:
-        """Load a checkpoint directory; views are as large as it wants them, else as its dialect does, or
-        `max_pixels`.
+    def load(cls, spec: PolicySpec) -> Local:
+        """Load nano, or the checkpoint directory of `hf:DIR`; `view_budget` says how large its views are.
 
         Raises:
-            UserError: the directory is not a checkpoint, or the dialect of `profile` is unknown.
+            UserError: the directory is not a checkpoint, or the dialect of the prompts is unknown.
         """
+        folder = Path(spec.rest or NANO_DIR)
         vlm = load_vlm(folder)
-        profile = profile or load_profile(vlm.profile or "search")
+        profile = spec.profile() or load_profile(vlm.profile or "search")
         sampling = Sampling(
-            temperature, vlm.turn_tokens or Sampling().max_tokens, load_dialect(profile.dialect).ends
+            spec.temperature,
+            spec.max_tokens or vlm.turn_tokens or Sampling().max_tokens,
+            load_dialect(profile.dialect).ends,
         )
         policy = cls(
             vlm,
-            name,
-            slots=slots,
+            spec.policy,
+            slots=spec.episodes_at_once,
             sampling=sampling,
-            budget=budget_of(vlm, profile, max_pixels),
+            budget=budget_of(vlm, profile, spec.max_pixels),
             profile=profile,
         )
-        policy.weights = weights_hash(Path(folder))
+        policy.weights = weights_hash(folder)
         return policy
 
     def adjusted(self, *, temperature: float, profile: PromptProfile) -> Local:

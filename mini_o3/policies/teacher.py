@@ -20,7 +20,7 @@ from pathlib import Path
 
 from mini_o3.episode import Message, PolicyError, Reply, Request, SearchTask
 from mini_o3.episode.task import read_tasks
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError
 from mini_o3.kit.rng import stream
 from mini_o3.policies.moves import PATTERNS, Move, Moves, Search
 from mini_o3.probes.scenes.play import is_world, play, tasks_folder
@@ -67,9 +67,10 @@ class Teacher:
         """
         folder = tasks_folder(Path(picture))
         if not (folder / "tasks.jsonl").is_file():
-            raise UserError(
-                f"--policy teacher: {folder}/tasks.jsonl is missing; the teacher only knows probes (mini-o3"
-                " probe make)"
+            raise SettingError(
+                "policy",
+                f"{folder}/tasks.jsonl is missing; the teacher only knows probes (mini-o3 probe make)",
+                "teacher",
             )
         teacher = cls(read_tasks(folder))
         teacher.find("", picture, question)
@@ -91,7 +92,7 @@ class Teacher:
         for task in self.tasks.values():
             if Path(task.picture).name == Path(picture).name and task.question == question:
                 return task
-        raise UserError(f"--policy teacher: no probe asks {question!r} of {picture}; see tasks.jsonl")
+        raise SettingError("policy", f"no probe asks {question!r} of {picture}; see tasks.jsonl", "teacher")
 
 
 class TeacherConversation:

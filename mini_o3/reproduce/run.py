@@ -21,7 +21,7 @@ from mini_o3.kit.run import claim_run, held, same
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.shipped import checkpoint_in
 from mini_o3.models.vlm import steps_of, weights_hash
-from mini_o3.policies.load import choose_policy
+from mini_o3.policies.load import load_policy
 from mini_o3.probes.shapes import TRAINING_SEEDS
 from mini_o3.probes.shapes.make import make_probes
 from mini_o3.reproduce.report import write_report
@@ -140,10 +140,10 @@ def _measure(
     measure: Measurement, model: Path, tasks: Path, out: Path, line: Callable[[int, int, str], None]
 ) -> None:
     found = read_tasks(tasks)[: measure.probes]
-    policy = choose_policy(f"hf:{model}", concurrent=CONCURRENT, temperature=measure.temperature)
     protocol = Protocol(
         turns=measure.turns, samples=measure.samples, temperature=measure.temperature, judge="exact"
     )
+    policy = load_policy(protocol.policy_spec(f"hf:{model}", CONCURRENT))
     judge = make_judge(protocol.judge)
     made = manifest(protocol, policy, f"hf:{model}", found, str(tasks), judge.name)
     with held(out):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from mini_o3.kit.errors import SettingError
 from mini_o3.vision.region import Rect
 
 _MARK_STEP = 14  # pixels from one mark to the next: one patch of Qwen2.5-VL
@@ -50,6 +51,18 @@ class PixelBudget:
             )
         if not 0 <= self.min_pixels <= self.max_pixels:
             raise ValueError(f"min_pixels must lie between 0 and max_pixels, got {self.min_pixels}")
+
+    def limited(self, max_pixels: int) -> PixelBudget:
+        """The same sizes with no view larger than `max_pixels`; exactly so large if all views are alike.
+
+        Raises:
+            SettingError: no view can be so small.
+        """
+        try:
+            smallest = max_pixels if self.square else min(self.min_pixels, max_pixels)
+            return replace(self, max_pixels=max_pixels, min_pixels=smallest)
+        except ValueError as error:
+            raise SettingError("max_pixels", str(error), max_pixels) from None
 
     def fit(self, width: int, height: int) -> tuple[int, int]:
         """The (width, height) at which a picture or crop of `width` x `height` pixels is shown."""

@@ -241,7 +241,7 @@ def test_a_specification_that_names_no_judge_is_refused_in_one_line(spec, proble
     with pytest.raises(UserError) as refused:
         make_judge(spec)
     assert problem in str(refused.value)
-    assert "--judge" in str(refused.value) or "prompt" in str(refused.value)
+    assert "judge" in str(refused.value) or "prompt" in str(refused.value)
     assert "\n" not in str(refused.value)
 
 

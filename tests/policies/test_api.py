@@ -339,4 +339,4 @@ def test_a_specification_names_url_and_model(spec, url, model, endpoint):
 def test_a_specification_without_url_or_model_is_refused_with_an_example(spec):
     with pytest.raises(UserError, match=r"expected api:URL#MODEL, such as api:http://") as refused:
         ApiSettings.parse(spec)
-    assert f"--policy api:{spec}:" in str(refused.value)
+    assert f"policy api:{spec}:" in str(refused.value)

@@ -14,8 +14,9 @@ from PIL import Image
 from mini_o3.episode import Limits, SearchTask, StopReason, run_episode
 from mini_o3.kit.errors import UserError
 from mini_o3.models.shipped import NANO_DIR
-from mini_o3.policies.load import choose_policy
+from mini_o3.policies.load import load_policy
 from mini_o3.policies.metered import Meter, Metered
+from mini_o3.policies.spec import PolicySpec
 from mini_o3.probes.shapes import make_probe
 from mini_o3.protocol import load_profile
 from mini_o3.protocol.dialects import DIALECTS
@@ -67,7 +68,9 @@ def _part(part):
 def search(dialect, *replies, limits=None, max_pixels=None):
     """The episode that these replies lead to, and the requests that came in."""
     with Endpoint(*map(says, replies)) as endpoint:
-        policy = choose_policy(f"api:{endpoint.url}#some-model", dialect=dialect, max_pixels=max_pixels)
+        policy = load_policy(
+            PolicySpec(f"api:{endpoint.url}#some-model", dialect=dialect, max_pixels=max_pixels)
+        )
         return play(policy, PICTURE, TASK, limits=limits), endpoint.requests
 
 
@@ -229,7 +232,7 @@ def test_a_turn_ends_with_its_first_action_in_every_dialect():
 
 def test_an_answer_that_was_cut_off_is_asked_for_again():
     with Endpoint(says("I see a street and", "length"), says("a bird")) as endpoint:
-        episode = play(choose_policy(f"api:{endpoint.url}#m", dialect="direct"), PICTURE, TASK)
+        episode = play(load_policy(PolicySpec(f"api:{endpoint.url}#m", dialect="direct")), PICTURE, TASK)
         told = heard(endpoint.requests[1])[-1]
     assert (episode.turns[0].malformed, episode.answer) == ("unfinished", "a bird")
     assert told == ("user", "Your turn was too long and was cut off; be brief.")
@@ -254,7 +257,9 @@ def test_the_quirk_of_pixel_reasoner_is_an_option():
 
 def test_what_wraps_a_policy_need_not_know_of_dialects():
     with Endpoint(says(zoom_in(1400, 0, 2800, 700)), says("<answer>a bird</answer>")) as endpoint:
-        policy = Metered(choose_policy(f"api:{endpoint.url}#m", dialect="deepeyes"), Meter(None, None))
+        policy = Metered(
+            load_policy(PolicySpec(f"api:{endpoint.url}#m", dialect="deepeyes")), Meter(None, None)
+        )
         episode = asyncio.run(run_episode(TASK, policy, Limits(), picture=PICTURE))
     assert (episode.answer, episode.turns[0].rect) == ("a bird", Rect(1400, 0, 2800, 700))
 
@@ -263,8 +268,8 @@ def test_a_local_checkpoint_speaks_the_dialect_it_is_asked_in():
     """nano knows Mini-o3 only: listened to as DeepEyes, it says the same, is not stopped at its own closing
     tag, and is not
     understood."""
-    own = choose_policy(f"hf:{NANO_DIR}", prompts="nano")
-    other = choose_policy(f"hf:{NANO_DIR}", prompts="nano", dialect="deepeyes")
+    own = load_policy(PolicySpec(f"hf:{NANO_DIR}", prompts="nano"))
+    other = load_policy(PolicySpec(f"hf:{NANO_DIR}", prompts="nano", dialect="deepeyes"))
     assert (own.dialect, own.sampling.stops) == ("mini_o3", ("</grounding>", "</answer>"))
     assert (other.dialect, other.sampling.stops) == ("deepeyes", ("</tool_call>", "</answer>"))
     assert (
@@ -279,54 +284,54 @@ def test_a_local_checkpoint_speaks_the_dialect_it_is_asked_in():
 
 def test_a_recording_is_played_in_the_dialect_it_was_made_in(tmp_path):
     file = recording(tmp_path / "episodes.jsonl", zoom_in(1400, 0, 2800, 700), "<answer>a bird</answer>")
-    episode = play(choose_policy(f"replay:{file}", dialect="deepeyes"), PICTURE, TASK)
+    episode = play(load_policy(PolicySpec(f"replay:{file}", dialect="deepeyes")), PICTURE, TASK)
     assert (episode.answer, episode.turns[0].rect) == ("a bird", Rect(1400, 0, 2800, 700))
 
 
 def test_a_dialect_has_prompts_and_sizes_of_its_own_and_both_can_be_changed(tmp_path):
     api = "api:http://127.0.0.1:9/v1#m"
-    policy = choose_policy(api, dialect="pixel_reasoner")
+    policy = load_policy(PolicySpec(api, dialect="pixel_reasoner"))
     assert (policy.profile.name, policy.dialect, policy.budget) == (
         "pixel_reasoner",
         "pixel_reasoner",
         PixelBudget(4_014_080, 200_704),
     )
-    assert choose_policy(api, dialect="qwen3_vl", max_pixels=500_000).budget == PixelBudget(
+    assert load_policy(PolicySpec(api, dialect="qwen3_vl", max_pixels=500_000)).budget == PixelBudget(
         500_000, 262_144, multiple=32
     )
-    assert choose_policy(api, dialect="pixel_reasoner", max_pixels=100_000).budget == PixelBudget(
+    assert load_policy(PolicySpec(api, dialect="pixel_reasoner", max_pixels=100_000)).budget == PixelBudget(
         100_000, 100_000
     )
-    assert choose_policy(api, prompts="deepeyes").dialect == "deepeyes"
-    shown = choose_policy(api, prompts="deepeyes", dialect="deepeyes-shown")
+    assert load_policy(PolicySpec(api, prompts="deepeyes")).dialect == "deepeyes"
+    shown = load_policy(PolicySpec(api, prompts="deepeyes", dialect="deepeyes-shown"))
     assert shown.dialect == "deepeyes-shown"
     assert shown.profile.hash != load_profile("deepeyes").hash  # so that records of the two can be told apart
     for part in ("system", "question", "observation", "correction"):
         (tmp_path / f"{part}.txt").write_text("<image>{question}" if part == "question" else "own words")
-    own = choose_policy(api, prompts=str(tmp_path), dialect="deepeyes")
+    own = load_policy(PolicySpec(api, prompts=str(tmp_path), dialect="deepeyes"))
     assert (own.profile.system, own.dialect) == ("own words", "deepeyes")
-    assert choose_policy(api).budget == choose_policy(api, dialect="mini_o3").budget == PixelBudget()
+    assert load_policy(api).budget == load_policy(PolicySpec(api, dialect="mini_o3")).budget == PixelBudget()
 
 
 @pytest.mark.parametrize("policy", ["nano", "human", "teacher"])
 def test_who_speaks_mini_o3_only_is_not_asked_for_more(policy):
-    with pytest.raises(UserError, match=f"--dialect deepeyes: {policy} speaks mini_o3 only"):
-        choose_policy(policy, dialect="deepeyes")
+    with pytest.raises(UserError, match=f"dialect deepeyes: {policy} speaks mini_o3 only"):
+        load_policy(PolicySpec(policy, dialect="deepeyes"))
     if policy != "teacher":
-        assert choose_policy(policy, dialect="mini_o3").profile.dialect == "mini_o3"
+        assert load_policy(PolicySpec(policy, dialect="mini_o3")).profile.dialect == "mini_o3"
 
 
 def test_prompts_of_another_dialect_are_nothing_for_a_person():
     with pytest.raises(UserError, match="human speaks mini_o3 only"):
-        choose_policy("human", prompts="qwen3_vl")
+        load_policy(PolicySpec("human", prompts="qwen3_vl"))
 
 
 def test_nano_keeps_its_own_prompts_when_its_own_dialect_is_named():
-    assert choose_policy("nano", dialect="mini_o3").profile.name == "nano"
+    assert load_policy(PolicySpec("nano", dialect="mini_o3")).profile.name == "nano"
 
 
 def test_an_unknown_dialect_is_one_line_that_lists_the_known_ones():
     with pytest.raises(UserError) as refused:
-        choose_policy("api:http://127.0.0.1:9/v1#m", dialect="klingon")
+        load_policy(PolicySpec("api:http://127.0.0.1:9/v1#m", dialect="klingon"))
     assert str(refused.value).endswith("choose one of " + ", ".join(DIALECTS))
     assert "\n" not in str(refused.value)

@@ -16,13 +16,16 @@ so that nobody loses a turn to a rule he was never told; where a turn holds seve
 counts.
 """
 
-from mini_o3.kit.errors import UserError
+from dataclasses import replace
+
+from mini_o3.kit.errors import SettingError
 from mini_o3.protocol.dialects.base import Dialect, Frame
 from mini_o3.protocol.dialects.deepeyes import DeepEyes
 from mini_o3.protocol.dialects.direct import Direct
 from mini_o3.protocol.dialects.mini_o3 import MiniO3
 from mini_o3.protocol.dialects.pixel_reasoner import PixelReasoner
 from mini_o3.protocol.dialects.qwen import Qwen2_5Vl, Qwen3Vl
+from mini_o3.vision import PixelBudget
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect
@@ -46,8 +49,26 @@ def load_dialect(name: str) -> Dialect:
         UserError: there is none.
     """
     if name not in DIALECTS:
-        raise UserError(f"dialect {name}: there is no such dialect; choose one of {', '.join(DIALECTS)}")
+        raise SettingError("dialect", f"there is no such dialect; choose one of {', '.join(DIALECTS)}", name)
     return DIALECTS[name]
 
 
-__all__ = ["DIALECTS", "Dialect", "Frame", "load_dialect"]
+def view_budget(
+    dialect: str, max_pixels: int | None = None, own: PixelBudget | None = None, multiple: int | None = None
+) -> PixelBudget:
+    """The size of views: what a checkpoint says of itself (`own`), else what the system of its dialect uses,
+    else the paper's, and none larger than `max_pixels`.
+
+    Args:
+        multiple: side in pixels of an image token of the checkpoint; None: as the dialect says.
+
+    Raises:
+        UserError: no view can be so small, or the dialect is unknown.
+    """
+    found = own or load_dialect(dialect).budget or PixelBudget()
+    if own is None and multiple is not None:
+        found = replace(found, multiple=multiple)
+    return found if max_pixels is None else found.limited(max_pixels)
+
+
+__all__ = ["DIALECTS", "Dialect", "Frame", "load_dialect", "view_budget"]
