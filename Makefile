@@ -7,7 +7,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproj
 .PHONY: demo test check env clean
 
 demo: env
-	$(BIN)/python -m mini_o3.demo
+	$(BIN)/python examples/demo/demo.py
 
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile

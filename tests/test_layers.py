@@ -25,7 +25,7 @@ ROOMS = (
     "show",
     "interop",
 )
-TOP = ("asking", "cli", "demo", "__main__")
+TOP = ("asking", "cli", "__main__")
 
 
 def imported(path):

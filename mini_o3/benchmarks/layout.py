@@ -17,6 +17,7 @@ from mini_o3.benchmarks.pictures import Header, Picture
 from mini_o3.benchmarks.rows import BadRow, Record
 from mini_o3.episode import SearchTask
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.extras import require
 
 MAX_QUESTION = 20_000  # characters
 _LONGEST_LINE = 1 << 26  # bytes; a row of JSON lines with a large picture in it
@@ -235,6 +236,7 @@ def _first_keys(path: Path) -> frozenset[str]:
 
 def _columns(path: Path) -> frozenset[str]:
     if path.suffix == ".parquet":
+        require("data", "reading parquet files")
         import pyarrow as pa
         import pyarrow.parquet as pq
 

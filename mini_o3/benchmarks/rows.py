@@ -15,6 +15,7 @@ from typing import Any
 
 from mini_o3.benchmarks.jsonstream import JsonStream
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.extras import require
 
 CELL_LIMIT = 2**31 - 1  # characters; a picture of HR-Bench 8K takes tens of millions
 _BATCH = 1  # parquet rows decoded together; a row may hold a picture of 30 MB
@@ -129,6 +130,7 @@ def read_parquet(path: Path) -> Iterator[Record]:
     Raises:
         UserError: it is no parquet file, or is damaged.
     """
+    require("data", "reading parquet files")
     import pyarrow as pa
     import pyarrow.parquet as pq
 

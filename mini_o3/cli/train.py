@@ -78,12 +78,14 @@ def train_grpo(
     --nproc_per_node N -m -- mini_o3 train grpo ...`.
     """
     from mini_o3.grpo.config import GrpoConfig
-    from mini_o3.grpo.panel import Panel
-    from mini_o3.grpo.train import train
     from mini_o3.kit.config import read_config
     from mini_o3.presets import preset
 
     settings = read_config(preset("training", config), GrpoConfig, start=start, tasks=tasks)
+    _check(settings.start)
+    from mini_o3.grpo.panel import Panel
+    from mini_o3.grpo.train import train
+
     folder = _folder(out, config)
     with Panel(settings, folder, err) as panel:
         model = train(settings, folder, report=panel.show, say=say, stop_after=steps)
@@ -112,8 +114,7 @@ def reproduce(
 ) -> None:
     """Train and measure what a claim of the paper needs, and write tables and plots beside the paper's
     figures."""
-    from mini_o3.grpo.panel import Panel
-    from mini_o3.reproduce.run import run_suite
+    from mini_o3.kit.extras import require
     from mini_o3.reproduce.suite import read_suite
 
     chosen = read_suite(suite, quick, probes=probes, samples=samples)
@@ -122,6 +123,11 @@ def reproduce(
         raise UserError(f"--only {only}: not a run of {suite}; choose one of {', '.join(chosen.runs)}")
     if folder.is_dir() and any(folder.iterdir()) and not resume:
         raise UserError(f"{folder}: is not empty; add --resume to go on with it, or give another --out")
+    require("train", "reproducing a claim")
+    require("plots", "reproducing a claim")
+    from mini_o3.grpo.panel import Panel
+    from mini_o3.reproduce.run import run_suite
+
     report = run_suite(
         chosen,
         folder,
@@ -133,6 +139,16 @@ def reproduce(
     say(f"{report}")
 
 
+def _check(start: str) -> None:
+    """Say what is missing before torch is loaded, which takes seconds."""
+    from mini_o3.kit.extras import require
+    from mini_o3.models.shipped import check_checkpoint, checkpoint_in
+
+    if start:
+        check_checkpoint(checkpoint_in(start))
+    require("train", "training")
+
+
 def _folder(out: Path | None, config: str) -> Path:
     return out or Path("runs") / Path(config).stem
 
@@ -141,12 +157,14 @@ def _train(stage: str, out: Path | None, config: str, steps: int | None, **chang
     from mini_o3.kit.config import read_config
     from mini_o3.presets import preset
     from mini_o3.sft.config import TrainConfig
-    from mini_o3.sft.stages import run_stage
 
     settings = read_config(preset("training", config), TrainConfig, **changes)
     if settings.stage != stage:
         raise UserError(
             f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}"
         )
+    _check(settings.start)
+    from mini_o3.sft.stages import run_stage
+
     model = run_stage(settings, _folder(out, config), report=say, stop_after=steps)
     say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")

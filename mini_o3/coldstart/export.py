@@ -25,6 +25,7 @@ from mini_o3.episode import EPISODES_FILE, Episode, Message, StopReason
 from mini_o3.episode.patterns import patterns
 from mini_o3.episode.replayed import is_exemplary, picture_of, retell
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.extras import require
 from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_atomically, write_bytes, write_json
 from mini_o3.protocol import load_profile
 from mini_o3.vision import PixelBudget, open_picture
@@ -187,6 +188,7 @@ def _images(one: Told, out: Path) -> list[str]:
 
 
 def _write_parquet(path: Path, rows: Iterator[dict[str, Any]]) -> Path:
+    require("data", "writing parquet files")
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -8,9 +8,10 @@ alike, as DAPO does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
+if TYPE_CHECKING:
+    import torch  # not loaded for it: settings are checked without torch, and they hold a `Clip`
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,10 @@ def policy_loss(
             rollouts; "batch": it is the sum over its tokens, and the normaliser counts tokens.
     """
     mask = mask.to(log_probs.dtype)
-    ratio = torch.exp((log_probs - old) * mask)  # 1 where nothing was written: no overflow, no gradient
+    ratio = ((log_probs - old) * mask).exp()  # 1 where nothing was written: no overflow, no gradient
     gain = ratio * advantages[:, None]
     kept = ratio.clamp(1 - clip.low, 1 + clip.high) * advantages[:, None]
-    losses = -(torch.minimum(gain, kept) * mask).sum(-1)
+    losses = -(gain.minimum(kept) * mask).sum(-1)
     if tokens == "rollout":
         losses = losses / mask.sum(-1).clamp(min=1)
     return losses.sum(), ((kept < gain) * mask).sum()

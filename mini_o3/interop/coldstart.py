@@ -22,6 +22,7 @@ from PIL import Image
 
 from mini_o3.episode import EPISODES_FILE, Episode, Limits, SearchTask, StopReason, run_episode
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.extras import require
 from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl, write_bytes
 from mini_o3.policies.replay import Replay
 from mini_o3.vision import open_picture
@@ -68,6 +69,7 @@ class _Unusable(Exception):
 
 
 def _open(path: Path) -> Any:
+    require("data", "reading parquet files")
     import pyarrow.parquet as pq
 
     try:

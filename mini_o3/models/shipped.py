@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mini_o3.kit.errors import UserError
 from mini_o3.kit.run import RENAMED
 
 ASSETS = Path(__file__).parent / "assets"
@@ -11,6 +12,25 @@ NANO_DIR = ASSETS / "nano"
 
 #: nano; what nano's SFT starts from; and the start of the paper's suites, which has learnt to guess as well.
 SHIPPED = ("nano", "perception", "guesses")
+
+
+#: Settings of the picture processor: a file of their own, or a part of what newer versions of transformers
+#: save.
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+
+
+def check_checkpoint(folder: str | Path) -> None:
+    """Make sure that a model directory is there, with the files that tell what it is.
+
+    Raises:
+        UserError: the directory or one of these files is missing.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such model directory; give a folder with a Qwen2.5-VL checkpoint")
+    for names in (("config.json",), PROCESSOR_FILES):
+        if not any((folder / name).is_file() for name in names):
+            raise UserError(f"{folder}: {names[0]} is missing; give a folder with a Qwen2.5-VL checkpoint")
 
 
 def checkpoint_in(name: str | Path) -> Path:

@@ -15,12 +15,12 @@ from mini_o3.kit.errors import UserError
 from mini_o3.models.chat import ChatRenderer
 from mini_o3.models.nano import SETTINGS_FILE, save_checkpoint
 from mini_o3.models.patches import Patcher
+from mini_o3.models.shipped import PROCESSOR_FILES, check_checkpoint
 from mini_o3.protocol import PromptProfile
 from mini_o3.protocol.dialects import view_budget
 from mini_o3.vision import PixelBudget
 
 _MEBIBYTE = 1 << 20
-_PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 
 
 @dataclass(slots=True)
@@ -54,11 +54,7 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
         UserError: the directory or one of its files is missing, or it holds another kind of model.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such model directory; give a folder with a Qwen2.5-VL checkpoint")
-    for names in (("config.json",), _PROCESSOR_FILES):
-        if not any((folder / name).is_file() for name in names):
-            raise UserError(f"{folder}: {names[0]} is missing; give a folder with a Qwen2.5-VL checkpoint")
+    check_checkpoint(folder)
     from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
     try:
@@ -120,12 +116,11 @@ def has_bfloat16(device: str) -> bool:
 
 
 def _processor(folder: Path) -> dict[str, Any]:
-    """Settings of the picture processor: a file of their own, or a part of what newer versions of
-    transformers save."""
-    path = next(folder / name for name in _PROCESSOR_FILES if (folder / name).is_file())
+    """Settings of the picture processor."""
+    path = next(folder / name for name in PROCESSOR_FILES if (folder / name).is_file())
     found = json.loads(path.read_text())
     # type: ignore[no-any-return]
-    return found if path.name == _PROCESSOR_FILES[0] else found["image_processor"]
+    return found if path.name == PROCESSOR_FILES[0] else found["image_processor"]
 
 
 def budget_of(vlm: Vlm, profile: PromptProfile, max_pixels: int | None) -> PixelBudget:

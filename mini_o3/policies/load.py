@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mini_o3.episode import Policy, SearchTask
+from mini_o3.kit.extras import require
+from mini_o3.models.shipped import NANO_DIR, check_checkpoint
 from mini_o3.policies.spec import PolicySpec
 
 
@@ -32,11 +34,10 @@ def load_policy(
     """
     if isinstance(spec, str):
         spec = PolicySpec(spec)
-    profile, budget = (
-        spec.profile(),
-        spec.budget(),
-    )  # what is wrong with them is said before anything is loaded
+    profile, budget = (spec.profile(), spec.budget())  # what is wrong is said before torch is loaded
     if spec.kind in ("nano", "hf"):
+        check_checkpoint(spec.rest or NANO_DIR)
+        require("local", f"policy {spec.policy}")
         from mini_o3.policies.local import Local
 
         return Local.load(spec)

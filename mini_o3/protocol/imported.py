@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.extras import require
 from mini_o3.kit.files import make_folder, write_text
 from mini_o3.protocol.prompts import PromptProfile, load_profile
 
@@ -132,6 +133,7 @@ def _template(failed: str) -> str:
 def _conversations(file: Path) -> Sequence[list[Any]]:
     try:
         if file.suffix == ".parquet":
+            require("data", "reading parquet files")
             import pyarrow.parquet as pq
 
             batch = next(pq.ParquetFile(file).iter_batches(batch_size=64, columns=["conversations"]), None)

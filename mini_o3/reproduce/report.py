@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from mini_o3.kit.extras import require
 from mini_o3.kit.files import read_jsonl, write_json, write_text
 from mini_o3.kit.run import revision
 from mini_o3.reproduce.suite import Check, Suite
@@ -285,6 +286,7 @@ def _smooth(values: Sequence[float | None], width: int = 5) -> list[float]:
 
 
 def _pyplot() -> Any:
+    require("plots", "the report of a suite")
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from mini_o3.probes.shapes import FAMILIES, LEVELS
 from mini_o3.probes.shapes.levels import are_shares
-from mini_o3.sft.optim import Muon, muon_groups
+
+if TYPE_CHECKING:
+    import torch
 
 
 class TrainConfig(BaseModel):
@@ -117,6 +118,10 @@ class TrainConfig(BaseModel):
         return warm * min((total - step) / max(self.decay * total, 1.0), 1.0)
 
     def optimiser_of(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        import torch  # only here: settings are checked without it
+
+        from mini_o3.sft.optim import Muon, muon_groups
+
         if self.optimiser == "muon":
             return Muon(muon_groups(model, self.muon_lr, self.adam_lr, self.weight_decay))
         learning = [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
+from mini_o3.kit.extras import require
 from mini_o3.kit.rng import stream
 from mini_o3.probes.scenes.icons import emoji_picture, icon_mask
 from mini_o3.vision import FILTER, open_picture
@@ -26,6 +27,7 @@ _FONTS = {"sans": "DejaVuSans-Bold.ttf", "serif": "DejaVuSerif-Bold.ttf", "mono"
 def font_files() -> list[Path]:
     """The DejaVu fonts that come with matplotlib (which is not imported for them): the same letters on every
     machine."""
+    require("plots", "painting scenes, with the fonts of matplotlib,")
     spec = find_spec("matplotlib")
     assert spec is not None
     assert spec.origin is not None

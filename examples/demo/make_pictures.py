@@ -1,4 +1,4 @@
-"""How the bundled demo pictures were made: python -m mini_o3.demo.build PHOTO_FOLDER.
+"""How the bundled demo pictures were made: python examples/demo/make_pictures.py PHOTO_FOLDER.
 
 `forest-brook.jpg` and `rocky-mountain-path.jpg` are the photographs named in CREDITS.md at their native size;
 things are hidden in them by the rules of the easy and medium levels. The third picture is procedural, 4128 x

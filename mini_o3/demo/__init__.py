@@ -1,1 +1,0 @@
-"""`make demo`: ask bundled pictures, the way a user would."""

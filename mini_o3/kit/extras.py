@@ -1,0 +1,29 @@
+"""What a plain installation leaves out, and the line that says how to install it.
+
+`pip install mini-o3` brings what endpoints need. Models that run on this machine, training, parquet files and
+plots are extras. Whoever needs one calls `require` first, so that what is missing is said in one line.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from mini_o3.kit.errors import UserError
+
+_LOCAL = ("torch", "transformers", "tokenizers", "safetensors")
+#: Extra of pyproject.toml -> modules that it brings.
+EXTRAS = {"local": _LOCAL, "train": (*_LOCAL, "accelerate"), "data": ("pyarrow",), "plots": ("matplotlib",)}
+
+
+def require(extra: str, what: str) -> None:
+    """Make sure that the modules of an extra are installed, without importing them.
+
+    Args:
+        what: who needs them, to begin the message with, such as `reading parquet files`.
+
+    Raises:
+        UserError: one is missing; the message holds the command that installs it.
+    """
+    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
+    if missing:
+        raise UserError(f"{what} needs {', '.join(missing)}; install it with: pip install 'mini-o3[{extra}]'")
