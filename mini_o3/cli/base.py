@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mini_o3.kit.errors import SettingError, UserError
+from mini_o3.kit.secrets import conceal
 
 app = typer.Typer(
     name="mini-o3",
@@ -105,8 +106,8 @@ class Progress:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    print(conceal(line), flush=True)
 
 
 def err(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(conceal(line), file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
 """One question about one picture: the task, the environment, the policy contract, the loop and the record."""
 
 from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
-from mini_o3.episode.policy import Conversation, Message, Policy, PolicyError, Reply, Request
+from mini_o3.episode.policy import Conversation, LimitReached, Message, Policy, PolicyError, Reply, Request
 from mini_o3.episode.record import EPISODES_FILE, Episode, Turn
 from mini_o3.episode.run import Lens, opening, response, run_episode
 from mini_o3.episode.session import Corrected, Observed, Outcome, Session, Stopped
@@ -15,6 +15,7 @@ __all__ = [
     "Episode",
     "Goal",
     "Lens",
+    "LimitReached",
     "Limits",
     "Message",
     "Observed",

@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 
 from PIL import Image
 
+from mini_o3.episode.limits import StopReason
+from mini_o3.kit.usage import NO_USAGE, Usage
 from mini_o3.protocol import PromptProfile
 from mini_o3.vision import PixelBudget
 
@@ -35,6 +37,7 @@ class Reply:
             without tokens.
         context_tokens: length of the context after this turn; 0 if the policy does not know.
         learn: False for a deliberate mistake of a teacher, which nobody should imitate.
+        usage: tokens that an endpoint counted for this turn; zeros for policies without one.
     """
 
     text: str
@@ -44,6 +47,7 @@ class Reply:
     log_probs: tuple[float, ...] = ()
     context_tokens: int = 0
     learn: bool = True
+    usage: Usage = NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,14 @@ class Request:
 class PolicyError(Exception):
     """A policy cannot go on: an endpoint is down, a person left, a recording ended. Ends one episode, not the
     run."""
+
+
+class LimitReached(PolicyError):
+    """A policy cannot take more context or pictures: ends the episode as if the loop itself had seen it."""
+
+    def __init__(self, message: str, stop: StopReason) -> None:
+        super().__init__(message)
+        self.stop = stop
 
 
 class Conversation(Protocol):

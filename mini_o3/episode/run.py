@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from mini_o3.episode.limits import Limits, StopReason
-from mini_o3.episode.policy import Conversation, Message, Policy, PolicyError, Reply, Request
+from mini_o3.episode.policy import Conversation, LimitReached, Message, Policy, PolicyError, Reply, Request
 from mini_o3.episode.record import Episode, Turn
 from mini_o3.episode.session import Corrected, Observed, Outcome, Session
 from mini_o3.episode.task import SearchTask
@@ -125,7 +125,7 @@ async def _turn(
     try:
         reply = await conversation.reply(messages)
     except PolicyError as error:
-        session.stop = StopReason.POLICY_ERROR
+        session.stop = error.stop if isinstance(error, LimitReached) else StopReason.POLICY_ERROR
         return None, None, None, str(error)
     action = _action(reply, load_dialect(policy.profile.dialect), frames)
     outcome = session.apply(action, reply.context_tokens)

@@ -18,7 +18,7 @@ from mini_o3.episode.task import LETTERS
 from mini_o3.judge.choice import truth_letter
 from mini_o3.judge.prompt import JudgePrompt, load_prompt, read_verdict
 from mini_o3.judge.verdict import CORRECT, INCORRECT, JUDGE_FAILED, Kind, Verdict, unjudged
-from mini_o3.kit.chat import KEY_VARIABLES, ChatError, ChatSettings, complete, split_endpoint
+from mini_o3.kit.chat import KEY_VARIABLES, ChatClient, ChatError, ChatSettings, with_options
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl
 
@@ -26,8 +26,8 @@ JUDGE_KEY_VARIABLES = ("MINI_O3_JUDGE_API_KEY", *KEY_VARIABLES)
 READINGS = 3  # replies that are asked for until one is a verdict
 FAILURES = 5  # calls in a row without any reply after which an endpoint is left in peace
 REST = 60.0  # seconds for which it is
-_ABOUT_ONE = frozenset({400, 413, 422})  # statuses that refuse one request, and say nothing of the next
-_OPTIONS = {"max_tokens": int, "timeout": float, "attempts": int}
+_ABOUT_ONE = frozenset({200, 400, 413, 422})  # statuses that refuse one request, and say nothing of the next
+_OPTIONS = ("prompt=FILE", "max_tokens=N", "timeout=SECONDS", "attempts=N")
 
 
 class LlmJudge:
@@ -52,8 +52,8 @@ class LlmJudge:
         self.settings = replace(settings, temperature=0.0, key_variables=JUDGE_KEY_VARIABLES)
         self.prompt = prompt or load_prompt()
         self.name = f"llm:{settings.model}@{self.prompt.hash}"
-        self.cache, self.concurrent, self.transport = cache, concurrent, transport
-        self.key = self.settings.key()
+        self.cache, self.concurrent = cache, concurrent
+        self.client = ChatClient(self.settings, transport=transport)
         if cache is not None:
             make_folder(cache.parent)
         self._known = _read(cache)
@@ -71,8 +71,7 @@ class LlmJudge:
             UserError: the URL or the model is missing, or an option is not known.
         """
         where, *options = spec.split(",")
-        url, model = split_endpoint(where, "judge", "llm")
-        changes: dict[str, Any] = {"max_tokens": 512}
+        settings = ChatSettings.parse(where, "judge", "llm", max_tokens=512)
         prompt = None
         for option in options:
             name, _, value = option.partition("=")
@@ -80,15 +79,14 @@ class LlmJudge:
                 prompt = load_prompt(Path(value))
                 continue
             try:
-                changes[name] = _OPTIONS[name](value)
-                if not changes[name] > 0:
-                    raise ValueError
-            except (KeyError, ValueError):
-                known = "prompt=FILE, max_tokens=N, timeout=SECONDS, attempts=N"
+                if f"{name}=" not in {known.partition("=")[0] + "=" for known in _OPTIONS}:
+                    raise UserError("unknown")
+                settings = with_options(settings, {name: value})
+            except UserError:
                 raise UserError(
-                    f"--judge llm:{where}: {option!r} is not an option; it takes {known}"
+                    f"--judge llm:{where}: {option!r} is not an option; it takes {', '.join(_OPTIONS)}"
                 ) from None
-        return cls(ChatSettings(url, model, **changes), prompt, cache=cache, concurrent=concurrent)
+        return cls(settings, prompt, cache=cache, concurrent=concurrent)
 
     async def __call__(self, task: SearchTask, answer: str) -> Verdict:
         """The verdict on an answer to a task whose expected answer is known; unjudged if the model gives
@@ -121,7 +119,7 @@ class LlmJudge:
                         f" {self._last}"
                     )
                 try:
-                    reply = await complete(self.settings, messages, key=self.key, transport=self.transport)
+                    reply = await self.client.complete(messages)
                 except ChatError as error:
                     self._failed(error)
                     return unjudged(f"{JUDGE_FAILED}: {error}")
@@ -131,6 +129,8 @@ class LlmJudge:
                 said = " ".join(reply.text.split())[:80] + (
                     "" if reply.finished else " (cut off; raise max_tokens)"
                 )
+                if not reply.finished and self.settings.temperature == 0:
+                    break  # a greedy reply is cut off at the same place again
         return unjudged(f"{JUDGE_FAILED}: no verdict in {READINGS} replies, the last: {said!a}")
 
     def _failed(self, error: ChatError) -> None:

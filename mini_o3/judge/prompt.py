@@ -11,7 +11,7 @@ from typing import Any
 
 from mini_o3.judge.neutral import quoted, visible
 from mini_o3.kit.errors import UserError
-from mini_o3.protocol.plain import without_special_tokens
+from mini_o3.kit.text import without_special_tokens
 
 PROMPTS_DIR = Path(__file__).parent / "prompts"
 _FIELDS = {

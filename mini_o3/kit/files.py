@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.secrets import conceal
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -23,9 +24,9 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_atomically(
-        path, lambda part: _discard(part.write_text(text, encoding="utf-8", errors="backslashreplace"))
-    )
+    """Write a whole file, without the secrets that this process knows of."""
+    data = conceal(text).encode("utf-8", errors="backslashreplace")
+    write_atomically(path, lambda part: _discard(part.write_bytes(data)))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -54,7 +55,7 @@ def append_jsonl(path: Path, row: dict[str, Any]) -> None:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 _mend_last_line(path)
-        file.write((to_json(row) + "\n").encode())
+        file.write((conceal(to_json(row)) + "\n").encode())
 
 
 def _mend_last_line(path: Path) -> None:

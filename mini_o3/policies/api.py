@@ -2,59 +2,49 @@
 
 from __future__ import annotations
 
-import base64
 import copy
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import httpx
-from PIL import Image
 
-from mini_o3.episode import Message, PolicyError, Reply, Request
-from mini_o3.kit.chat import ChatError, ChatSettings, complete, split_endpoint
+from mini_o3.episode import LimitReached, Message, PolicyError, Reply, Request, StopReason
+from mini_o3.kit.chat import ChatClient, ChatError, ChatSettings, Reason
+from mini_o3.policies.upload import Outbox
 from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.protocol.dialects import load_dialect
 from mini_o3.vision import PixelBudget
 
-
-@dataclass(frozen=True, slots=True)
-class ApiSettings(ChatSettings):
-    """How the endpoint of a policy is called."""
-
-    @classmethod
-    def parse(cls, spec: str) -> ApiSettings:
-        """From `URL#MODEL`.
-
-        Raises:
-            UserError: the URL or the model is missing.
-        """
-        return cls(*split_endpoint(spec, "policy", "api"))
+_LIMITS = {Reason.CONTEXT: StopReason.CONTEXT_LIMIT, Reason.IMAGES: StopReason.IMAGE_LIMIT}
 
 
 class Api:
-    """Policy over one endpoint. The key is read from MINI_O3_API_KEY or OPENAI_API_KEY when it is built."""
+    """Policy over one endpoint. The key is read from the environment when it is built.
+
+    Unless the settings have stop strings, the endings of the dialect's actions are sent, so that servers do
+    not write on for hundreds of tokens.
+    """
 
     context_tokens: int | None = None
 
     def __init__(
         self,
-        settings: ApiSettings,
+        settings: ChatSettings,
         *,
         budget: PixelBudget | None = None,
         profile: PromptProfile | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        note: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.settings, self.transport = settings, transport
+        """`note` is told what is sent otherwise than asked: a parameter that is not taken, smaller pictures.
+
+        Raises:
+            UserError: the key, a proxy or the certificates of the environment cannot be used.
+        """
+        self.settings, self.note = settings, note
         self.name = f"api:{settings.model}"
         self.budget, self.profile = budget or PixelBudget(), profile or load_profile("search")
-        self.key = settings.key()
-
-    @property
-    def dialect(self) -> str:
-        """Name of the dialect in which it writes its actions: the one that its prompts teach."""
-        return self.profile.dialect
+        self.client = ChatClient(settings, transport=transport, note=note)
 
     def adjusted(self, *, temperature: float, profile: PromptProfile) -> Api:
         """The same endpoint with other prompts, drawing its words at another temperature."""
@@ -71,42 +61,57 @@ class ApiConversation:
 
     def __init__(self, policy: Api, seed: int) -> None:
         self.policy, self.seed = policy, seed
-        self.messages: list[dict[str, Any]] = []
+        self.outbox = Outbox(policy.settings.max_request_bytes)
+        self.ends = load_dialect(policy.profile.dialect).ends
+        self.settings = replace(policy.settings, stop=policy.settings.stop or self.ends)
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
-        self.messages += [_chat(message) for message in messages]
-        policy = self.policy
-        try:
-            said = await complete(
-                policy.settings, self.messages, key=policy.key, seed=self.seed, transport=policy.transport
+        self.outbox.add(messages)
+        before = self.outbox.reduced
+        payload = self.outbox.payload()
+        if self.outbox.reduced != before:
+            smaller, gone = self.outbox.reduced
+            most = self.settings.max_request_bytes / 1e6
+            self.policy.note(
+                f"a request would be over {most:g} MB: {smaller} views go smaller, {gone} not at all"
             )
+        try:
+            said = await self.policy.client.complete(payload, settings=self.settings, seed=self.seed)
         except ChatError as error:
+            if error.reason in _LIMITS:
+                raise LimitReached(str(error), _LIMITS[error.reason]) from None
             raise PolicyError(str(error)) from None
-        text = _until_action(said.text, load_dialect(policy.dialect).ends)
-        self.messages.append({"role": "assistant", "content": text})
-        return Reply(text, finished=said.finished, context_tokens=said.context_tokens)
+        text = until_action(said.text, self.ends)
+        if said.finished:
+            text = with_ending(text, self.ends)
+        self.outbox.add([Message("assistant", (text,))])
+        return Reply(text, finished=said.finished, context_tokens=said.context_tokens, usage=said.usage)
 
     def close(self) -> None:
-        self.messages = []
+        self.outbox = Outbox(self.settings.max_request_bytes)
 
 
-def _chat(message: Message) -> dict[str, Any]:
-    if all(isinstance(part, str) for part in message.parts):
-        return {"role": message.role, "content": "".join(str(part) for part in message.parts)}
-    return {"role": message.role, "content": [_content(part) for part in message.parts]}
+def until_action(text: str, endings: Sequence[str]) -> str:
+    """Up to the end of the first action after the thought.
+
+    What a chat model goes on to make up about the observation is not its turn.
+    """
+    thought, closed, rest = _after_thought(text)
+    found = [rest.find(ending) + len(ending) for ending in endings if ending in rest]
+    return thought + closed + (rest[: min(found)] if found else rest)
 
 
-def _content(part: str | Image.Image) -> dict[str, Any]:
-    if isinstance(part, str):
-        return {"type": "text", "text": part}
-    buffer = io.BytesIO()
-    part.save(buffer, "JPEG", quality=92)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}
+def with_ending(text: str, endings: Sequence[str]) -> str:
+    """The text with the closing tag of its last action, which servers leave out where they stop at it."""
+    rest = _after_thought(text)[2]
+    for ending in endings:
+        opening = ending.replace("</", "<")
+        if opening in rest and ending not in rest:
+            return text + ending
+    return text
 
 
-def _until_action(text: str, closings: Sequence[str]) -> str:
-    """Up to the end of the first action: what a chat model goes on to make up about the observation is not
-    its turn."""
-    ends = [text.find(closing) + len(closing) for closing in closings if closing in text]
-    return text[: min(ends)] if ends else text
+def _after_thought(text: str) -> tuple[str, str, str]:
+    """The first thought, its closing tag, and the rest; all is rest where no thought is closed."""
+    thought, closed, rest = text.partition("</think>")
+    return (thought, closed, rest) if closed and text.lstrip().startswith("<think>") else ("", "", text)

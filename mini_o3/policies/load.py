@@ -42,12 +42,15 @@ def load_policy(
 
         return Local.load(spec)
     if spec.kind == "api":
-        from mini_o3.policies.api import Api, ApiSettings
+        from mini_o3.kit.chat import ChatSettings, with_options
+        from mini_o3.policies.api import Api
 
-        settings = replace(ApiSettings.parse(spec.rest), temperature=spec.temperature)
+        settings = with_options(
+            ChatSettings.parse(spec.rest, temperature=spec.temperature), dict(spec.endpoint)
+        )
         if spec.max_tokens is not None:
             settings = replace(settings, max_tokens=spec.max_tokens)
-        return Api(settings, budget=budget, profile=profile)
+        return Api(settings, budget=budget, profile=profile, note=say)
     if spec.kind == "replay":
         from mini_o3.policies.replay import Replay
 

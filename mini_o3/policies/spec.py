@@ -34,6 +34,7 @@ class PolicySpec:
         temperature: at which a model draws its words; 0 is greedy. Scripts and people do not draw.
         max_tokens: longest turn of a model; None: what it wants.
         concurrency: how many episodes of it go on at the same time; more wait for each other.
+        endpoint: options of an endpoint, as pairs of name and value; see `kit.chat.with_options`.
 
     Raises:
         SettingError: there is no such policy, or settings that it cannot take.
@@ -46,6 +47,7 @@ class PolicySpec:
     temperature: float = 0.0
     max_tokens: int | None = None
     concurrency: int = 1
+    endpoint: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -58,6 +60,8 @@ class PolicySpec:
             raise SettingError(
                 "policy", f"something is missing after {self.kind!r}; choose one of {CHOICES}", self.policy
             )
+        if self.endpoint and self.kind != "api":
+            raise SettingError("endpoint", f"{self.kind} is no endpoint; leave it out or take api:URL#MODEL")
         if self.temperature < 0:
             raise SettingError("temperature", "must be 0 or more", self.temperature)
         for setting in ("max_tokens", "concurrency"):

@@ -9,7 +9,8 @@ from mini_o3.judge.choice import option_letter
 from mini_o3.judge.exact import same
 from mini_o3.judge.neutral import quoted
 from mini_o3.judge.prompt import read_verdict
-from mini_o3.protocol.plain import unwrapped, without_special_tokens
+from mini_o3.kit.text import without_special_tokens
+from mini_o3.protocol.plain import unwrapped
 
 COLOURS = ("red", "green", "blue", "yellow")
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mini_o3.episode import Limits, SearchTask, StopReason, run_episode
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.text import with_thought_opened
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.policies.load import load_policy
 from mini_o3.policies.metered import Meter, Metered
@@ -146,7 +147,7 @@ def test_a_whole_search_in_the_words_of_its_own_system(dialect):
     episode, requests = search(dialect, *replies)
     assert (episode.stop, episode.answer, episode.policy) == (StopReason.ANSWERED, "a bird", "api:some-model")
     assert [turn.rect for turn in episode.turns] == [*rects, None]
-    assert [turn.text for turn in episode.turns] == replies
+    assert [turn.text for turn in episode.turns] == [with_thought_opened(reply) for reply in replies]
     profile = load_profile(dialect)
     assert episode.profile == f"{dialect}@{profile.hash}"
     conversation = [("system", profile.system)]
@@ -270,8 +271,8 @@ def test_a_local_checkpoint_speaks_the_dialect_it_is_asked_in():
     understood."""
     own = load_policy(PolicySpec(f"hf:{NANO_DIR}", prompts="nano"))
     other = load_policy(PolicySpec(f"hf:{NANO_DIR}", prompts="nano", dialect="deepeyes"))
-    assert (own.dialect, own.sampling.stops) == ("mini_o3", ("</grounding>", "</answer>"))
-    assert (other.dialect, other.sampling.stops) == ("deepeyes", ("</tool_call>", "</answer>"))
+    assert (own.profile.dialect, own.sampling.stops) == ("mini_o3", ("</grounding>", "</answer>"))
+    assert (other.profile.dialect, other.sampling.stops) == ("deepeyes", ("</tool_call>", "</answer>"))
     assert (
         other.budget == own.budget
     )  # what a checkpoint says of itself goes before what the dialect would like
@@ -291,7 +292,7 @@ def test_a_recording_is_played_in_the_dialect_it_was_made_in(tmp_path):
 def test_a_dialect_has_prompts_and_sizes_of_its_own_and_both_can_be_changed(tmp_path):
     api = "api:http://127.0.0.1:9/v1#m"
     policy = load_policy(PolicySpec(api, dialect="pixel_reasoner"))
-    assert (policy.profile.name, policy.dialect, policy.budget) == (
+    assert (policy.profile.name, policy.profile.dialect, policy.budget) == (
         "pixel_reasoner",
         "pixel_reasoner",
         PixelBudget(4_014_080, 200_704),
@@ -304,12 +305,12 @@ def test_a_dialect_has_prompts_and_sizes_of_its_own_and_both_can_be_changed(tmp_
     )
     assert load_policy(PolicySpec(api, prompts="deepeyes")).dialect == "deepeyes"
     shown = load_policy(PolicySpec(api, prompts="deepeyes", dialect="deepeyes-shown"))
-    assert shown.dialect == "deepeyes-shown"
+    assert shown.profile.dialect == "deepeyes-shown"
     assert shown.profile.hash != load_profile("deepeyes").hash  # so that records of the two can be told apart
     for part in ("system", "question", "observation", "correction"):
         (tmp_path / f"{part}.txt").write_text("<image>{question}" if part == "question" else "own words")
     own = load_policy(PolicySpec(api, prompts=str(tmp_path), dialect="deepeyes"))
-    assert (own.profile.system, own.dialect) == ("own words", "deepeyes")
+    assert (own.profile.system, own.profile.dialect) == ("own words", "deepeyes")
     assert load_policy(api).budget == load_policy(PolicySpec(api, dialect="mini_o3")).budget == PixelBudget()
 
 
