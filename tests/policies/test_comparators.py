@@ -145,9 +145,10 @@ SEARCHES = {
 def test_a_whole_search_in_the_words_of_its_own_system(dialect):
     replies, rects, said = SEARCHES[dialect]
     episode, requests = search(dialect, *replies)
+    replies = [with_thought_opened(reply) for reply in replies]  # also in the history that is sent back
     assert (episode.stop, episode.answer, episode.policy) == (StopReason.ANSWERED, "a bird", "api:some-model")
     assert [turn.rect for turn in episode.turns] == [*rects, None]
-    assert [turn.text for turn in episode.turns] == [with_thought_opened(reply) for reply in replies]
+    assert [turn.text for turn in episode.turns] == replies
     profile = load_profile(dialect)
     assert episode.profile == f"{dialect}@{profile.hash}"
     conversation = [("system", profile.system)]
@@ -303,7 +304,7 @@ def test_a_dialect_has_prompts_and_sizes_of_its_own_and_both_can_be_changed(tmp_
     assert load_policy(PolicySpec(api, dialect="pixel_reasoner", max_pixels=100_000)).budget == PixelBudget(
         100_000, 100_000
     )
-    assert load_policy(PolicySpec(api, prompts="deepeyes")).dialect == "deepeyes"
+    assert load_policy(PolicySpec(api, prompts="deepeyes")).profile.dialect == "deepeyes"
     shown = load_policy(PolicySpec(api, prompts="deepeyes", dialect="deepeyes-shown"))
     assert shown.profile.dialect == "deepeyes-shown"
     assert shown.profile.hash != load_profile("deepeyes").hash  # so that records of the two can be told apart
