@@ -75,6 +75,16 @@ def mini_o3(*args: object, cwd: Path, stdin: str = "") -> subprocess.CompletedPr
     )
 
 
+def refused(result: subprocess.CompletedProcess[str], *named: str) -> None:
+    """Assert that a command refused its input: status 2, one line that names it, nothing on stdout."""
+    assert result.returncode == 2, result
+    assert "Traceback" not in result.stdout + result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert all(name in line for name in named), line
+    assert result.stdout == ""
+
+
 def two_processes(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """`torchrun --nproc_per_node 2 -m -- mini_o3 ARGS`; what each process says goes to files under
     `cwd/logs`."""

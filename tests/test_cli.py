@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from fake_endpoint import Endpoint, says, status, stays_silent, waits
-from helpers import answer, command, environment, mini_o3, recording, zoom
+from helpers import answer, command, environment, mini_o3, recording, refused, zoom
 from PIL import Image
 
 from mini_o3 import asking
@@ -125,17 +125,6 @@ BAD_PICTURES = {
     "huge.png": (lambda folder: huge_png(), "150,000,000"),
     "missing.png": (None, "no such file"),
 }
-
-
-def refused(result, *named):
-    """Whether a command refused its input as it should: status 2, one line that names it, nothing on
-    stdout."""
-    assert result.returncode == 2, result
-    assert "Traceback" not in result.stdout + result.stderr
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("error: ")
-    assert all(name in line for name in named), line
-    assert result.stdout == ""
 
 
 @pytest.mark.parametrize("name", BAD_PICTURES)

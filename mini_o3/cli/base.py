@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import sys
 import time
-from typing import Annotated
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from mini_o3 import __version__
 from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.secrets import conceal
 
 app = typer.Typer(
     name="mini-o3",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help=(
@@ -60,13 +62,52 @@ DialectOption = Annotated[
 ]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"mini-o3 {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """The options of `mini-o3` itself; the verbs are in modules of their own."""
+
+
+def name_types(command: Any) -> None:
+    """Let the help texts of a command and of those below it say `NUMBER` and not `<int range>`."""
+    for below in getattr(command, "commands", {}).values():
+        name_types(below)
+    hints = get_type_hints(command.callback) if command.callback else {}
+    for param in command.get_params(typer.Context(command)):
+        kinds = _kinds(hints.get(param.name, bool))  # --help and --show-completion are nobody's parameters
+        param.display_type = partial(_word, next((_WORDS[kind] for kind in kinds if kind in _WORDS), "TEXT"))
+
+
+_WORDS = {int: "NUMBER", float: "NUMBER", str: "TEXT", Path: "PATH", bool: ""}
+
+
+def _kinds(hint: Any) -> list[Any]:
+    """The types in an annotation: `list[Path] | None` has list, Path and NoneType."""
+    return [hint, *(kind for part in get_args(hint) for kind in _kinds(part))]
+
+
+def _word(word: str, context: typer.Context) -> str:
+    return word
+
+
 def main() -> None:
     """Entry point: user errors become one line and status 2, Ctrl-C one line and status 130."""
+    command = typer.main.get_command(app)
+    name_types(command)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be text
     try:
-        app()
+        command()
     except SettingError as error:
         option = "--" + error.setting.replace("_", "-")
         err(f"error: {error.under(option)}")

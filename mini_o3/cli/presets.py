@@ -27,6 +27,8 @@ def presets_command(
 
     if kind is not None and kind not in KINDS:
         raise UserError(f"KIND {kind}: there is no such kind; choose one of {', '.join(KINDS)}")
+    if copy is not None and name is None:
+        raise UserError("--copy: name the preset to copy, as in: mini-o3 presets protocols paper --copy FILE")
     if name is None:
         for known in [kind] if kind else KINDS:
             say(f"{known}: {', '.join(presets(known))}")
