@@ -345,6 +345,17 @@ def test_a_policy_that_failed_was_asked_again():
     assert json.loads((GOLDEN / "eval/retried/report.json").read_text())["unjudged"] == 0
 
 
+def test_a_failure_of_the_policy_never_replaces_what_was_answered(copied):
+    copied("eval")
+    path = Path("eval/retried/episodes.jsonl")
+    failed = [line for line in lines(path) if json.loads(line)["stop"] == "policy_error"]
+    path.write_text("\n".join([*lines(path), *failed]) + "\n", encoding="utf-8")
+    mini_o3("eval", "report", "eval/retried")
+    mini_o3("judge", "run", "eval/retried")
+    for name in ("report.json", "report.md", "verdicts.jsonl"):
+        assert Path("eval/retried", name).read_bytes() == (GOLDEN / "eval/retried" / name).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("folder", "options"),
     [
