@@ -1,16 +1,22 @@
-# Two commands do all the set-up from a bare clone: `make demo` and `make test`.
+# `make demo`, `make test` and `make test-slow` do all the set-up from a bare clone.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: demo test check env clean
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+.PHONY: demo test test-slow check env clean
 
 demo: env
 	$(BIN)/python examples/demo/demo.py
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST)
+
+# What takes more than ten seconds a test: whole trainings, kills, the wheel. Fifteen minutes on two cores.
+test-slow: env
+	$(PYTEST) -m slow
 
 check: env
 	$(BIN)/ruff check .

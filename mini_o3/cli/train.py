@@ -94,7 +94,10 @@ def train_grpo(
 
 @app.command()
 def reproduce(
-    suite: Annotated[str, typer.Argument(help="A preset of `mini-o3 presets suites`, or a file.")],
+    suite: Annotated[
+        str | None, typer.Argument(help="A preset of `mini-o3 presets suites`, or a file.")
+    ] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="Name the shipped suites and stop.")] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="A reduced version: under half an hour on two cores.")
     ] = False,
@@ -115,8 +118,15 @@ def reproduce(
     """Train and measure what a claim of the paper needs, and write tables and plots beside the paper's
     figures."""
     from mini_o3.kit.extras import require
+    from mini_o3.presets import presets
     from mini_o3.reproduce.suite import read_suite
 
+    if show_list:
+        for name in presets("suites"):
+            say(f"{name:<18} {read_suite(name).title}")
+        return
+    if suite is None:
+        raise UserError("SUITE: is missing; `mini-o3 reproduce --list` names the shipped ones")
     chosen = read_suite(suite, quick, probes=probes, samples=samples)
     folder = out or Path("runs/reproduce") / (f"{Path(suite).stem}-quick" if quick else Path(suite).stem)
     if only is not None and only not in chosen.runs:
