@@ -10,19 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
-from mini_o3.episode import (
-    EPISODES_FILE,
-    Episode,
-    Limits,
-    Outcome,
-    Policy,
-    SearchTask,
-    StopReason,
-    Turn,
-    run_episode,
-)
+from mini_o3.episode import EPISODES_FILE, Episode, EpisodeRun, Limits, SearchTask, StopReason
 from mini_o3.judge import tally
 from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, to_json, write_json, write_text
@@ -30,7 +18,7 @@ from mini_o3.policies.load import load_policy
 from mini_o3.policies.spec import CHOICES, PolicySpec
 from mini_o3.probes.shapes.questions import is_probe_question
 from mini_o3.show.page import episode_page
-from mini_o3.show.terminal import TurnPrinter, search_line, verdict_lines
+from mini_o3.show.terminal import search_line, turn_lines, verdict_lines
 from mini_o3.vision import open_picture
 
 Say = Callable[[str], None]
@@ -82,13 +70,14 @@ def ask_one(
     make_folder(out)
     say(f"{picture}: {original.width} x {original.height} px; policy {chosen.name}")
     say(f"question: {question}")
-    searches = _Searches(task, chosen, Limits(turns=turns), original, samples, spec.temperature, say)
+    begin = partial(EpisodeRun, task, chosen, Limits(turns=turns), picture=original)
+    searches = _Searches(lambda seed: begin(seed=seed), samples, spec.temperature, say)
     failure: BaseException | None = None
     try:
         asyncio.run(searches.run())
     except (KeyboardInterrupt, Exception) as error:
         failure = error  # a reader that has left, no memory left ...: what was found is written first
-    rows = searches.rows(out)
+    rows = searches.records(out)
     episode = rows[0] if samples == 1 else elect(rows)
     write_json(out / "episode.json", episode.to_dict())
     write_text(out / EPISODES_FILE, "".join(to_json(row.to_dict()) + "\n" for row in rows))
@@ -98,7 +87,7 @@ def ask_one(
         raise failure
     if interrupted and samples > 1:
         note(
-            f"interrupted after {len(searches.ended)} of {samples} searches"
+            f"interrupted after {searches.ended} of {samples} searches"
             + "; these have voted" * bool(searches.ended)
         )
     for line in verdict_lines(episode):
@@ -129,72 +118,50 @@ _BROKEN_OFF = {StopReason.INTERRUPTED: 1, StopReason.POLICY_ERROR: 2}
 
 
 class _Searches:
-    """Searches of one question, `_TOGETHER` of them side by side, as far as they came: `ended` by seed."""
+    """Searches of one question, `_TOGETHER` of them side by side.
+
+    Attributes:
+        runs: those that have begun, by seed.
+        ended: how many of them are over.
+    """
 
     def __init__(
-        self,
-        task: SearchTask,
-        policy: Policy,
-        limits: Limits,
-        original: Image.Image,
-        samples: int,
-        temperature: float,
-        say: Say,
+        self, begin: Callable[[int], EpisodeRun], samples: int, temperature: float, say: Say
     ) -> None:
-        self.task, self.policy, self.limits, self.original, self.say = task, policy, limits, original, say
+        self.begin, self.samples, self.say = begin, samples, say
         self.meta = {"samples": samples, "temperature": temperature} if temperature else {}
-        self.turns: dict[int, list[Turn]] = {seed: [] for seed in range(samples)}
-        self.ended: dict[int, Episode] = {}
-        self.printer = TurnPrinter(say)
+        self.runs: dict[int, EpisodeRun] = {}
+        self.ended = 0
 
     async def run(self) -> None:
         places = asyncio.Semaphore(_TOGETHER)
-        await asyncio.gather(*(self._search(seed, places) for seed in self.turns))
+        await asyncio.gather(*(self._search(seed, places) for seed in range(self.samples)))
 
     async def _search(self, seed: int, places: asyncio.Semaphore) -> None:
         async with places:
-            episode = await run_episode(
-                self.task,
-                self.policy,
-                self.limits,
-                picture=self.original,
-                seed=seed,
-                on_turn=partial(self._on_turn, seed),
-            )
-        self.ended[seed] = replace(episode, meta=self.meta)
-        if len(self.turns) > 1:
-            self.say(f"search {len(self.ended)} of {len(self.turns)} (seed {seed}): {search_line(episode)}")
+            run = self.runs[seed] = self.begin(seed)
+            try:
+                while run.session.stop is None:
+                    turn = await run.step()
+                    if turn is not None and self.samples == 1:
+                        for line in turn_lines(len(run.turns), turn):
+                            self.say(line)
+            finally:
+                run.close()
+        self.ended += 1
+        if self.samples > 1:
+            self.say(f"search {self.ended} of {self.samples} (seed {seed}): {search_line(run.finish())}")
 
-    def _on_turn(self, seed: int, turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
-        self.turns[seed].append(turn)
-        if len(self.turns) == 1:
-            self.printer(turn, outcome, view)
+    def records(self, out: Path) -> list[Episode]:
+        """Of those that are over or have a turn, by seed; at least one."""
+        begun = [run for _, run in sorted(self.runs.items()) if run.turns or run.session.stop]
+        return [self._record(run, out) for run in begun or [self.runs.get(0) or self.begin(0)]]
 
-    def rows(self, out: Path) -> list[Episode]:
-        """By seed, what ended and what had begun; at least one."""
-        begun = [seed for seed, turns in self.turns.items() if turns or seed in self.ended] or [0]
-        return [self.ended.get(seed) or self._unfinished(seed, out) for seed in begun]
-
-    def _unfinished(self, seed: int, out: Path) -> Episode:
-        turns, policy = self.turns[seed], self.policy
-        return Episode(
-            self.task.id,
-            self.task.picture,
-            self.task.question,
-            self.original.size,
-            policy.name,
-            f"{policy.profile.name}@{policy.profile.hash}",
-            self.limits,
-            seed,
-            policy.budget.fit(*self.original.size),
-            tuple(turns),
-            StopReason.INTERRUPTED,
-            error=(
-                f"interrupted after {len(turns)} turns; what was seen so far is in {out}; ask again to start"
-                " over"
-            ),
-            meta=self.meta,
-        )
+    def _record(self, run: EpisodeRun, out: Path) -> Episode:
+        if run.session.stop is not None:
+            return replace(run.finish(), meta=self.meta)
+        seen = f"interrupted after {len(run.turns)} turns; what was seen so far is in {out}"
+        return replace(run.finish(StopReason.INTERRUPTED, f"{seen}; ask again to start over"), meta=self.meta)
 
 
 def _check(spec: PolicySpec, samples: int, out: Path) -> None:

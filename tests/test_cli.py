@@ -26,6 +26,7 @@ from mini_o3.episode.task import SearchTask
 from mini_o3.policies.replay import Replay
 from mini_o3.policies.spec import PolicySpec
 from mini_o3.probes.shapes.make import make_probes
+from mini_o3.protocol import source_name
 
 SEED = 500_001_153  # four probes in a row that are small: 1.8 to 2.5 megapixels
 
@@ -310,7 +311,8 @@ def test_ask_prints_every_turn_the_answer_and_the_evidence_and_writes_record_and
     zooms = [turn for turn in found.turns if turn.rect]
     assert zooms
     assert [line for line in lines if line.startswith("  zoom   ")] == [
-        f"  zoom   [{', '.join(f'{v:.2f}' for v in turn.action['zoom'])}] of {turn.action['source']}"
+        f"  zoom   [{', '.join(f'{v:.2f}' for v in turn.action.region.xyxy)}] of"
+        f" {source_name(turn.action.region.frame)}"
         for turn in zooms
     ]
     assert [line for line in lines if line.startswith("  sees   ")] == [

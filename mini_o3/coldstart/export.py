@@ -23,7 +23,7 @@ from PIL import Image
 
 from mini_o3.episode import EPISODES_FILE, Episode, Message, StopReason
 from mini_o3.episode.patterns import patterns
-from mini_o3.episode.replayed import is_exemplary, picture_of, retell
+from mini_o3.episode.replayed import is_exemplary, picture_of, replay_messages
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.extras import require
 from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_atomically, write_bytes, write_json
@@ -74,7 +74,9 @@ def export(
 
     def told() -> Iterator[Told]:
         for done, episode in enumerate(fit, start=1):
-            messages = list(retell(episode, open_picture(picture_of(episode, folder)), prompts, size))
+            messages = list(
+                replay_messages(episode, open_picture(picture_of(episode, folder)), prompts, size)
+            )
             yield Told(
                 episode,
                 messages,

@@ -3,7 +3,7 @@
 from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
 from mini_o3.episode.policy import Conversation, LimitReached, Message, Policy, PolicyError, Reply, Request
 from mini_o3.episode.record import EPISODES_FILE, Episode, Turn
-from mini_o3.episode.run import Lens, opening, response, run_episode
+from mini_o3.episode.run import EpisodeRun, Lens, opening, response, run_episode
 from mini_o3.episode.session import Corrected, Observed, Outcome, Session, Stopped
 from mini_o3.episode.task import Goal, SearchTask, Thing, read_tasks
 
@@ -13,6 +13,7 @@ __all__ = [
     "Conversation",
     "Corrected",
     "Episode",
+    "EpisodeRun",
     "Goal",
     "Lens",
     "LimitReached",

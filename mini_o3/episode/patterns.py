@@ -31,6 +31,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mini_o3.episode.record import Episode
+from mini_o3.protocol import Zoom
 from mini_o3.vision import Rect
 
 PATTERNS = ("depth_first", "trial_and_error", "backtracking", "self_correction", "goal_maintenance")
@@ -59,7 +60,6 @@ _INSIDE, _SMALLER = (
 
 class _Look(NamedTuple):
     source: int
-    number: int
     rect: Rect
 
 
@@ -67,9 +67,9 @@ def patterns(episode: Episode) -> set[str]:
     """The patterns of one episode."""
     found: set[str] = set()
     looks = [
-        _Look(_frame(turn.action["source"]), turn.observation, turn.rect)
+        _Look(turn.action.region.frame, turn.rect)
         for turn in episode.turns
-        if turn.observation is not None and turn.rect is not None
+        if isinstance(turn.action, Zoom) and turn.rect is not None
     ]
     if _depth(looks, Rect(0, 0, *episode.size)) >= _DEEP:
         found.add("depth_first")
@@ -158,7 +158,3 @@ def _around(wide: Rect, narrow: Rect) -> bool:
 
 def _area(rect: Rect) -> int:
     return rect.width * rect.height
-
-
-def _frame(source: str) -> int:
-    return 0 if source == "original_image" else int(source.rpartition("_")[2])

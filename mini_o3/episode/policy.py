@@ -62,12 +62,16 @@ class Request:
 
 
 class PolicyError(Exception):
-    """A policy cannot go on: an endpoint is down, a person left, a recording ended. Ends one episode, not the
-    run."""
+    """A policy cannot go on: an endpoint is down, a person left, a recording ended.
+
+    It ends one episode, for the reason `stop`, and not the program.
+    """
+
+    stop = StopReason.POLICY_ERROR
 
 
 class LimitReached(PolicyError):
-    """A policy cannot take more context or pictures: ends the episode as if the loop itself had seen it."""
+    """A policy cannot take more context or pictures; the episode ends as it does at a limit of its own."""
 
     def __init__(self, message: str, stop: StopReason) -> None:
         super().__init__(message)

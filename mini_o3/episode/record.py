@@ -1,5 +1,8 @@
-"""The record of an episode: what was said, seen and decided, down to the token. Causes are stored, facts
-derived."""
+"""The record of an episode: what was said, seen and decided, down to the token.
+
+Causes are stored and facts derived from them. A record without a `version` is of version 1; writers say the
+version from 2 on, so that what has not changed keeps its bytes.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
+from mini_o3.kit.errors import UserError
+from mini_o3.protocol import Action, Answer, Fault, Malformed, Zoom, frame_of, source_name
 from mini_o3.vision import Rect, Region
 
 EPISODES_FILE = "episodes.jsonl"  # in a folder of episodes, one line each
+VERSION = 1  # of the records in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +24,7 @@ class Turn:
 
     Attributes:
         text: what the policy wrote, exactly.
-        action: `{"zoom": [x0, y0, x1, y1], "source": "observation_1"}`, `{"answer": ...}` or
-            `{"malformed": kind, "detail": ...}`.
-        thought: the thought of a well-formed turn.
+        action: what it was read as; Malformed also where the environment could not carry it out.
         observation: number of the observation that came back; None if none did.
         rect: what that observation covers, pixels of the upright original.
         shown: (width, height) of the view of it.
@@ -31,8 +35,7 @@ class Turn:
     """
 
     text: str
-    action: dict[str, Any]
-    thought: str = ""
+    action: Action
     observation: int | None = None
     rect: Rect | None = None
     shown: tuple[int, int] | None = None
@@ -43,9 +46,13 @@ class Turn:
     seconds: float = 0.0
 
     @property
-    def malformed(self) -> str | None:
-        kind = self.action.get("malformed")
-        return None if kind is None else str(kind)
+    def thought(self) -> str:
+        return self.action.thought
+
+    @property
+    def malformed(self) -> Malformed | None:
+        """The action, if it failed."""
+        return self.action if isinstance(self.action, Malformed) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,13 @@ class Episode:
 
         Raises:
             KeyError, TypeError, ValueError: for data that is not an episode.
+            UserError: it was written by a later version of this program.
         """
+        if data.get("version", 1) > VERSION:
+            raise UserError(
+                f"an episode record of version {data['version']}: this mini-o3 reads up to version"
+                f" {VERSION}; update it"
+            )
         return cls(
             task_id=data["task_id"],
             picture=data["picture"],
@@ -156,7 +169,11 @@ class Episode:
 
 
 def _turn_dict(turn: Turn, tokens: bool) -> dict[str, Any]:
-    data: dict[str, Any] = {"text": turn.text, "action": turn.action, "seconds": round(turn.seconds, 3)}
+    data: dict[str, Any] = {
+        "text": turn.text,
+        "action": _action_dict(turn.action),
+        "seconds": round(turn.seconds, 3),
+    }
     if turn.thought:
         data["thought"] = turn.thought
     if turn.observation is not None and turn.rect and turn.shown:
@@ -172,8 +189,7 @@ def _turn_dict(turn: Turn, tokens: bool) -> dict[str, Any]:
 def _turn(data: dict[str, Any]) -> Turn:
     return Turn(
         text=data["text"],
-        action=data["action"],
-        thought=data.get("thought", ""),
+        action=_action(data["action"], data.get("thought", "")),
         observation=data.get("observation"),
         rect=Rect(*data["rect"]) if "rect" in data else None,
         shown=_pair(data["shown"]) if "shown" in data else None,
@@ -183,6 +199,23 @@ def _turn(data: dict[str, Any]) -> Turn:
         learn=data.get("learn", True),
         seconds=data.get("seconds", 0.0),
     )
+
+
+def _action_dict(action: Action) -> dict[str, Any]:
+    if isinstance(action, Malformed):
+        return {"malformed": action.kind.value, "detail": action.detail}
+    if isinstance(action, Answer):
+        return {"answer": action.text}
+    return {"zoom": list(action.region.xyxy), "source": source_name(action.region.frame)}
+
+
+def _action(data: dict[str, Any], thought: str) -> Action:
+    if "malformed" in data:
+        return Malformed(Fault(data["malformed"]), data["detail"], thought)
+    if "answer" in data:
+        return Answer(data["answer"], thought)
+    x0, y0, x1, y1 = data["zoom"]
+    return Zoom(Region(x0, y0, x1, y1, frame_of(data["source"])), thought)
 
 
 def _pair(values: Any) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""A recorded episode told again, message by message, with its views cut anew from the picture."""
+"""The conversation of a recorded episode, with its views cut anew from the picture."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from PIL import Image
 from mini_o3.episode.policy import Message
 from mini_o3.episode.record import Episode, Turn
 from mini_o3.episode.run import opening, response
-from mini_o3.episode.session import Corrected, Observed
-from mini_o3.protocol import Fault, Malformed, PromptProfile
+from mini_o3.protocol import PromptProfile
 from mini_o3.vision import PixelBudget, Rect, show
 
 
-def retell(
+def replay_messages(
     episode: Episode, picture: Image.Image, profile: PromptProfile, budget: PixelBudget
 ) -> Iterator[Message]:
     """The whole conversation as somebody with these prompts and this budget would have had it.
@@ -27,13 +26,7 @@ def retell(
         yield Message("assistant", (turn.text,))
         if turn is episode.turns[-1]:
             return
-        if turn.rect is not None and turn.observation is not None:
-            yield response(
-                profile, Observed(turn.observation, turn.rect, 0), show(picture, turn.rect, budget)
-            )
-        else:
-            fault = Malformed(Fault(turn.action["malformed"]), turn.action["detail"])
-            yield response(profile, Corrected(fault), None)
+        yield response(profile, turn, show(picture, turn.rect, budget) if turn.rect else None)
 
 
 def is_exemplary(turn: Turn) -> bool:

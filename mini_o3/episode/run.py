@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from PIL import Image
 
 from mini_o3.episode.limits import Limits, StopReason
-from mini_o3.episode.policy import Conversation, LimitReached, Message, Policy, PolicyError, Reply, Request
+from mini_o3.episode.policy import Message, Policy, PolicyError, Reply, Request
 from mini_o3.episode.record import Episode, Turn
-from mini_o3.episode.session import Corrected, Observed, Outcome, Session
+from mini_o3.episode.session import Corrected, Observed, Session
 from mini_o3.episode.task import SearchTask
-from mini_o3.protocol import Action, Answer, Fault, Malformed, Pieces, PromptProfile, Zoom, source_name
-from mini_o3.protocol.dialects import Dialect, Frame, load_dialect
+from mini_o3.protocol import Action, Fault, Malformed, Pieces, PromptProfile
+from mini_o3.protocol.dialects import Frame, load_dialect
 from mini_o3.vision import PixelBudget, Rect, open_picture, show
-
-OnTurn = Callable[[Turn, Outcome, Image.Image | None], None]
 
 #: What the policy is shown of a rectangle of the original: (original, rectangle, budget, number of the view;
 #: 0 is the first). Anything but the honest view is a control experiment.
@@ -29,22 +26,154 @@ def honest(original: Image.Image, rect: Rect, budget: PixelBudget, number: int) 
     return show(original, rect, budget)
 
 
-def opening(profile: PromptProfile, question: str, view: Image.Image) -> list[Message]:
-    """The messages that every episode begins with."""
-    return [
-        Message("system", (profile.system,)),
-        Message("user", _with_view(profile.ask(question, view.size), view)),
-    ]
+class EpisodeRun:
+    """One episode while it goes on: `step` until `session.stop` is set, then `finish`; or `play`, which does
+    both.
 
+    Its turns are read in the dialect that the policy's prompts teach.
 
-def response(profile: PromptProfile, outcome: Observed | Corrected, view: Image.Image | None) -> Message:
-    """What the environment says after a turn that did not end the episode."""
-    if isinstance(outcome, Corrected):
-        return Message(
-            "user", tuple(part for part in profile.correct(outcome.malformed) if isinstance(part, str))
+    Attributes:
+        session: the state of the environment; `session.stop` is None as long as the episode goes on.
+        messages: everything that was said, by the environment and by the policy, in order.
+        views: what the policy was shown; the first is the whole picture, number i is observation i.
+        turns: the turns so far.
+    """
+
+    def __init__(
+        self,
+        task: SearchTask,
+        policy: Policy,
+        limits: Limits,
+        *,
+        picture: Image.Image | None = None,
+        seed: int = 0,
+        lens: Lens = honest,
+    ) -> None:
+        """`picture`, if given, is the upright original; else it is opened from the task.
+
+        Raises:
+            UserError: the picture cannot be opened, or there is no such dialect.
+        """
+        self.task, self.policy, self.limits, self.seed, self.lens = task, policy, limits, seed, lens
+        self.picture = picture if picture is not None else open_picture(task.picture)
+        budget, size = policy.budget, self.picture.size
+        room = min((n for n in (limits.context_tokens, policy.context_tokens) if n is not None), default=None)
+        self.session = Session(
+            size,
+            replace(limits, context_tokens=room),
+            lambda rect: budget.tokens(*budget.fit(rect.width, rect.height)),
         )
-    assert view is not None
-    return Message("user", _with_view(profile.observe(outcome.number, view.size), view))
+        self.views = [lens(self.picture, self.session.rects[0], budget, 0)]
+        self.messages = opening(policy.profile, task.asked, self.views[0])
+        self.turns: list[Turn] = []
+        self._error: str | None = None
+        self._told = 0  # how many of the messages the policy knows
+        self._dialect = load_dialect(policy.profile.dialect)
+        self._conversation = policy.open(Request(task.id, task.asked, size, task.picture, seed))
+        self._is_open = True
+
+    @property
+    def frames(self) -> list[Frame]:
+        """What the policy was shown, as its dialect needs to know it: which part, and how large."""
+        return [Frame(rect, view.size) for rect, view in zip(self.session.rects, self.views, strict=True)]
+
+    async def step(self) -> Turn | None:
+        """Let the policy take one turn and carry it out.
+
+        None if the policy failed (`PolicyError`); that ends the episode, with the error in its record.
+
+        Raises:
+            RuntimeError: the episode is over.
+        """
+        if self.session.stop is not None:
+            raise RuntimeError(f"the episode is over ({self.session.stop})")
+        began = time.monotonic()
+        try:
+            reply = await self._conversation.reply(self.messages[self._told :])
+        except PolicyError as error:
+            self._error = str(error)
+            self.session.stop_for(error.stop)
+            return None
+        action = self._read(reply)
+        outcome = self.session.apply(action, reply.context_tokens)
+        number = rect = view = None
+        if isinstance(outcome, Observed):
+            number, rect = outcome.number, outcome.rect
+            view = self.lens(self.picture, rect, self.policy.budget, number)
+            self.views.append(view)
+        elif outcome.malformed is not None:
+            action = outcome.malformed
+        turn = Turn(
+            text=reply.text,
+            action=action,
+            observation=number,
+            rect=rect,
+            shown=None if view is None else view.size,
+            prompt_ids=reply.prompt_ids,
+            token_ids=reply.token_ids,
+            log_probs=reply.log_probs,
+            learn=reply.learn,
+            seconds=time.monotonic() - began,
+        )
+        self.turns.append(turn)
+        self.messages.append(Message("assistant", (reply.text,)))
+        self._told = len(self.messages)
+        if isinstance(outcome, Observed | Corrected):
+            self.messages.append(response(self.policy.profile, turn, view))
+        return turn
+
+    async def play(self) -> Episode:
+        """Step until the episode is over; its record. Cancelling leaves no record, but the turns so far."""
+        try:
+            while self.session.stop is None:
+                await self.step()
+        finally:
+            self.close()
+        return self.finish()
+
+    def finish(self, stop: StopReason | None = None, error: str | None = None) -> Episode:
+        """Close the conversation and return the record.
+
+        Args:
+            stop: why an episode ends that is not over yet.
+            error: what to say about that.
+
+        Raises:
+            RuntimeError: it is over and `stop` is given, or it is not over and `stop` is not given.
+        """
+        self.close()
+        if stop is not None:
+            self.session.stop_for(stop)
+        if self.session.stop is None:
+            raise RuntimeError("the episode is not over")
+        return Episode(
+            task_id=self.task.id,
+            picture=self.task.picture,
+            question=self.task.asked,
+            size=self.picture.size,
+            policy=self.policy.name,
+            profile=f"{self.policy.profile.name}@{self.policy.profile.hash}",
+            limits=self.limits,
+            seed=self.seed,
+            shown=self.views[0].size,
+            turns=tuple(self.turns),
+            stop=self.session.stop,
+            answer=self.session.answer,
+            error=error or self._error,
+            expected=self.task.answer,
+        )
+
+    def close(self) -> None:
+        """Close the conversation with the policy, once."""
+        if self._is_open:
+            self._is_open = False
+            self._conversation.close()
+
+    def _read(self, reply: Reply) -> Action:
+        action = self._dialect.parse(reply.text, self.frames, finished=reply.finished)
+        if not reply.finished and isinstance(action, Malformed):
+            return Malformed(Fault.UNFINISHED, "Your turn was too long and was cut off; be brief.")
+        return action
 
 
 async def run_episode(
@@ -54,117 +183,38 @@ async def run_episode(
     *,
     picture: Image.Image | None = None,
     seed: int = 0,
-    on_turn: OnTurn | None = None,
     lens: Lens = honest,
 ) -> Episode:
     """Let `policy` search `task`'s picture until it answers or a limit stops it.
 
-    Its turns are read in the dialect that its prompts teach. A policy that fails ends this episode with
-    `POLICY_ERROR`; cancelling the coroutine leaves no record, `on_turn` has seen every finished turn by then.
+    A policy that fails ends this episode with `POLICY_ERROR`; cancelling the coroutine leaves no record.
     `picture`, if given, is the upright original; else it is opened from the task.
 
     Raises:
         UserError: the picture cannot be opened, or there is no such dialect.
     """
-    original = picture if picture is not None else open_picture(task.picture)
-    budget, profile = policy.budget, policy.profile
-    room = min((n for n in (limits.context_tokens, policy.context_tokens) if n is not None), default=None)
-    session = Session(
-        original.size,
-        replace(limits, context_tokens=room),
-        lambda rect: budget.tokens(*budget.fit(rect.width, rect.height)),
-    )
-    first = lens(original, session.rects[0], budget, 0)
-    request = Request(task.id, task.asked, original.size, task.picture, seed)
-    conversation = policy.open(request)
-    messages = opening(profile, task.asked, first)
-    frames = [Frame(session.rects[0], first.size)]
-    turns: list[Turn] = []
-    error: str | None = None
-    try:
-        while session.stop is None:
-            turn, outcome, view, error = await _turn(
-                conversation, messages, session, policy, original, lens, frames
-            )
-            if turn is not None:
-                turns.append(turn)
-                if on_turn:
-                    on_turn(turn, outcome, view)
-            if isinstance(outcome, Observed | Corrected):
-                messages = [response(profile, outcome, view)]
-    finally:
-        conversation.close()
-    return Episode(
-        task_id=task.id,
-        picture=task.picture,
-        question=task.asked,
-        size=original.size,
-        policy=policy.name,
-        profile=f"{profile.name}@{profile.hash}",
-        limits=limits,
-        seed=seed,
-        shown=first.size,
-        turns=tuple(turns),
-        stop=session.stop,
-        answer=session.answer,
-        error=error,
-        expected=task.answer,
-    )
+    return await EpisodeRun(task, policy, limits, picture=picture, seed=seed, lens=lens).play()
 
 
-async def _turn(
-    conversation: Conversation,
-    messages: list[Message],
-    session: Session,
-    policy: Policy,
-    original: Image.Image,
-    lens: Lens,
-    frames: list[Frame],
-) -> tuple[Turn | None, Any, Image.Image | None, str | None]:
-    began = time.monotonic()
-    try:
-        reply = await conversation.reply(messages)
-    except PolicyError as error:
-        session.stop = error.stop if isinstance(error, LimitReached) else StopReason.POLICY_ERROR
-        return None, None, None, str(error)
-    action = _action(reply, load_dialect(policy.profile.dialect), frames)
-    outcome = session.apply(action, reply.context_tokens)
-    view = (
-        lens(original, outcome.rect, policy.budget, outcome.number) if isinstance(outcome, Observed) else None
-    )
-    if isinstance(outcome, Observed) and view is not None:
-        frames.append(Frame(outcome.rect, view.size))
-    turn = Turn(
-        text=reply.text,
-        action=_describe(action, outcome),
-        thought=getattr(action, "thought", ""),
-        observation=outcome.number if isinstance(outcome, Observed) else None,
-        rect=outcome.rect if isinstance(outcome, Observed) else None,
-        shown=view.size if view else None,
-        prompt_ids=reply.prompt_ids,
-        token_ids=reply.token_ids,
-        log_probs=reply.log_probs,
-        learn=reply.learn,
-        seconds=time.monotonic() - began,
-    )
-    return turn, outcome, view, None
+def opening(profile: PromptProfile, question: str, view: Image.Image) -> list[Message]:
+    """The messages that every episode begins with; `view` shows the whole picture."""
+    return [
+        Message("system", (profile.system,)),
+        Message("user", _with_view(profile.ask(question, view.size), view)),
+    ]
 
 
-def _action(reply: Reply, dialect: Dialect, frames: Sequence[Frame]) -> Action:
-    action = dialect.parse(reply.text, frames, finished=reply.finished)
-    if not reply.finished and isinstance(action, Malformed):
-        return Malformed(Fault.UNFINISHED, "Your turn was too long and was cut off; be brief.")
-    return action
+def response(profile: PromptProfile, turn: Turn, view: Image.Image | None) -> Message:
+    """What the environment says after a turn that did not end the episode.
 
-
-def _describe(action: Action, outcome: Outcome) -> dict[str, Any]:
-    malformed = getattr(outcome, "malformed", None) or (action if isinstance(action, Malformed) else None)
-    if malformed:
-        return {"malformed": malformed.kind.value, "detail": malformed.detail}
-    if isinstance(action, Answer):
-        return {"answer": action.text}
-    assert isinstance(action, Zoom)
-    return {"zoom": list(action.region.xyxy), "source": source_name(action.region.frame)}
+    `view` shows the observation that the turn made; None for a malformed turn.
+    """
+    if turn.malformed is not None:
+        pieces = profile.correct(turn.malformed)
+        return Message("user", tuple(piece for piece in pieces if isinstance(piece, str)))
+    assert turn.observation is not None
+    assert view is not None
+    return Message("user", _with_view(profile.observe(turn.observation, view.size), view))
 
 
 def _with_view(pieces: Pieces, view: Image.Image) -> tuple[str | Image.Image, ...]:

@@ -64,8 +64,7 @@ class Session:
         Raises:
             RuntimeError: the episode is over.
         """
-        if self.stop is not None:
-            raise RuntimeError(f"the episode is over ({self.stop})")
+        self._check_open()
         self.turns += 1
         outcome = self._outcome(action, context_tokens)
         if isinstance(outcome, Stopped):
@@ -74,10 +73,23 @@ class Session:
             self.rects.append(outcome.rect)
         return outcome
 
+    def stop_for(self, reason: StopReason) -> None:
+        """End the episode for a reason that no action gives: the policy failed, or somebody interrupted it.
+
+        Raises:
+            RuntimeError: the episode is over.
+        """
+        self._check_open()
+        self.stop = reason
+
     @property
     def evidence(self) -> Rect | None:
         """What the answer rests on: the last thing that was looked at. None before an answer."""
         return self.rects[-1] if self.stop is StopReason.ANSWERED else None
+
+    def _check_open(self) -> None:
+        if self.stop is not None:
+            raise RuntimeError(f"the episode is over ({self.stop})")
 
     def _outcome(self, action: Action, context_tokens: int) -> Outcome:
         if isinstance(action, Answer):
@@ -106,13 +118,11 @@ class Session:
         frame = zoom.region.frame
         if frame >= len(self.rects):
             known = ", ".join(source_name(i) for i in range(len(self.rects))[-8:])
-            return Malformed(
-                Fault.UNKNOWN_SOURCE, f"There is no {source_name(frame)}; the last sources are {known}."
-            )
+            detail = f"There is no {source_name(frame)}; the last sources are {known}."
+            return Malformed(Fault.UNKNOWN_SOURCE, detail, zoom.thought)
         rect = zoom.region.to_rect(self.rects[frame])
         if max(rect.width, rect.height) >= MAX_ASPECT * min(rect.width, rect.height):
-            return Malformed(
-                Fault.TOO_THIN,
-                f"The box is {rect.width} x {rect.height} pixels, too thin to show; make it wider or higher.",
-            )
+            sides = f"{rect.width} x {rect.height}"
+            detail = f"The box is {sides} pixels, too thin to show; make it wider or higher."
+            return Malformed(Fault.TOO_THIN, detail, zoom.thought)
         return rect

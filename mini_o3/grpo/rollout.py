@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from mini_o3.episode import Episode, Limits, Outcome, Policy, SearchTask, StopReason, Turn, run_episode
+from mini_o3.episode import Episode, EpisodeRun, Limits, Policy, SearchTask, StopReason
 from mini_o3.grpo.advantages import Ended, GroupAdvantages, Masking, group_advantages
 from mini_o3.grpo.questions import Question, Questions
 from mini_o3.judge import Verdict
 from mini_o3.kit.rng import stream
-from mini_o3.vision import Rect, show
 
 Judge = Callable[[SearchTask, Episode], Awaitable[Verdict]]
 
@@ -87,22 +86,13 @@ class Roller:
     async def _roll_out(self, index: int) -> tuple[Question, list[asyncio.Task[Rollout]]]:
         """The question and its rollouts, ended; each has been at its judge since it was."""
         question = await asyncio.to_thread(self.questions, index)
-        first = show(question.picture, Rect(0, 0, *question.picture.size), self.policy.budget)
         seeds = stream("rollouts", self.seed, index).integers(2**31, size=self.rollouts)
-        return question, await asyncio.gather(*(self._rollout(question, first, int(seed)) for seed in seeds))
+        return question, await asyncio.gather(*(self._rollout(question, int(seed)) for seed in seeds))
 
-    async def _rollout(self, question: Question, first: Image.Image, seed: int) -> asyncio.Task[Rollout]:
-        views = [first]
-
-        def on_turn(turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
-            if view is not None:
-                views.append(view)
-
-        task = question.task
-        episode = await run_episode(
-            task, self.policy, self.limits, picture=question.picture, seed=seed, on_turn=on_turn
-        )
-        return asyncio.create_task(self._judge(task, episode, tuple(views)))
+    async def _rollout(self, question: Question, seed: int) -> asyncio.Task[Rollout]:
+        run = EpisodeRun(question.task, self.policy, self.limits, picture=question.picture, seed=seed)
+        episode = await run.play()
+        return asyncio.create_task(self._judge(question.task, episode, tuple(run.views)))
 
     async def _judge(self, task: SearchTask, episode: Episode, views: tuple[Image.Image, ...]) -> Rollout:
         verdict = await self.judge(task, episode)

@@ -33,18 +33,7 @@ from inspect_ai.scorer import CORRECT, INCORRECT, Score, Scorer, Target, accurac
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from PIL import Image
 
-from mini_o3.episode import (
-    Conversation,
-    Episode,
-    Limits,
-    Message,
-    Policy,
-    Reply,
-    Request,
-    SearchTask,
-    read_tasks,
-    run_episode,
-)
+from mini_o3.episode import Episode, EpisodeRun, Limits, Message, SearchTask, read_tasks
 from mini_o3.judge import Verdict, make_judge
 from mini_o3.judge.verdict import JUDGE_FAILED, UNPARSED
 from mini_o3.kit.errors import UserError
@@ -103,9 +92,9 @@ def search(
             raise UserError(
                 "--epochs: greedy episodes on one task are all the same; give -T temperature above 0"
             )
-        heard = Heard(chosen)
-        episode = await run_episode(known[str(state.sample_id)], heard, Limits(turns), seed=state.epoch - 1)
-        state.messages = [_chat(message) for message in heard.messages]
+        run = EpisodeRun(known[str(state.sample_id)], chosen, Limits(turns), seed=state.epoch - 1)
+        episode = await run.play()
+        state.messages = [_chat(message) for message in run.messages]
         state.output = ModelOutput.from_content(f"mini_o3/{chosen.name}", episode.answer or "")
         state.metadata["episode"] = episode.to_dict(tokens=False)
         state.completed = True
@@ -138,33 +127,6 @@ def judged(judge: str = "auto") -> Scorer:
         return Score(value=CORRECT if verdict.is_correct else INCORRECT, **more)
 
     return score
-
-
-class Heard:
-    """A policy that is listened to: every message of its one episode, in order, views included."""
-
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
-        self.name, self.budget, self.profile = policy.name, policy.budget, policy.profile
-        self.context_tokens = policy.context_tokens
-        self.messages: list[Message] = []
-
-    def open(self, request: Request) -> HeardConversation:
-        return HeardConversation(self, self.policy.open(request))
-
-
-class HeardConversation:
-    def __init__(self, owner: Heard, inner: Conversation) -> None:
-        self.owner, self.inner = owner, inner
-
-    async def reply(self, messages: Sequence[Message]) -> Reply:
-        self.owner.messages += messages
-        reply = await self.inner.reply(messages)
-        self.owner.messages.append(Message("assistant", (reply.text,)))
-        return reply
-
-    def close(self) -> None:
-        self.inner.close()
 
 
 def _once(tasks: Sequence[SearchTask]) -> list[SearchTask]:

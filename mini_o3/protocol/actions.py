@@ -62,10 +62,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A turn that is not an action; `detail` is one sentence that a policy can act on."""
+    """A turn that is not an action, or one that cannot be carried out.
+
+    Attributes:
+        detail: one sentence that a policy can act on.
+        thought: of an action that was read and then refused.
+    """
 
     kind: Fault
     detail: str
+    thought: str = ""
 
 
 Action = Zoom | Answer | Malformed
@@ -74,6 +80,18 @@ Action = Zoom | Answer | Malformed
 def source_name(frame: int) -> str:
     """The protocol's name of a frame: `original_image`, `observation_1`, ..."""
     return "original_image" if frame == 0 else f"observation_{frame}"
+
+
+def frame_of(source: str) -> int:
+    """The frame that `source_name` names.
+
+    Raises:
+        ValueError: it is no such name.
+    """
+    frame = 0 if source == "original_image" else int(source.removeprefix("observation_"))
+    if source != source_name(frame):
+        raise ValueError(f"not the name of a picture: {source!r}")
+    return frame
 
 
 def _check_text(what: str, text: str) -> None:

@@ -11,18 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mini_o3.episode import (
-    Corrected,
-    Limits,
-    Observed,
-    Outcome,
-    Policy,
-    SearchTask,
-    Turn,
-    opening,
-    response,
-    run_episode,
-)
+from mini_o3.episode import EpisodeRun, Limits, Policy, SearchTask, response
 from mini_o3.kit.rng import stream
 from mini_o3.models.chat import ChatRenderer, Rendered
 from mini_o3.policies.corrupted import Slips
@@ -37,7 +26,6 @@ from mini_o3.probes.shapes.sprites import COLOURS
 from mini_o3.sft.drill import drill
 from mini_o3.sft.perception import PerceptionData, Sample
 from mini_o3.sft.stutter import stutter
-from mini_o3.vision import Rect, show
 
 _LAYOUTS = 3  # probes on one background
 _NUMBERED = re.compile(r"(observation[ _])(\d+)")
@@ -122,13 +110,12 @@ def render_teacher(
     With `stuttering`, lists repeat themselves now and then, see `sft.stutter`. `skip` is added to the number
     of every observation, as if so many had come before.
     """
-    teacher = teacher or Teacher([task])
+    run = EpisodeRun(task, teacher or Teacher([task]), limits, picture=picture, seed=seed)
+    asyncio.run(run.play())
     whole = Rendered()
-    first = show(picture, Rect(0, 0, *picture.size), teacher.budget)
-    for message in opening(teacher.profile, task.question, first):
+    for message in run.messages[:2]:
         whole.add(renderer.message(message.role, message.parts))
-
-    def on_turn(turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
+    for turn in run.turns:
         whole.add(renderer.invitation())
         spoken = renderer.spoken(_NUMBERED.sub(lambda found: f"{found[1]}{int(found[2]) + skip}", turn.text))
         if not turn.learn:
@@ -136,14 +123,14 @@ def render_teacher(
         if stuttering is not None:
             spoken = stutter(renderer, spoken, stuttering)
         whole.add(spoken)
-        if isinstance(outcome, Observed | Corrected):
-            whole.add(renderer.closing(spoken.ids))
-            if isinstance(outcome, Observed):
-                outcome = replace(outcome, number=outcome.number + skip)
-            message = response(teacher.profile, outcome, view)
-            whole.add(renderer.message(message.role, message.parts))
-
-    asyncio.run(run_episode(task, teacher, limits, picture=picture, seed=seed, on_turn=on_turn))
+        if turn is run.turns[-1]:
+            break
+        whole.add(renderer.closing(spoken.ids))
+        view = None
+        if turn.observation is not None:
+            view, turn = run.views[turn.observation], replace(turn, observation=turn.observation + skip)
+        message = response(run.policy.profile, turn, view)
+        whole.add(renderer.message(message.role, message.parts))
     return Sample(whole.ids, weigh(renderer, whole, task.goal.colour if task.goal else None), whole.views)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from mini_o3.episode import EPISODES_FILE, Episode, StopReason
-from mini_o3.episode.replayed import is_exemplary, picture_of, retell
+from mini_o3.episode.replayed import is_exemplary, picture_of, replay_messages
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import read_jsonl
 from mini_o3.kit.rng import stream
@@ -76,7 +76,7 @@ class RecordedEpisodes:
         whole, turns = Rendered(), iter(episode.turns)
         spoken: Rendered | None = None
         tokens = views = 0  # up to the end of the last turn that fits
-        for message in retell(episode, picture, self.profile, self.budget):
+        for message in replay_messages(episode, picture, self.profile, self.budget):
             if message.role != "assistant":
                 if spoken is not None:
                     whole.add(self.renderer.closing(spoken.ids))

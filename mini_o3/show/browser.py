@@ -14,6 +14,8 @@ from PIL import Image
 from mini_o3.episode import Episode, StopReason, Turn
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.kit.errors import UserError
+from mini_o3.protocol import Answer, Malformed
+from mini_o3.show.page import zoom_words
 from mini_o3.vision import Rect, open_picture
 from mini_o3.vision.draw import data_url, shrink
 
@@ -181,15 +183,13 @@ def script_json(data: Any) -> str:
 
 def _turn(turn: Turn, length: int, crops: bool) -> dict[str, Any]:
     data: dict[str, Any] = {"thought": _cut(turn.thought, length)}
-    if turn.malformed:
-        data.update(
-            fault=turn.malformed, detail=str(turn.action.get("detail", "")), text=_cut(turn.text, length)
-        )
-    elif "answer" in turn.action:
-        data["answer"] = _cut(str(turn.action["answer"]), length)
-    elif "zoom" in turn.action:
-        box = ", ".join(f"{value:.3g}" for value in turn.action["zoom"])
-        data["zoom"] = f"[{box}] of {turn.action['source']}"
+    action = turn.action
+    if isinstance(action, Malformed):
+        data.update(fault=action.kind.value, detail=action.detail, text=_cut(turn.text, length))
+    elif isinstance(action, Answer):
+        data["answer"] = _cut(action.text, length)
+    else:
+        data["zoom"] = zoom_words(action)
     if turn.rect is not None and turn.shown is not None:
         data.update(box=list(turn.rect), shown=list(turn.shown), observation=turn.observation, crop=crops)
     return data

@@ -9,6 +9,7 @@ from html import escape
 from PIL import Image
 
 from mini_o3.episode import Episode, Turn
+from mini_o3.protocol import Answer, Malformed, Zoom, source_name
 from mini_o3.show.terminal import verdict_lines
 from mini_o3.vision import Rect, Region
 from mini_o3.vision.draw import data_url, shrink
@@ -87,21 +88,24 @@ def _widest_first(rects: Sequence[tuple[int, Rect]]) -> list[tuple[int, Rect]]:
     return sorted(rects, key=lambda item: -item[1].width * item[1].height)
 
 
+def zoom_words(action: Zoom) -> str:
+    """`[0.1, 0.2, 0.3, 0.4] of observation_1`."""
+    box = ", ".join(f"{value:.3g}" for value in action.region.xyxy)
+    return f"[{box}] of {source_name(action.region.frame)}"
+
+
 def _card(number: int, turn: Turn, picture: Image.Image) -> str:
-    lines = [f'<span class="n">{number}</span>']
+    lines, action = [f'<span class="n">{number}</span>'], turn.action
     if turn.thought:
         lines.append(f'<span class="thought">{escape(turn.thought)}</span>')
     crop = ""
-    if turn.malformed:
-        lines.append(
-            f'<div class="act bad">{escape(turn.malformed)}: {escape(str(turn.action["detail"]))}</div>'
-        )
+    if isinstance(action, Malformed):
+        lines.append(f'<div class="act bad">{action.kind.value}: {escape(action.detail)}</div>')
         lines.append(f'<div class="act">{escape(turn.text)}</div>')
-    elif "answer" in turn.action:
-        lines.append(f'<div class="act">answer: <b>{escape(str(turn.action["answer"]))}</b></div>')
+    elif isinstance(action, Answer):
+        lines.append(f'<div class="act">answer: <b>{escape(action.text)}</b></div>')
     else:
-        box = ", ".join(f"{value:.3g}" for value in turn.action["zoom"])
-        lines.append(f'<div class="act">zoom [{box}] of {escape(turn.action["source"])}</div>')
+        lines.append(f'<div class="act">zoom {zoom_words(action)}</div>')
     if turn.rect is not None and turn.shown is not None:
         rect = turn.rect
         region = Region.of_rect(rect, picture.size)

@@ -5,42 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PIL import Image
-
-from mini_o3.episode import OVER_TURN, Corrected, Episode, Observed, Outcome, StopReason, Turn
+from mini_o3.episode import OVER_TURN, Episode, StopReason, Turn
+from mini_o3.protocol import Answer, Zoom, source_name
 from mini_o3.vision import Rect, Region
 
 Say = Callable[[str], None]
 _LINE = 80  # characters of an answer that is named beside others
 
 
-class TurnPrinter:
-    """`on_turn` of `run_episode`: says every turn as it happens."""
-
-    def __init__(self, say: Say) -> None:
-        self.say = say
-        self.count = 0
-
-    def __call__(self, turn: Turn, outcome: Outcome, view: Image.Image | None) -> None:
-        self.count += 1
-        self.say(f"turn {self.count}")
-        if turn.thought:
-            self.say(f"  think  {turn.thought}")
-        if "zoom" in turn.action:
-            box = ", ".join(f"{value:.2f}" for value in turn.action["zoom"])
-            self.say(f"  zoom   [{box}] of {turn.action['source']}")
-        elif "answer" in turn.action:
-            self.say(f"  answer {turn.action['answer']}")
-        if isinstance(outcome, Observed) and view is not None:
-            rect = outcome.rect
-            self.say(
-                f"  sees   observation_{outcome.number}: {rect.width} x {rect.height} px of the original, "
-                f"shown as {view.width} x {view.height}"
-            )
-        elif isinstance(outcome, Corrected):
-            self.say(f"  error  {outcome.malformed.kind.value}: {outcome.malformed.detail}")
-        elif turn.malformed:
-            self.say(f"  error  {turn.malformed}: {turn.action['detail']}")
+def turn_lines(number: int, turn: Turn) -> list[str]:
+    """One turn; the first has number 1."""
+    lines, action = [f"turn {number}"], turn.action
+    if turn.thought:
+        lines.append(f"  think  {turn.thought}")
+    if isinstance(action, Zoom):
+        box = ", ".join(f"{value:.2f}" for value in action.region.xyxy)
+        lines.append(f"  zoom   [{box}] of {source_name(action.region.frame)}")
+    elif isinstance(action, Answer):
+        lines.append(f"  answer {action.text}")
+    else:
+        lines.append(f"  error  {action.kind.value}: {action.detail}")
+    if turn.rect is not None and turn.shown is not None:
+        lines.append(
+            f"  sees   observation_{turn.observation}: {turn.rect.width} x {turn.rect.height} px of the"
+            f" original, shown as {turn.shown[0]} x {turn.shown[1]}"
+        )
+    return lines
 
 
 def verdict_lines(episode: Episode) -> list[str]:

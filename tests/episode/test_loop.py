@@ -2,15 +2,26 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from PIL import Image, ImageChops
 
-from mini_o3.episode import Episode, Limits, PolicyError, Reply, SearchTask, StopReason, Turn, run_episode
+from mini_o3.episode import (
+    Episode,
+    EpisodeRun,
+    Limits,
+    PolicyError,
+    Reply,
+    SearchTask,
+    StopReason,
+    Turn,
+    run_episode,
+)
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl
 from mini_o3.policies.replay import Replay
-from mini_o3.protocol import Answer, Zoom, format_action, load_profile
+from mini_o3.protocol import Answer, Fault, Malformed, Zoom, format_action, load_profile
 from mini_o3.vision import PixelBudget, Rect, Region
 
 SIZE = (400, 300)
@@ -93,10 +104,10 @@ def test_nested_zooms_are_recorded_in_pixels_of_the_original():
     assert [turn.text for turn in episode.turns] == list(NESTED)
     assert [turn.thought for turn in episode.turns] == ["there", "", "", "seen"]
     assert [turn.action for turn in episode.turns] == [
-        {"zoom": [0.5, 0.5, 1.0, 1.0], "source": "original_image"},
-        {"zoom": [0.1, 0.2, 0.3, 0.6], "source": "observation_1"},
-        {"zoom": [0.5, 0.0, 1.0, 1.0], "source": "observation_2"},
-        {"answer": "teal"},
+        Zoom(Region(0.5, 0.5, 1.0, 1.0), "there"),
+        Zoom(Region(0.1, 0.2, 0.3, 0.6, 1)),
+        Zoom(Region(0.5, 0.0, 1.0, 1.0, 2)),
+        Answer("teal", "seen"),
     ]
     assert (episode.num_turns, episode.num_zooms) == (4, 3)
 
@@ -192,8 +203,9 @@ def test_a_malformed_turn_is_corrected_with_the_reason(line, kind, detail):
     assert detail in words(message)
     assert views(message) == []
     wrong = episode.turns[0]
-    assert wrong.malformed == wrong.action["malformed"] == kind
-    assert detail in wrong.action["detail"]
+    assert wrong.malformed is wrong.action
+    assert wrong.action.kind == kind
+    assert detail in wrong.action.detail
     assert (wrong.observation, wrong.rect, wrong.shown) == (None, None, None)
     assert (episode.stop, episode.turns[1].malformed) == (StopReason.ANSWERED, None)
 
@@ -209,7 +221,7 @@ def test_an_episode_that_runs_out_of_turns_has_no_answer():
     assert (episode.stop, episode.is_over_turn) == (StopReason.TURN_LIMIT, True)
     assert (episode.answer, episode.evidence, episode.error) == (None, None, None)
     assert [turn.observation for turn in episode.turns] == [1, None]
-    assert episode.turns[1].action == {"zoom": [0.5, 0.5, 1.0, 1.0], "source": "original_image"}
+    assert episode.turns[1].action == Zoom(Region(0.5, 0.5, 1.0, 1.0))
     assert (len(policy.heard), policy.lines, policy.closed) == (2, [answer("late")], 1)
 
 
@@ -238,16 +250,6 @@ def test_an_unexpected_exception_comes_through_and_closes_the_conversation_once(
     policy = Scripted(zoom(0, 0, 0.5, 0.5), error)
     with pytest.raises(type(error)):
         run(policy)
-    assert policy.closed == 1
-
-
-def test_an_exception_of_a_listener_closes_the_conversation_once():
-    def listener(turn, outcome, view):
-        raise RuntimeError("the window is gone")
-
-    policy = Scripted(zoom(0, 0, 0.5, 0.5), answer("teal"))
-    with pytest.raises(RuntimeError, match="the window is gone"):
-        run(policy, on_turn=listener)
     assert policy.closed == 1
 
 
@@ -288,12 +290,84 @@ def test_the_smaller_of_both_context_limits_counts(limit, of_policy, used, stop)
     assert len(policy.heard) == (2 if stop is StopReason.ANSWERED else 1)
 
 
-def test_a_listener_hears_every_turn_with_its_view():
-    heard = []
-    episode = run(Scripted(NESTED[0], "hm", NESTED[3]), on_turn=lambda *told: heard.append(told))
-    assert tuple(turn for turn, _, _ in heard) == episode.turns
-    assert [type(outcome).__name__ for _, outcome, _ in heard] == ["Observed", "Corrected", "Stopped"]
-    assert [view and view.size for _, _, view in heard] == [(200, 150), None, None]
+def stepped(*lines, steps, **options):
+    """A run of these lines after so many steps, and what each returned."""
+    options.setdefault("picture", picture())
+    run = EpisodeRun(TASK, Scripted(*lines), Limits(), **options)
+
+    async def go():
+        return [await run.step() for _ in range(steps)]
+
+    return run, asyncio.run(go())
+
+
+def test_a_run_can_be_followed_step_by_step():
+    run, turns = stepped(NESTED[0], "hm", NESTED[3], steps=3)
+    assert turns == run.turns == list(run.finish().turns)
+    assert [turn.rect for turn in turns] == [RECTS[0], None, None]
+    assert [view.size for view in run.views] == [SIZE, (200, 150)]
+    assert [(frame.rect, frame.shown) for frame in run.frames] == [
+        (Rect(0, 0, *SIZE), SIZE),
+        (RECTS[0], (200, 150)),
+    ]
+    assert (run.session.stop, run.policy.closed) == (StopReason.ANSWERED, 1)
+
+
+def test_a_run_holds_the_whole_conversation():
+    run, _ = stepped(NESTED[0], "hm", NESTED[3], steps=3)
+    assert [message.role for message in run.messages] == ["system", *["user", "assistant"] * 3]
+    assert [words(m) for m in run.messages if m.role == "assistant"] == [NESTED[0], "hm", NESTED[3]]
+    told = [message for messages in run.policy.heard for message in messages]
+    assert [message for message in run.messages if message.role != "assistant"] == told
+    assert [view for message in run.messages for view in views(message)] == run.views
+
+
+def test_a_run_that_is_over_takes_no_further_step():
+    run, _ = stepped(answer("teal"), "more", steps=1)
+    with pytest.raises(RuntimeError, match="over"):
+        asyncio.run(run.step())
+    with pytest.raises(RuntimeError, match="over"):
+        run.finish(StopReason.INTERRUPTED)
+    assert (run.policy.lines, run.finish().answer) == (["more"], "teal")
+
+
+def test_a_run_that_is_left_says_why_and_keeps_its_turns():
+    run, _ = stepped(*NESTED, steps=2, seed=3)
+    with pytest.raises(RuntimeError, match="not over"):
+        run.finish()
+    episode = run.finish(StopReason.INTERRUPTED, "the window was closed")
+    assert (episode.stop, episode.error) == (StopReason.INTERRUPTED, "the window was closed")
+    assert ([turn.rect for turn in episode.turns], episode.seed) == (list(RECTS[:2]), 3)
+    assert (episode.answer, episode.evidence, run.policy.closed) == (None, None, 1)
+
+
+def test_a_cancelled_run_can_be_finished_with_the_turns_so_far():
+    class Slow(Scripted):
+        async def reply(self, messages):
+            if len(self.lines) == 2:
+                await asyncio.Event().wait()
+            return await super().reply(messages)
+
+    run = EpisodeRun(TASK, Slow(*NESTED), Limits(), picture=picture())
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(run.play(), 0.2))
+    assert run.policy.closed == 1
+    episode = run.finish(StopReason.INTERRUPTED)
+    assert ([turn.rect for turn in episode.turns], episode.stop) == (list(RECTS[:2]), StopReason.INTERRUPTED)
+    assert run.policy.closed == 1
+
+
+def test_a_run_of_a_policy_that_fails_returns_no_turn():
+    run, turns = stepped(NESTED[0], PolicyError("gone"), steps=2)
+    assert (turns[1], run.session.stop, run.finish().error) == (None, StopReason.POLICY_ERROR, "gone")
+
+
+def test_an_unknown_dialect_is_a_user_error_before_the_policy_is_asked():
+    policy = Scripted(answer("x"))
+    policy.profile = replace(policy.profile, dialect="klingon")
+    with pytest.raises(UserError, match="no such dialect"):
+        run(policy)
+    assert policy.requests == []
 
 
 def test_the_policy_is_never_told_the_answer():
@@ -366,8 +440,7 @@ FULL = Episode(
     turns=(
         Turn(
             NESTED[0],
-            {"zoom": [0.5, 0.5, 1.0, 1.0], "source": "original_image"},
-            "there",
+            Zoom(Region(0.5, 0.5, 1.0, 1.0), "there"),
             1,
             RECTS[0],
             (168, 168),
@@ -377,8 +450,9 @@ FULL = Episode(
             True,
             0.25,
         ),
-        Turn("hm", {"malformed": "no_action", "detail": "Act."}, learn=False),
-        Turn(answer("grün"), {"answer": "grün"}, seconds=1.5),
+        Turn("hm", Malformed(Fault.NO_ACTION, "Act."), learn=False),
+        Turn(zoom(0, 0, 1, 1, 7, "far"), Malformed(Fault.UNKNOWN_SOURCE, "None.", thought="far")),
+        Turn(answer("grün"), Answer("grün"), seconds=1.5),
     ),
     stop=StopReason.ANSWERED,
     answer="grün",
@@ -394,7 +468,24 @@ def through_json(episode):
 def test_a_record_is_read_back_equal():
     assert through_json(FULL) == FULL
     assert FULL.to_dict()["evidence"] == [0.5, 0.5, 1.0, 1.0]
-    assert (FULL.to_dict()["num_turns"], FULL.to_dict()["is_over_turn"]) == (3, False)
+    assert (FULL.to_dict()["num_turns"], FULL.to_dict()["is_over_turn"]) == (4, False)
+
+
+def test_an_action_is_recorded_as_words_and_numbers():
+    rows = FULL.to_dict()["turns"]
+    assert [row["action"] for row in rows] == [
+        {"zoom": [0.5, 0.5, 1.0, 1.0], "source": "original_image"},
+        {"malformed": "no_action", "detail": "Act."},
+        {"malformed": "unknown_source", "detail": "None."},
+        {"answer": "grün"},
+    ]
+    assert [row.get("thought") for row in rows] == ["there", None, "far", None]
+
+
+def test_a_record_of_a_later_version_is_refused_with_the_remedy():
+    assert Episode.from_dict({**FULL.to_dict(), "version": 1}) == FULL
+    with pytest.raises(UserError, match=r"version 2: .* reads up to version 1; update"):
+        Episode.from_dict({**FULL.to_dict(), "version": 2})
 
 
 @pytest.mark.parametrize(
@@ -422,6 +513,10 @@ def test_what_was_run_is_read_back_as_it_was_written(lines, limits):
         lambda data: data.update(size=[400]),
         lambda data: data.update(limits={"rounds": 3}),
         lambda data: data.update(turns=[{"text": "hm"}]),
+        lambda data: data["turns"][0]["action"].update(source="observation_01"),
+        lambda data: data["turns"][0]["action"].update(source="elsewhere"),
+        lambda data: data["turns"][0]["action"].update(zoom=[0, 0, 2, 2]),
+        lambda data: data["turns"][1]["action"].update(malformed="tired"),
     ],
 )
 def test_what_is_no_record_is_refused(break_it):

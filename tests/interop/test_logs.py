@@ -92,7 +92,7 @@ def test_a_mini_o3_log(picture, tmp_path):
     (row,) = log.rows
     assert_same(row, picture)
     assert [turn.rect for turn in row.episode.turns] == RECTS
-    assert row.episode.turns[1].malformed == "outside"
+    assert row.episode.turns[1].malformed.kind == "outside"
     assert (log.layout, log.dialect, row.episode.question, row.verdict) == (
         "Mini-o3",
         "mini_o3 (guessed)",

@@ -283,7 +283,12 @@ def test_the_mask_of_an_episode_with_zooms_a_malformed_turn_and_an_over_turn_sto
 
     assert episode.stop is StopReason.TURN_LIMIT
     assert episode.is_over_turn
-    assert [turn.malformed for turn in episode.turns] == [None, "bad_json", None, None]
+    assert [turn.malformed and turn.malformed.kind for turn in episode.turns] == [
+        None,
+        "bad_json",
+        None,
+        None,
+    ]
     assert [turn.observation for turn in episode.turns] == [1, None, 2, None]
     # fmt: off
     assert list(episode.token_mask) == [

@@ -282,7 +282,7 @@ def test_a_turn_that_was_cut_off_is_corrected():
         says("I see a street with very many houses, and", finish_reason="length"), ANSWER
     ) as endpoint:
         episode = ask(endpoint)
-    assert episode.turns[0].malformed == "unfinished"
+    assert episode.turns[0].malformed.kind == "unfinished"
     assert "unfinished" in words(endpoint.requests[1].body["messages"][3])
     assert "cut off" in words(endpoint.requests[1].body["messages"][3])
     assert episode.answer == "five"

@@ -29,8 +29,8 @@ def test_a_broken_turn_fails_and_is_followed_by_what_the_teacher_meant():
                 turn.text for turn in whole.turns
             ]
             assert (found.stop, found.answer) == (whole.stop, whole.answer)
-            broken = [index for index, turn in enumerate(found.turns) if "malformed" in turn.action]
-            kinds.update(found.turns[index].action["malformed"] for index in broken)
+            broken = [index for index, turn in enumerate(found.turns) if turn.malformed]
+            kinds.update(found.turns[index].malformed.kind for index in broken)
             assert len(broken) <= 2
             assert not any(found.turns[index].learn for index in broken)
             assert all(found.turns[index + 1].rect for index in broken)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mini_o3.episode import Limits, StopReason
 from mini_o3.policies.human import HELP, Human
-from mini_o3.protocol import format_action, parse
+from mini_o3.protocol import format_action, parse, source_name
 from mini_o3.vision import Rect
 
 PICTURE = Image.new("RGB", (640, 480), "red")
@@ -88,15 +88,15 @@ def test_a_folder_is_found_when_none_is_given():
 )
 def test_a_zoom_goes_into_the_last_view_unless_a_source_is_given(tmp_path, line, source, rect):
     episode = Person("zoom 0.5 0.5 1 1", line, "answer 5").plays(tmp_path)
-    assert (episode.turns[1].action["source"], episode.turns[1].rect) == (source, rect)
+    assert (source_name(episode.turns[1].action.region.frame), episode.turns[1].rect) == (source, rect)
 
 
 def test_a_source_that_does_not_exist_costs_a_turn_and_is_explained(tmp_path):
     person = Person("zoom 0 0 0.5 0.5 7", "zoom 0 0 0.5 0.5", "answer 5")
     episode = person.plays(tmp_path)
-    assert episode.turns[0].malformed == "unknown_source"
+    assert episode.turns[0].malformed.kind == "unknown_source"
     assert any("There is no observation_7" in line for line in person.heard)
-    assert (episode.turns[1].action["source"], episode.answer) == ("original_image", "5")
+    assert (source_name(episode.turns[1].action.region.frame), episode.answer) == ("original_image", "5")
 
 
 @pytest.mark.parametrize("line", ["", "   ", "help", "look at the star", "zoomed", "ANSWER 5", "5"])

@@ -211,7 +211,7 @@ def test_a_missed_look_does_not_show_what_it_was_aimed_at():
             if again.thought.endswith("missed; wider") and central(task, found, again) in [
                 s.thing for s in sight.look(task.things, found.size, turn.rect)
             ]:
-                wrong.append((task.id, index + 1, turn.action["zoom"], again.action["zoom"]))
+                wrong.append((task.id, index + 1, turn.action.region, again.action.region))
     assert wrong == []
 
 

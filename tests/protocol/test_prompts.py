@@ -3,10 +3,10 @@
 import pytest
 from PIL import Image
 
-from mini_o3.episode import Corrected, Observed, opening, response
+from mini_o3.episode import Turn, opening, response
 from mini_o3.kit.errors import UserError
-from mini_o3.protocol import Fault, Malformed, PromptProfile, load_profile
-from mini_o3.vision import Rect
+from mini_o3.protocol import Fault, Malformed, PromptProfile, Zoom, load_profile
+from mini_o3.vision import Region
 
 TEXTS = {
     "system": "Search.",
@@ -32,11 +32,11 @@ def asked(profile, question):
 
 
 def observed(profile, number):
-    return response(profile, Observed(number, Rect(0, 0, 28, 28), 0), VIEW).parts
+    return response(profile, Turn("", Zoom(Region(0, 0, 1, 1)), observation=number), VIEW).parts
 
 
 def corrected(profile, kind, detail):
-    return response(profile, Corrected(Malformed(kind, detail)), None).parts
+    return response(profile, Turn("", Malformed(kind, detail)), None).parts
 
 
 @pytest.mark.parametrize("name", ["search", "nano"])

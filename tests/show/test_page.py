@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
 
 from mini_o3.episode import Episode, Limits, StopReason, Turn
+from mini_o3.protocol import Answer, Fault, Malformed, Zoom
 from mini_o3.show.page import episode_page
-from mini_o3.vision import Rect
+from mini_o3.vision import Rect, Region
 
 SIZE = (2000, 1000)
 PICTURE = Image.new("RGB", SIZE, "red")
@@ -20,30 +22,27 @@ PICTURE.paste("blue", (1000, 500, 2000, 1000))
 
 ZOOM = Turn(
     text="<think>right</think>...",
-    action={"zoom": [0.5, 0.5, 1.0, 1.0], "source": "original_image"},
-    thought="right",
+    action=Zoom(Region(0.5, 0.5, 1.0, 1.0), "right"),
     observation=1,
     rect=Rect(1000, 500, 2000, 1000),
     shown=(1008, 504),
 )
 DEEPER = Turn(
     text="<think>closer</think>...",
-    action={"zoom": [0.1, 0.2, 0.2, 0.4], "source": "observation_1"},
-    thought="closer",
+    action=Zoom(Region(0.1, 0.2, 0.2, 0.4, 1), "closer"),
     observation=2,
     rect=Rect(1100, 600, 1200, 700),
     shown=(196, 196),
 )
 WIDER = Turn(
     text="<think>back</think>...",
-    action={"zoom": [0.0, 0.0, 1.0, 1.0], "source": "original_image"},
-    thought="back",
+    action=Zoom(Region(0.0, 0.0, 1.0, 1.0), "back"),
     observation=3,
     rect=Rect(0, 0, 2000, 1000),
     shown=(2000, 980),
 )
-FAULTY = Turn(text="I wonder", action={"malformed": "no_action", "detail": "There is no action."})
-ANSWERED = Turn(text="<answer>blue</answer>", action={"answer": "blue"}, thought="I see it")
+FAULTY = Turn(text="I wonder", action=Malformed(Fault.NO_ACTION, "There is no action."))
+ANSWERED = Turn(text="<answer>blue</answer>", action=Answer("blue", "I see it"))
 
 
 def made(*turns, stop=StopReason.ANSWERED, **changes):
@@ -225,7 +224,7 @@ def test_a_box_and_its_card_have_the_same_colour():
 
 
 def test_a_last_zoom_that_a_limit_stopped_has_a_card_but_no_box():
-    stopped = Turn(text="", action={"zoom": [0.0, 0.0, 0.5, 0.5], "source": "original_image"}, thought="more")
+    stopped = Turn(text="", action=Zoom(Region(0.0, 0.0, 0.5, 0.5), "more"))
     found = tree(made(ZOOM, stopped, stop=StopReason.TURN_LIMIT))
     assert [attrs["data-turn"] for attrs, _ in found.all("g", "box")] == ["1"]
     assert [text for _, text in found.all("div", "turn")][1] == "2morezoom [0, 0, 0.5, 0.5] of original_image"
@@ -256,7 +255,7 @@ EVIL = (
     "<img src=x onerror=alert(1)>",
     "</title></style></svg></div><svg onload=alert(1)>",
     "&lt;b&gt; &amp; &#39;",
-    "<!-- ",
+    "<!--",
     "<![CDATA[",
     "{question} <image>",
 )
@@ -267,17 +266,16 @@ def test_texts_are_shown_as_they_are_and_never_become_markup(evil):
     turns = (
         Turn(
             text=evil,
-            action={"zoom": [0.5, 0.5, 1.0, 1.0], "source": evil},
-            thought=evil,
+            action=Zoom(Region(0.5, 0.5, 1.0, 1.0), evil),
             observation=1,
             rect=ZOOM.rect,
             shown=ZOOM.shown,
         ),
-        Turn(text=evil, action={"malformed": evil, "detail": evil}, thought=evil),
-        Turn(text=evil, action={"answer": evil}, thought=evil),
+        Turn(text=evil, action=Malformed(Fault.TOO_THIN, evil, evil)),
+        Turn(text=evil, action=Answer(evil, evil)),
     )
     harmless = made(
-        *(Turn(**{**fields(turn), "text": "x", "thought": "x"}) for turn in (ZOOM, FAULTY, ANSWERED)),
+        *(replace(turn, action=replace(turn.action, thought="x")) for turn in (ZOOM, FAULTY, ANSWERED)),
         expected="x",
     )
     found = tree(made(*turns, picture=evil, question=evil, policy=evil, answer=evil, expected=evil))
@@ -291,8 +289,7 @@ def test_texts_are_shown_as_they_are_and_never_become_markup(evil):
     assert found.all("div", "meta")[0][1] == f"{evil} · 2000 x 1000 px · {evil} · 3 turns · expected: {evil}"
     assert f"answer    {evil}" in found.all("div", "verdict")[0][1]
     acts = [text for _, text in found.all("div", "act")]
-    assert acts[0] == f"zoom [0.5, 0.5, 1, 1] of {evil}"
-    assert acts[2:4] == [f"{evil}: {evil}", evil]
+    assert acts[2:4] == [f"too_thin: {evil}", evil]
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -300,7 +297,3 @@ def test_an_error_is_shown_as_it_is(evil):
     found = tree(made(stop=StopReason.POLICY_ERROR, error=evil))
     assert found.balanced
     assert found.all("div", "verdict")[0][1] == f"no answer: {evil}"
-
-
-def fields(turn):
-    return {name: getattr(turn, name) for name in turn.__dataclass_fields__}

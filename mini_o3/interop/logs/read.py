@@ -31,7 +31,7 @@ from mini_o3.judge.record import read_verdicts
 from mini_o3.judge.verdict import without_judge
 from mini_o3.kit.errors import UserError
 from mini_o3.policies.replay import Replay
-from mini_o3.protocol import VOID_FAULTS, Fault, load_profile
+from mini_o3.protocol import VOID_FAULTS, load_profile
 from mini_o3.protocol.dialects import load_dialect
 from mini_o3.vision import PixelBudget, Rect, open_picture
 
@@ -111,7 +111,7 @@ def replay(task: SearchTask, texts: Sequence[str], dialect: str, picture: Image.
     limits = Limits(turns=len(texts), void_retries=len(texts))
     episode = asyncio.run(run_episode(task, policy, limits, picture=picture, lens=_blank))
     last = episode.turns[-1].malformed
-    if episode.stop is StopReason.TURN_LIMIT and last is not None and Fault(last) in VOID_FAULTS:
+    if episode.stop is StopReason.TURN_LIMIT and last is not None and last.kind in VOID_FAULTS:
         episode = replace(episode, stop=StopReason.VOID)
     return replace(episode, policy="imported")
 
