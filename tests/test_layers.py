@@ -17,6 +17,7 @@ ROOMS = (
     "benchmarks",
     "models",
     "policies",
+    "doctor",
     "coldstart",
     "sft",
     "grpo",

@@ -11,12 +11,14 @@ import typer
 
 from mini_o3.cli.base import (
     DialectOption,
+    EndpointOption,
     MaxPixelsOption,
     PolicyOption,
     PromptsOption,
     TemperatureOption,
     TurnsOption,
     app,
+    endpoint_options,
     err,
     say,
 )
@@ -39,6 +41,7 @@ def ask(
         int, typer.Option("--samples", min=1, max=64, help="Searches; the most frequent answer is taken.")
     ] = 1,
     temperature: TemperatureOption = None,
+    endpoint: EndpointOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the episode record as one line of JSON, nothing else.")
     ] = False,
@@ -62,7 +65,7 @@ def ask(
     result = ask_one(
         picture,
         _question(question),
-        PolicySpec(policy, max_pixels, prompts, dialect, temperature),
+        PolicySpec(policy, max_pixels, prompts, dialect, temperature, endpoint=endpoint_options(endpoint)),
         turns=turns,
         samples=samples,
         out=folder,

@@ -60,6 +60,30 @@ DialectOption = Annotated[
         help="How it speaks: deepeyes, pixel_reasoner, qwen3_vl, qwen2_5_vl, direct (no tool) ...",
     ),
 ]
+EndpointOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--endpoint",
+        metavar="NAME=VALUE",
+        help=(
+            "How an endpoint is called; may be given often: timeout, max_tokens, top_p, seed, stop, attempts,"
+            " max_request_bytes, key_variable, header.NAME, body.NAME."
+        ),
+    ),
+]
+
+
+def endpoint_options(given: list[str] | None) -> tuple[tuple[str, str], ...]:
+    """What `--endpoint NAME=VALUE` said, as pairs.
+
+    Raises:
+        SettingError: there is no equals sign in one of them.
+    """
+    pairs = [text.partition("=") for text in given or []]
+    bad = next((name for name, equals, _ in pairs if not equals or not name), None)
+    if bad is not None:
+        raise SettingError("endpoint", "expected NAME=VALUE, such as timeout=60", bad)
+    return tuple((name.strip(), value) for name, _, value in pairs)
 
 
 def _version(wanted: bool) -> None:

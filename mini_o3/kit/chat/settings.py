@@ -64,6 +64,11 @@ class ChatSettings:
         """The first address, without secrets: for messages."""
         return without_credentials(self.endpoints[0])
 
+    @property
+    def shown(self) -> str:
+        """As a policy is named on the command line, without secrets."""
+        return f"api:{without_credentials(self.url)}#{self.model}"
+
     @classmethod
     def parse(cls, spec: str, setting: str = "policy", kind: str = "api", **changes: Any) -> ChatSettings:
         """From `URL#MODEL`, see `split_endpoint`; `changes` are other settings.
