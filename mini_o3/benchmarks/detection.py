@@ -15,6 +15,8 @@ from mini_o3.benchmarks.pictures import Header, check, find
 from mini_o3.benchmarks.rows import BadRow, Record, read_commas, take
 from mini_o3.benchmarks.scenes import Labelled, Scene, questions
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import open_file, open_text
+from mini_o3.kit.tables import table_header
 
 _COCO_KEYS = ("info", "licenses", "images", "annotations", "categories", "type")
 _OPEN_COLUMNS = {"ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax", "IsGroupOf", "IsDepiction"}
@@ -50,7 +52,7 @@ def _read_coco(
     images: list[dict[str, Any]] = []
     labels: dict[str, list[tuple[str, Any, bool]]] = defaultdict(list)
     names: dict[str, str] = {}
-    with path.open("rb") as file:
+    with open_file(path) as file:
         stream = JsonStream(file, path)
         for key in stream.keys():  # noqa: SIM118 - not a mapping
             if key not in ("images", "annotations", "categories"):
@@ -167,7 +169,7 @@ def _label_names(root: Path) -> dict[str, str]:
     """`/m/01g317` is `person`: the class descriptions, with or without a header."""
     files = sorted(path for pattern in _DESCRIPTIONS.split("|") for path in root.glob(pattern))
     names = {}
-    with files[0].open(encoding="utf-8-sig", newline="") as file:
+    with open_text(files[0]) as file:
         for row in csv.reader(file):
             if len(row) >= 2:
                 names[row[0]] = row[1].strip().lower()
@@ -190,7 +192,7 @@ def _find(name: str, folders: list[Path]) -> Path | None:
 
 def _is_coco(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             stream = JsonStream(file, path)
             return stream.peek() == "{" and next(stream.keys(), "") in _COCO_KEYS
     except (OSError, ValueError):
@@ -198,8 +200,7 @@ def _is_coco(path: Path) -> bool:
 
 
 def _is_open_images(path: Path) -> bool:
-    with path.open("rb") as file:
-        return set(file.readline(4096).decode("utf-8", "replace").strip().split(",")) >= _OPEN_COLUMNS
+    return set(table_header(path, ",")) >= _OPEN_COLUMNS
 
 
 _DESCRIPTIONS = "*class-descriptions*.csv|*/*class-descriptions*.csv"

@@ -27,7 +27,10 @@ class JsonStream:
         self.file, self.path = file, path
         self.size = max(os.fstat(file.fileno()).st_size, 1)
         self.text, self.at, self.ended = "", 0, False
-        self.decoder, self.utf8 = json.JSONDecoder(), codecs.getincrementaldecoder("utf-8-sig")()
+        encoding = json.detect_encoding(file.read(4))
+        file.seek(0)
+        encoding = "utf-8-sig" if encoding.startswith("utf-8") else encoding
+        self.decoder, self.text_of = json.JSONDecoder(), codecs.getincrementaldecoder(encoding)()
 
     @property
     def share(self) -> float:
@@ -98,9 +101,9 @@ class JsonStream:
     def _more(self, size: int) -> None:
         try:
             content = self.file.read(size)
-            self.text = self.text[self.at :] + self.utf8.decode(content, final=not content)
+            self.text = self.text[self.at :] + self.text_of.decode(content, final=not content)
         except UnicodeDecodeError as error:
-            raise self._bad(f"it is not UTF-8 ({error.reason})") from None
+            raise self._bad(f"it is not text ({error.reason})") from None
         self.at, self.ended = 0, not content
 
     def _bad(self, why: str) -> UserError:

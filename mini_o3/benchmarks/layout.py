@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -12,15 +11,16 @@ from typing import Any
 
 from mini_o3.benchmarks.boxes import NO_BOXES, Boxes
 from mini_o3.benchmarks.jsonstream import JsonStream
-from mini_o3.benchmarks.options import settle
+from mini_o3.benchmarks.options import settle, text_of_number
 from mini_o3.benchmarks.pictures import Header, Picture
 from mini_o3.benchmarks.rows import BadRow, Record
 from mini_o3.episode import SearchTask
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.extras import require
+from mini_o3.kit.reading import json_lines, open_file
+from mini_o3.kit.tables import table_header
 
 MAX_QUESTION = 20_000  # characters
-_LONGEST_LINE = 1 << 26  # bytes; a row of JSON lines with a large picture in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,8 @@ class Draft:
             answer = answer[0]
         if isinstance(answer, (list, tuple, dict)):
             raise BadRow(f"its answer is {type(answer).__name__} of {len(answer)}, not one text")
+        if isinstance(answer, int | float) and options:
+            answer = text_of_number(answer, options)
         question, letter, plain = settle(
             text, options, None if answer is None else str(answer), strict=strict
         )
@@ -224,14 +226,12 @@ def _look(path: Path, look: Callable[[Path], frozenset[str]], changed: int, size
 
 
 def _first_keys(path: Path) -> frozenset[str]:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         stream = JsonStream(file, path)
         if stream.peek() == "[":
             first = next(stream.items(), None)
-        else:
-            file.seek(0)
-            first = json.loads(file.readline(_LONGEST_LINE))
-    return frozenset(first) if isinstance(first, dict) else frozenset()
+            return frozenset(first) if isinstance(first, dict) else frozenset()
+    return frozenset(next((line.row for line in json_lines(path)), ()))
 
 
 def _columns(path: Path) -> frozenset[str]:
@@ -244,6 +244,4 @@ def _columns(path: Path) -> frozenset[str]:
             return frozenset(pq.read_schema(path).names)
         except pa.ArrowException:
             return frozenset()
-    with path.open("rb") as file:
-        header = file.readline(_LONGEST_LINE).decode("utf-8-sig")
-    return frozenset(name.strip().strip('"') for name in header.split("\t"))
+    return frozenset(name.strip() for name in table_header(path, "\t"))

@@ -181,6 +181,25 @@ def letter_of(answer: str, options: Sequence[str]) -> str:
     return LETTERS[same[0]]
 
 
+def text_of_number(answer: float, options: Sequence[str]) -> str:
+    """The text of an answer that is a number and not text, to one of these options.
+
+    Raises:
+        BadRow: it can be the number of an option, counted from 0 or from 1, and nobody says so.
+    """
+    text = f"{answer:g}" if isinstance(answer, float) else str(answer)
+    named = [LETTERS[i] for i, option in enumerate(plain_options(options)) if _same(option, text)]
+    counted = [LETTERS[i] for i in range(len(options)) if i in (answer, answer - 1)]
+    if counted:
+        readings = [f"option {named[0]}"] if named else []
+        readings += [f"the number of option {' or '.join(map(str, counted))}"]
+        raise BadRow(
+            f"its answer is the number {text}: that may be {' or '.join(readings)}; write its letter or,"
+            ' in quotes, its text ("2")'
+        )
+    return text
+
+
 def literal(text: str) -> Any:
     """A list or mapping that was written into a string, as JSON or as Python prints it. Nothing is ever
     executed.

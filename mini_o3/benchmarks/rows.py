@@ -6,8 +6,6 @@ row that cannot be read comes out as a record with an `error`; only a file that 
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,8 +14,9 @@ from typing import Any
 from mini_o3.benchmarks.jsonstream import JsonStream
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.extras import require
+from mini_o3.kit.reading import json_lines, kind_of, open_file
+from mini_o3.kit.tables import table_rows
 
-CELL_LIMIT = 2**31 - 1  # characters; a picture of HR-Bench 8K takes tens of millions
 _BATCH = 1  # parquet rows decoded together; a row may hold a picture of 30 MB
 
 
@@ -64,15 +63,9 @@ def read_files(files: Sequence[Path], read: Reader) -> Iterator[Record]:
 def read_lines(path: Path) -> Iterator[Record]:
     """A JSON object per line; empty lines are passed over."""
     size = max(path.stat().st_size, 1)
-    with _opened(path).open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                try:
-                    yield _record(path, number, json.loads(line), file.tell() / size)
-                except (ValueError, RecursionError) as error:
-                    yield Record(
-                        path, number, share=file.tell() / size, error=f"is not valid JSON ({_short(error)})"
-                    )
+    for line in json_lines(path):
+        error = f"is {line.error}" if line.error else ""
+        yield Record(path, line.number, line.row, min(line.at / size, 1.0), error)
 
 
 def read_array(path: Path) -> Iterator[Record]:
@@ -81,7 +74,7 @@ def read_array(path: Path) -> Iterator[Record]:
     Raises:
         UserError: the file is no array, or is damaged from some item on.
     """
-    with _opened(path).open("rb") as file:
+    with open_file(path) as file:
         stream = JsonStream(file, path)
         for number, item in enumerate(stream.items(), start=1):
             yield _record(path, number, item, stream.share)
@@ -98,30 +91,10 @@ def read_commas(path: Path) -> Iterator[Record]:
     return _read_text_table(path, ",")
 
 
-def _read_text_table(path: Path, delimiter: str) -> Iterator[Record]:
-    csv.field_size_limit(
-        CELL_LIMIT
-    )  # one value for the whole process; the default stops at 131,072 characters
+def _read_text_table(path: Path, divider: str) -> Iterator[Record]:
     size = max(path.stat().st_size, 1)
-    with _opened(path).open("rb") as file:
-        lines = (
-            line.decode("utf-8", "surrogateescape") for line in file
-        )  # what is not text shows when it is looked at
-        table = csv.reader(lines, delimiter=delimiter)
-        try:
-            header = [name.lstrip("\ufeff").strip() for name in next(table, [])]
-            for number, cells in enumerate(table, start=1):
-                share = min(file.tell() / size, 1.0)
-                if len(cells) == len(header):
-                    yield Record(path, number, dict(zip(header, cells, strict=True)), share)
-                elif cells:
-                    yield Record(
-                        path, number, share=share, error=f"has {len(cells)} cells, the header {len(header)}"
-                    )
-        except csv.Error as error:
-            raise UserError(
-                f"{path}: damaged near line {table.line_num} ({error}); get a fresh copy"
-            ) from None
+    for number, row in enumerate(table_rows(path, divider), start=1):
+        yield Record(path, number, dict(row.cells), min(row.at / size, 1.0), row.error)
 
 
 def read_parquet(path: Path) -> Iterator[Record]:
@@ -136,7 +109,7 @@ def read_parquet(path: Path) -> Iterator[Record]:
 
     try:
         # Read through a buffer: without one, the compressed row group would be in memory as well.
-        with pq.ParquetFile(_opened(path), buffer_size=1 << 20, pre_buffer=False) as table:
+        with open_file(path) as file, pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False) as table:
             total, number = max(table.metadata.num_rows, 1), 0
             for batch in table.iter_batches(batch_size=_BATCH, use_threads=False):
                 for data in batch.to_pylist():
@@ -163,11 +136,11 @@ def take(data: dict[str, Any], *names: str) -> Any:
 
 
 def take_any(data: dict[str, Any], *names: str) -> Any:
-    """The same, None if none is there. What tables write for nothing (an empty cell, `nan`) is nothing."""
+    """The same, None if none is there. The number NaN, which parquet files have for nothing, is nothing; the
+    words NAN, None and N/A are words."""
     for name in names:
         value = data.get(name)
-        empty = value is None or value == "" or value == [] or value != value
-        if not empty and not (isinstance(value, str) and len(value) <= 3 and value.lower() == "nan"):
+        if not (value is None or value == "" or value == [] or value != value):
             return value
     return None
 
@@ -180,17 +153,8 @@ def text_of(data: dict[str, Any], *names: str) -> str:
 
 def _record(path: Path, number: int, data: Any, share: float) -> Record:
     if not isinstance(data, dict):
-        return Record(path, number, share=share, error=f"is no JSON object but {type(data).__name__}")
+        return Record(path, number, share=share, error=f"is no JSON object but {kind_of(data)}")
     return Record(path, number, data, share)
-
-
-def _opened(path: Path) -> Path:
-    """`path`, if it can be opened."""
-    try:
-        with path.open("rb"):
-            return path
-    except OSError as error:
-        raise UserError(f"{path}: cannot be opened ({error.strerror or error})") from None
 
 
 def _short(error: Exception) -> str:

@@ -51,10 +51,10 @@ def table_draft(
     data = record.data
     options = option_columns(data)
     text = str(take(data, "question"))
-    hint = take_any(data, "hint")
+    hint = text_of(data, "hint")
     return Draft.read(
         cell_picture(data, job),
-        f"{hint}\n{text}" if hint else text,
+        f"{hint}\n{text}" if hint not in ("", "nan") else text,
         options,
         take(data, "answer"),
         least=least,
@@ -67,12 +67,14 @@ def table_draft(
 
 
 def option_columns(data: dict[str, Any]) -> tuple[str, ...]:
-    """The columns A, B, ... up to the first empty one.
+    """The columns A, B, ... up to the first empty one. Some tables have `nan` in the last ones for nothing.
 
     Raises:
         BadRow: an option follows an empty one.
     """
     cells = [take_any(data, letter) for letter in LETTERS if letter in data]
+    while cells and cells[-1] in (None, "nan"):
+        cells.pop()
     options = [str(cell) for cell in cells if cell is not None]
     if any(cell is None for cell in cells[: len(options)]):
         raise BadRow(f"option {LETTERS[cells.index(None)]} is empty, a later one is not")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import Made, json_lines, made_of
 from mini_o3.kit.secrets import conceal
 
 
@@ -76,22 +77,31 @@ def read_jsonl(path: Path, skip_damaged: bool = False) -> list[dict[str, Any]]:
     `skip_damaged` is for what can be made again.
 
     Raises:
-        UserError: another line is damaged, which no kill does.
+        UserError: another line is damaged, which no kill does, or holds no JSON object.
     """
+    return [row for _, row in numbered_rows(path, skip_damaged)]
+
+
+def numbered_rows(path: Path, skip_damaged: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of `read_jsonl` one at a time, with the numbers of their lines."""
     if not path.exists():
-        return []
-    rows = []
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines, start=1):
-        try:
-            if line.strip():
-                rows.append(json.loads(line))
-        except ValueError:
-            if number < len(lines) and not skip_damaged:
-                raise UserError(
-                    f"{path}, line {number}: is damaged; put it right, or delete the line"
-                ) from None
-    return rows
+        return
+    for line in json_lines(path):
+        if not line.error:
+            yield line.number, line.row
+        elif not (line.is_cut or skip_damaged):
+            raise UserError(
+                f"{path}, line {line.number}: is damaged: {line.error}; put it right, or delete the line"
+            )
+
+
+def read_records(path: Path, make: Callable[[dict[str, Any]], Made], what: str) -> list[Made]:
+    """What `make` makes of every row of `read_jsonl`; `what` names it in messages, such as `an episode`.
+
+    Raises:
+        UserError: as `read_jsonl`, or a row is of another shape; the message names the line.
+    """
+    return [made_of(row, f"{path}, line {number}", make, what) for number, row in numbered_rows(path)]
 
 
 def make_folder(path: Path) -> Path:

@@ -67,7 +67,7 @@ def bad_lines():
     """(what is wrong with a line of one's own, part of what is said about it)."""
     return [
         ("{not json", "is not valid JSON"),
-        ('["a", "list"]', "no JSON object but list"),
+        ('["a", "list"]', "no JSON object but a list"),
         ({"question": "?", "answer": "x"}, "has no image or images or file_name"),
         ({"image": "a.jpg", "answer": "x"}, "has no question"),
         ({**MINE, "question": "  "}, "its question is empty"),
@@ -527,6 +527,39 @@ def test_an_object_is_read_key_by_key(tmp_path_factory, data, chunk):
         assert {key: stream.value() for key in stream.keys()} == data  # noqa: SIM118 - not a mapping
 
 
-def test_what_tables_write_for_nothing_is_nothing():
-    row = {"a": "", "b": None, "c": float("nan"), "d": "NaN", "e": [], "f": 0, "g": "no"}
-    assert [take_any(row, name) for name in "abcdefg"] == [None, None, None, None, None, 0, "no"]
+def test_what_tables_write_for_nothing_is_nothing_and_words_are_words():
+    row = {"a": "", "b": None, "c": float("nan"), "d": "NaN", "e": [], "f": 0, "g": "None", "h": "N/A"}
+    assert [take_any(row, name) for name in "abcdefgh"] == [None, None, None, "NaN", None, 0, "None", "N/A"]
+
+
+def test_words_for_nothing_are_answers(tmp_path):
+    answers = ["NAN", "nan", "None", "N/A", "null"]
+    rows = [{**MINE, "question": f"{n}?", "answer": answer} for n, answer in enumerate(answers)]
+    import_tasks(mine(tmp_path / "mine", rows), tmp_path / "out")
+    assert [task.answer for task in read_tasks(tmp_path / "out")] == answers
+
+
+def test_a_number_that_may_be_an_option_or_its_place_is_refused(tmp_path):
+    choice = {**MINE, "options": ["1", "0", "2"]}
+    rows = [{**choice, "answer": 1}, {**choice, "answer": "1"}, {**choice, "answer": 0}]
+    rows += [
+        {**choice, "options": ["10", "20"], "answer": 20},
+        {**MINE, "question": "How many?", "answer": 3},
+    ]
+    state = import_tasks(mine(tmp_path / "mine", rows), tmp_path / "out", on_error="skip")
+    assert [task.answer for task in read_tasks(tmp_path / "out")] == ["A", "B", "3"]
+    assert state.skipped == 2
+    assert "may be option A or the number of option A or B" in skipped(tmp_path / "out")[0][2]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_tables_with_lone_quotes_and_marks_keep_every_row(tmp_path, encoding):
+    folder = tmp_path / "table"
+    folder.mkdir()
+    Image.new("RGB", (64, 64)).save(folder / "p.png")
+    rows = ["index\timage_path\tquestion\tA\tB\tanswer"]
+    rows += [f"{n}\tp.png\t{'Which' if n != 1 else chr(34) + '5 inch'} {n}?\tred\tgreen\tA" for n in range(5)]
+    (folder / "quote.tsv").write_bytes("\r\n".join(rows).encode(encoding))
+    state = import_tasks(folder / "quote.tsv", tmp_path / "out")
+    assert (state.tasks, state.skipped) == (5, 0)
+    assert [task.question for task in read_tasks(tmp_path / "out")][:2] == ["Which 0?", '"5 inch 1?']
