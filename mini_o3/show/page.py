@@ -3,8 +3,11 @@ it."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from PIL import Image
 
@@ -17,22 +20,31 @@ from mini_o3.vision.draw import data_url, shrink
 COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#f032e6")
 _OVERVIEW, _CROP = 1600, 360  # longest sides in pixels
 
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 0; color: #1b1b1f; background: #f6f6f8 }
-header { padding: 14px 22px; background: #fff; border-bottom: 1px solid #ddd }
-h1 { font-size: 19px; margin: 0 0 4px } .meta { color: #666; font-size: 13px }
-.verdict { font-weight: 600; margin-top: 6px } .verdict.none { color: #b00020 }
-main { display: flex; gap: 18px; padding: 18px 22px; align-items: flex-start; flex-wrap: wrap }
-.picture { position: sticky; top: 12px; flex: 3 1 480px } .picture svg { width: 100%; height: auto; background: #000 }
-.turns { flex: 2 1 380px; min-width: 0 }
-.turn { background: #fff; border: 1px solid #ddd; border-left: 6px solid var(--c, #999); border-radius: 6px;
-  padding: 10px 12px; margin-bottom: 12px; overflow-wrap: anywhere }
-.turn img { display: block; margin-top: 8px; max-width: 100%; border: 1px solid #ccc }
-.n { display: inline-block; min-width: 22px; padding: 0 5px; text-align: center; color: #fff; background: var(--c, #999);
-  border-radius: 11px; font-weight: 600; margin-right: 6px }
-.thought { color: #333; font-style: italic } .act { font-family: ui-monospace, monospace; font-size: 13px }
-.bad { color: #b00020 }
-"""
+_ASSETS = Path(__file__).parent / "assets"
+
+
+def asset(name: str) -> str:
+    """A file of `show/assets`: markup, style or script."""
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def page_head(title: str, style: str, script: str = "") -> str:
+    """A page up to its body. Its Content-Security-Policy lets it load nothing and run only its own script.
+
+    Args:
+        style: name of the style sheet that it has besides `base.css`.
+        script: text of the one script that it has; empty for none.
+    """
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{digest}'"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f"<title>{escape(title)}</title><style>{asset('base.css')}{asset(style)}</style></head><body>"
+    )
 
 
 def episode_page(episode: Episode, picture: Image.Image) -> str:
@@ -42,10 +54,8 @@ def episode_page(episode: Episode, picture: Image.Image) -> str:
     expected = f" · expected: {escape(episode.expected)}" if episode.expected is not None else ""
     return "".join(
         (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width">',
-            f"<title>{escape(episode.question)}</title><style>{_STYLE}</style></head><body><header>",
-            f"<h1>{escape(episode.question)}</h1>",
+            page_head(episode.question, "episode.css"),
+            f"<header><h1>{escape(episode.question)}</h1>",
             (
                 f'<div class="meta">{escape(episode.picture)} · {episode.size[0]} x {episode.size[1]} px · '
                 f"{escape(episode.policy)} · {episode.num_turns} turns{expected}</div>"

@@ -7,8 +7,6 @@ but the page's own.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from html import escape
@@ -17,24 +15,9 @@ from typing import Any, TextIO
 
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.kit.files import write_atomically
-from mini_o3.show.browser import Album, choose, entries, script_json
-from mini_o3.show.browser_script import SCRIPT, STYLE, browser_html
+from mini_o3.show.browser import TAGS, Album, choose, entries, script_json
+from mini_o3.show.page import COLOURS, asset, page_head
 from mini_o3.show.report_charts import Point, bar_chart, curve_chart, histogram, percent
-
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 0; color: #1b1b1f; background: #f6f6f8 }
-header { padding: 14px 22px; background: #fff; border-bottom: 1px solid #ddd } main { padding: 4px 22px 30px }
-h1 { font-size: 19px; margin: 0 0 4px } h2 { font-size: 16px; margin: 22px 0 8px } .meta { color: #666; font-size: 13px }
-.figures { display: flex; gap: 26px; flex-wrap: wrap; margin-top: 10px } .figures b { display: block; font-size: 21px }
-.figures .warn { color: #b00020 } .charts { display: flex; gap: 18px; flex-wrap: wrap } figure { margin: 0; background: #fff;
-  border: 1px solid #ddd; border-radius: 6px; padding: 10px 12px; flex: 0 1 470px } figcaption { font-weight: 600 }
-.chart { width: 100%; height: auto } .chart text { font-size: 12px; fill: #444 } .chart .row { text-anchor: end;
-  dominant-baseline: central } .chart .value { dominant-baseline: central } .chart .name { text-anchor: middle }
-.chart .grid { stroke: #e3e3e8 } .chart .error { stroke: #1b1b1f; stroke-width: 1.5 } .chart .line { fill: none;
-  stroke: #4363d8; stroke-width: 2 } .chart .dot, .chart .bar { fill: #4363d8 } .chart rect.bar { fill: #9db2ee }
-table { border-collapse: collapse; background: #fff } td, th { border: 1px solid #ddd; padding: 3px 9px; text-align: left;
-  overflow-wrap: anywhere; vertical-align: top } summary { font-weight: 600; cursor: pointer }
-"""
 
 
 def write_page(
@@ -61,15 +44,16 @@ def write_page(
     shown = choose(rows, most)
     crops = protocol.get("views", "honest") == "honest"
     album = Album(shown, crops)
+    script = asset("browser.js")
 
     def write(part: Path) -> None:
         with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(_head(title) + _overview(rows, report, title))
+            file.write(page_head(title, "report.css", script) + _overview(rows, report, title))
             file.write("<h2>Protocol</h2>" + _table(protocol))
             if figures:
                 file.write("<h2>Figures that came with the log</h2>" + _table(figures))
             file.write(f'<h2>Episodes</h2><p id="extent">{escape(_extent(len(shown), len(rows), crops))}</p>')
-            file.write(browser_html())
+            file.write(asset("browser.html").replace("{tags}", "".join(map(_checkbox, TAGS))))
             _data(file, shown, crops)
             for done, blocks in enumerate(album, start=1):
                 for name, text in blocks:
@@ -81,7 +65,7 @@ def write_page(
                 file.write(
                     f"<p>{album.left_out} pictures are not on this page: no longer there, or no room.</p>"
                 )
-            file.write(f"</main><script>{SCRIPT}</script></body></html>\n")
+            file.write(f"</main><script>{script}</script></body></html>\n")
 
     write_atomically(out, write)
     return f"{out}: {len(shown)} of {len(rows)} episodes, {out.stat().st_size / 1e6:.1f} MB"
@@ -92,16 +76,7 @@ def _data(file: TextIO, shown: Sequence[Judged], crops: bool) -> None:
     for number, entry in enumerate(entries(shown, crops)):
         file.write((",\n" if number else "\n") + script_json(entry))
     file.write("]</script>\n")
-
-
-def _head(title: str) -> str:
-    ours = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{ours}'"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
-        ' content="width=device-width"><meta http-equiv="Content-Security-Policy"'
-        f' content="{policy}"><title>{escape(title)}</title><style>{_STYLE}{STYLE}</style></head><body>'
-    )
+    file.write(f'<script type="application/json" id="colours">{script_json(COLOURS)}</script>\n')
 
 
 def _overview(rows: Sequence[Judged], report: dict[str, Any], title: str) -> str:
@@ -177,6 +152,10 @@ def _filled(turns: Sequence[Point]) -> list[Point]:
 
 def _point(name: str, figure: dict[str, Any]) -> Point:
     return Point(name, figure["accuracy"], figure["stderr"])
+
+
+def _checkbox(tag: str) -> str:
+    return f'<label><input type="checkbox" class="tag" value="{tag}"> {escape(TAGS[tag])}</label>'
 
 
 def _tile(name: str, text: str, kind: str = "") -> str:

@@ -1,58 +1,7 @@
-"""The episode browser's elements, style and script. The script makes text nodes only: nothing it shows can
-become markup."""
-
-from __future__ import annotations
-
-from html import escape
-
-from mini_o3.show.browser import TAGS
-from mini_o3.show.page import COLOURS
-
-
-def browser_html() -> str:
-    """The empty browser; the script fills it from the page's data blocks."""
-    boxes = "".join(
-        f'<label><input type="checkbox" class="tag" value="{escape(name)}"> {escape(words)}</label>'
-        for name, words in TAGS.items()
-    )
-    return (
-        f'<div id="filters">{boxes}<label>turns <input id="least" type="number" min="0" size="4"> to <input'
-        ' id="greatest" type="number" min="0" size="4"></label><label>question has <input id="words"'
-        ' type="search"></label> <b id="count"></b></div><div id="browser"><ol id="list"></ol><div'
-        ' id="shown"><h3 id="question"></h3><div id="facts"></div><div id="both"><div'
-        ' id="picture"></div><div id="turns"></div></div></div></div><p class="meta">Arrow keys: up and down'
-        " for episodes, left and right for turns. Dashed: the target, where it is known. The address keeps"
-        " what is chosen, as in #filter=wrong,malformed&amp;least=3&amp;words=sign.</p>"
-    )
-
-
-STYLE = """
-#filters label { margin-right: 14px; white-space: nowrap } #filters input[type=number] { width: 4em }
-#browser { display: flex; gap: 14px; margin-top: 10px; align-items: flex-start }
-#list { flex: 0 0 280px; max-height: 88vh; overflow-y: auto; margin: 0; padding: 0; list-style: none; background: #fff;
-  border: 1px solid #ddd }
-#list li { padding: 5px 8px; border-left: 5px solid #999; border-bottom: 1px solid #eee; cursor: pointer; font-size: 13px;
-  overflow-wrap: anywhere } #list li.chosen { background: #e4ecfb }
-#list li.right { border-left-color: #2e8b57 } #list li.wrong { border-left-color: #b00020 }
-#shown { flex: 1; min-width: 0 } #shown h3 { margin: 0 0 4px; white-space: pre-wrap; overflow-wrap: anywhere }
-#facts div { overflow-wrap: anywhere } #facts .note { color: #8a5a00 }
-#both { display: flex; gap: 14px; flex-wrap: wrap; align-items: flex-start; margin-top: 8px }
-#picture { flex: 3 1 420px; position: sticky; top: 8px } #picture svg { width: 100%; max-height: 86vh; background: #222 }
-#turns { flex: 2 1 320px; min-width: 0; max-height: 86vh; overflow-y: auto }
-.turn { background: #fff; border: 1px solid #ddd; border-left: 6px solid var(--c, #999); border-radius: 6px; cursor: pointer;
-  padding: 8px 10px; margin-bottom: 8px; overflow-wrap: anywhere; white-space: pre-wrap }
-.turn.chosen { background: #f1f5ff; border-color: #7a9be8; border-left-color: var(--c, #999) }
-.turn img { display: block; margin-top: 6px; max-width: 100%; border: 1px solid #ccc }
-.thought { font-style: italic } .act { font-family: ui-monospace, monospace; font-size: 13px } .bad { color: #b00020 }
-"""
-
-SCRIPT = (
-    """
+// The episode browser of a report. It makes text nodes only: nothing it shows can become markup.
 'use strict';
-const COLOURS = """
-    + str(list(COLOURS))
-    + """;
 const byId = id => document.getElementById(id);
+const COLOURS = JSON.parse(byId('colours').textContent);
 const episodes = JSON.parse(byId('episodes').textContent);
 const items = [];
 let visible = [], chosen = -1, turn = 0;
@@ -108,7 +57,9 @@ function remember() {
   if (tags.length) parts.set('filter', tags.join(','));
   for (const id of ['least', 'greatest', 'words']) if (byId(id).value) parts.set(id, byId(id).value);
   if (chosen >= 0) parts.set('episode', String(chosen));
-  try { history.replaceState(null, '', '#' + parts.toString()); } catch (error) { /* some viewers forbid it */ }
+  try {
+    history.replaceState(null, '', '#' + parts.toString());
+  } catch (error) { /* some viewers forbid it */ }
 }
 
 function recall() {
@@ -137,7 +88,8 @@ function choose(n, at) {
   follow(items[n]);
   byId('question').textContent = episode.question;
   const facts = byId('facts');
-  make('div', facts, 'answer: ' + (episode.answer === null ? 'none (' + episode.ending + ')' : episode.answer));
+  const answer = episode.answer === null ? 'none (' + episode.ending + ')' : episode.answer;
+  make('div', facts, 'answer: ' + answer);
   if (episode.expected !== null) make('div', facts, 'expected: ' + episode.expected);
   make('div', facts, episode.tags.join(', ') + (episode.reason ? ' (' + episode.reason + ')' : ''));
   for (const note of episode.notes) make('div', facts, note, 'note');
@@ -163,10 +115,15 @@ function card(episode, one, index) {
   }
   if (!one.box) return;
   const [left, top, right, bottom] = one.box;
-  make('div', element, 'observation_' + one.observation + ': ' + (right - left) + ' x ' + (bottom - top) + ' px at (' + left +
-    ', ' + top + '), shown as ' + one.shown.join(' x '), 'act');
+  const size = (right - left) + ' x ' + (bottom - top), at = '(' + left + ', ' + top + ')';
+  make('div', element, 'observation_' + one.observation + ': ' + size + ' px at ' + at + ', shown as ' +
+    one.shown.join(' x '), 'act');
   const crop = one.crop ? block('crop-' + episode.n + '-' + (index + 1)) : null;
   if (crop) make('img', element, null).src = crop;
+}
+
+function outline(left, top, right, bottom) {
+  return {x: left, y: top, width: right - left, height: bottom - top, fill: 'none'};
 }
 
 function mark() {
@@ -183,21 +140,22 @@ function mark() {
   const svg = draw('svg', place, {viewBox: '0 0 ' + width + ' ' + height});
   if (url !== null) draw('image', svg, {href: url, width, height});
   for (const [left, top, right, bottom] of episode.targets) {
-    draw('rect', svg, {class: 'target', x: left, y: top, width: right - left, height: bottom - top, fill: 'none',
-      stroke: '#ffe119', 'stroke-width': 4 * unit, 'stroke-dasharray': 9 * unit + ' ' + 6 * unit});
+    draw('rect', svg, {...outline(left, top, right, bottom), class: 'target', stroke: '#ffe119',
+      'stroke-width': 4 * unit, 'stroke-dasharray': 9 * unit + ' ' + 6 * unit});
   }
   const boxed = episode.turns.map((one, index) => ({box: one.box, index})).filter(one => one.box);
   const area = one => (one.box[2] - one.box[0]) * (one.box[3] - one.box[1]);
   boxed.sort((one, other) => (one.index === turn) - (other.index === turn) || area(other) - area(one));
   for (const {box: [left, top, right, bottom], index} of boxed) {
     const colour = COLOURS[index % COLOURS.length], radius = 12 * unit;
-    const x = Math.min(Math.max(left, radius), width - radius), y = Math.min(Math.max(top, radius), height - radius);
+    const x = Math.min(Math.max(left, radius), width - radius);
+    const y = Math.min(Math.max(top, radius), height - radius);
     const group = draw('g', svg, {class: 'box', 'data-turn': index + 1});
-    draw('rect', group, {x: left, y: top, width: right - left, height: bottom - top, fill: 'none', stroke: colour,
+    draw('rect', group, {...outline(left, top, right, bottom), stroke: colour,
       'stroke-width': (index === turn ? 6 : 2.5) * unit});
     draw('circle', group, {cx: x, cy: y, r: radius, fill: colour});
-    draw('text', group, {x, y, fill: '#fff', 'font-size': 15 * unit, 'font-weight': 700, 'text-anchor': 'middle',
-      'dominant-baseline': 'central'}).textContent = index + 1;
+    draw('text', group, {x, y, fill: '#fff', 'font-size': 15 * unit, 'font-weight': 700,
+      'text-anchor': 'middle', 'dominant-baseline': 'central'}).textContent = index + 1;
   }
 }
 
@@ -217,7 +175,8 @@ function key(event) {
 }
 
 for (const episode of episodes) {
-  const item = make('li', byId('list'), episode.question + '  [' + episode.turns.length + ']', episode.tags.join(' '));
+  const words = episode.question + '  [' + episode.turns.length + ']';
+  const item = make('li', byId('list'), words, episode.tags.join(' '));
   item.addEventListener('click', () => { choose(episode.n, 0); remember(); });
   items.push(item);
 }
@@ -228,5 +187,3 @@ document.addEventListener('keydown', key);
 window.addEventListener('hashchange', recall);
 recall();
 moving = true;
-"""
-)
