@@ -13,7 +13,7 @@ import torch
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.tower import encode_views
 from mini_o3.models.vlm import load_vlm
-from mini_o3.probes.shapes.sprites import COLOURS
+from mini_o3.probes.shapes.words import COLOURS
 from mini_o3.sft.batch import collate
 from mini_o3.sft.episodes import EpisodeData
 from mini_o3.sft.perception import PerceptionData

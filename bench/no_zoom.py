@@ -15,6 +15,7 @@ from mini_o3.models.sampling import Sampling
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import load_vlm
 from mini_o3.probes.shapes.questions import restate
+from mini_o3.probes.shapes.truth import truth_of
 from mini_o3.protocol import load_profile
 from mini_o3.vision import Rect, open_picture, show
 
@@ -30,8 +31,7 @@ async def main(folder: str) -> None:
         for message in opening(profile, task.question, show(picture, Rect(0, 0, *picture.size), vlm.budget)):
             whole.add(vlm.renderer.message(message.role, message.parts))
         whole.add(vlm.renderer.invitation())
-        assert task.goal is not None
-        ids = vlm.renderer.encode(f"<think>Find {restate(task.goal)}; answer")
+        ids = vlm.renderer.encode(f"<think>Find {restate(truth_of(task).goal)}; answer")
         whole.add(Rendered(ids, [1] * len(ids)))
         stream = await engine.open()
         sampled = await engine.reply(stream, whole, Sampling(max_tokens=1))

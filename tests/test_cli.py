@@ -25,7 +25,7 @@ from mini_o3.episode import Episode, StopReason, read_tasks
 from mini_o3.episode.task import SearchTask
 from mini_o3.policies.replay import Replay
 from mini_o3.policies.spec import PolicySpec
-from mini_o3.probes.shapes.make import make_probes
+from mini_o3.probes.shapes.build import make_probes
 from mini_o3.protocol import source_name
 
 SEED = 500_001_153  # four probes in a row that are small: 1.8 to 2.5 megapixels

@@ -14,7 +14,7 @@ from helpers import environment
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.extras import EXTRAS, require
 from mini_o3.policies.fake_endpoint import Faults, Player
-from mini_o3.probes.shapes.make import make_probes
+from mini_o3.probes.shapes.build import make_probes
 
 MODULES = sorted({module for modules in EXTRAS.values() for module in modules})
 WITHOUT = f"""

@@ -15,7 +15,7 @@ from pathlib import Path
 from mini_o3.episode import SearchTask
 from mini_o3.kit.rng import stream
 from mini_o3.probes.shapes import LEVELS, make_probe, questions
-from mini_o3.probes.shapes.generate import place
+from mini_o3.probes.shapes.draw import place
 from mini_o3.probes.shapes.scene import lay_out
 from mini_o3.vision import open_picture
 
@@ -44,8 +44,7 @@ def main(folder: Path) -> None:
                 level=level,
                 size=photo.size,
                 targets=scene.evidence,
-                goal=scene.goal,
-                things=scene.things,
+                truth=scene.truth.to_dict(),
                 seed=seed,
             )
         )

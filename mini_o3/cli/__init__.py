@@ -3,7 +3,6 @@ known."""
 
 from mini_o3.cli import (
     ask,
-    build,
     collect,
     doctor,
     eval,
@@ -21,7 +20,6 @@ from mini_o3.cli.base import app, main
 __all__ = [
     "app",
     "ask",
-    "build",
     "collect",
     "doctor",
     "eval",

@@ -5,7 +5,7 @@ from mini_o3.episode.policy import Conversation, LimitReached, Message, Policy, 
 from mini_o3.episode.record import EPISODES_FILE, Episode, Turn
 from mini_o3.episode.run import EpisodeRun, Lens, opening, response, run_episode
 from mini_o3.episode.session import Corrected, Observed, Outcome, Session, Stopped
-from mini_o3.episode.task import Goal, SearchTask, Thing, read_tasks
+from mini_o3.episode.task import SearchTask, read_tasks
 
 __all__ = [
     "EPISODES_FILE",
@@ -14,7 +14,6 @@ __all__ = [
     "Corrected",
     "Episode",
     "EpisodeRun",
-    "Goal",
     "Lens",
     "LimitReached",
     "Limits",
@@ -29,7 +28,6 @@ __all__ = [
     "Session",
     "StopReason",
     "Stopped",
-    "Thing",
     "Turn",
     "opening",
     "read_tasks",

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +14,8 @@ from mini_o3.kit.errors import UserError
 from mini_o3.vision import Region
 
 TASKS_FILE = "tasks.jsonl"
+_TRUTH = ("goal", "things")  # keys of a row that belong to `truth`
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """One object that a probe has drawn: what it looks like and exactly where (region of the original
-    picture)."""
-
-    colour: str
-    shape: str
-    digit: str
-    region: Region
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A probe question in parts: find the thing with these attributes (None: not said), then tell `ask` of
-    it.
-
-    `ask` is colour, shape or digit of the thing itself, or `beside`: the shape of the thing next to it.
-    """
-
-    ask: str
-    colour: str | None = None
-    shape: str | None = None
-    digit: str | None = None
-
-    def fits(self, thing: Thing) -> bool:
-        return all(
-            wanted is None or wanted == seen
-            for wanted, seen in (
-                (self.colour, thing.colour),
-                (self.shape, thing.shape),
-                (self.digit, thing.digit),
-            )
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +36,9 @@ class SearchTask:
         family, level: where a probe comes from; empty for other tasks.
         size: (width, height) of the upright picture in pixels; None if not recorded.
         targets: regions of the original that hold the evidence; empty when unknown.
-        goal, things: what a probe's maker knows. Only the scripted teacher and the scorer may look at
-            targets, goal and things; a policy under test sees the picture and the question.
+        truth: what the maker of a probe knows, plain JSON that only `probes` reads; empty for other tasks.
+            Only the scripted teacher and the scorer may look at targets and truth; a policy under test sees
+            the picture and the question.
     """
 
     picture: str
@@ -85,8 +53,7 @@ class SearchTask:
     level: str = ""
     size: tuple[int, int] | None = None
     targets: tuple[Region, ...] = ()
-    goal: Goal | None = None
-    things: tuple[Thing, ...] = ()
+    truth: Mapping[str, Any] = field(default_factory=dict, hash=False)
     seed: int | None = None
 
     @property
@@ -108,7 +75,7 @@ class SearchTask:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; regions become [x0, y0, x1, y1] of the original, rounded to 1e-6."""
+        """JSON-ready; regions become [x0, y0, x1, y1] of the original; fractions are rounded to 1e-6."""
         data: dict[str, Any] = {"id": self.id, "picture": self.picture, "question": self.question}
         optional = ("answer", "source", "category", "group", "name", "family", "level", "seed")
         data.update({key: value for key in optional if (value := getattr(self, key)) not in (None, "")})
@@ -117,17 +84,8 @@ class SearchTask:
         if self.size:
             data["size"] = list(self.size)
         if self.targets:
-            data["targets"] = [_box(region) for region in self.targets]
-        if self.goal:
-            goal = {
-                "ask": self.goal.ask,
-                "colour": self.goal.colour,
-                "shape": self.goal.shape,
-                "digit": self.goal.digit,
-            }
-            data["goal"] = {key: value for key, value in goal.items() if value is not None}
-        if self.things:
-            data["things"] = [[t.colour, t.shape, t.digit, _box(t.region)] for t in self.things]
+            data["targets"] = _rounded([region.xyxy for region in self.targets])
+        data.update({key: _rounded(value) for key, value in self.truth.items()})
         return data
 
     @classmethod
@@ -154,8 +112,7 @@ class SearchTask:
             level=data.get("level", ""),
             size=(int(width_height[0]), int(width_height[1])) if width_height else None,
             targets=tuple(Region(*box) for box in data.get("targets", ())),
-            goal=Goal(**data["goal"]) if "goal" in data else None,
-            things=tuple(Thing(c, s, d, Region(*box)) for c, s, d, box in data.get("things", ())),
+            truth={key: data[key] for key in _TRUTH if key in data},
             seed=data.get("seed"),
         )
 
@@ -192,5 +149,10 @@ def read_tasks(folder: str | Path) -> list[SearchTask]:
     return tasks
 
 
-def _box(region: Region) -> list[float]:
-    return [round(value, 6) for value in region.xyxy]
+def _rounded(value: Any) -> Any:
+    """JSON with its fractions rounded to 1e-6."""
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return round(value, 6) if isinstance(value, float) else value

@@ -25,12 +25,12 @@ from mini_o3.models.tokenizer import (
     VISION_START,
     build_tokenizer,
 )
-from mini_o3.probes.shapes.levels import EYE
+from mini_o3.probes.shapes.levels import VIEW_BUDGET
 
 logging.disable_progress_bar()  # of loading and writing weights; long work shows its own
 logging.set_verbosity_error()
 
-NANO_BUDGET = EYE
+NANO_BUDGET = VIEW_BUDGET
 NANO_TURN = 192  # tokens; a turn of nano's that is longer has lost its thread
 SETTINGS_FILE = "mini_o3.json"
 PROCESSOR = {

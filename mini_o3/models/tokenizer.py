@@ -9,7 +9,7 @@ from __future__ import annotations
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from mini_o3.probes.shapes.sprites import COLOURS, SHAPES
+from mini_o3.probes.shapes.words import COLOURS, SHAPES
 
 END_OF_TEXT = "<|endoftext|>"  # which Qwen2.5-VL ends with as well, if rarely
 IM_START, IM_END = "<|im_start|>", "<|im_end|>"

@@ -13,6 +13,7 @@ from mini_o3.episode import Message, Reply, Request
 from mini_o3.kit.rng import stream
 from mini_o3.policies.teacher import Teacher, TeacherConversation
 from mini_o3.probes.shapes.questions import restate
+from mini_o3.probes.shapes.truth import truth_of
 from mini_o3.protocol import Answer, format_action
 
 _TURN = 6  # in which it guesses: the last of the paper's training budget
@@ -43,12 +44,11 @@ class GuesserConversation:
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
         self.turns += 1
-        task, reply = self.inner.search.task, await self.inner.reply(messages)
-        if self.turns != self.turn or self.inner.search.found or task.goal is None or task.answer is None:
+        task, reply = self.inner.task, await self.inner.reply(messages)
+        if self.turns != self.turn or self.inner.searcher.found or task.answer is None:
             return reply
-        return Reply(
-            format_action(Answer(task.answer, f"Find {restate(task.goal)}; not seen; answer {task.answer}"))
-        )
+        goal = restate(truth_of(task).goal)
+        return Reply(format_action(Answer(task.answer, f"Find {goal}; not seen; answer {task.answer}")))
 
     def close(self) -> None:
         self.inner.close()

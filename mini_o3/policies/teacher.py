@@ -1,17 +1,4 @@
-"""The teacher: knows where everything is, but plays by the rules of one who does not (`policies.moves`).
-
-Its search of a probe follows one of four patterns, drawn per episode:
-
-- `trial_and_error`: list the candidates that show in the overview, look at one after the other;
-- `depth_first`: descend into a quarter, try what shows there, come back to the original, descend into the
-next;
-- `self_correction`: some looks miss their aim, cut off what stands beside it, or go to a thing of another
-colour; it notices,
-  says so and looks wider or goes on;
-- `second_look`: the first list of candidates lacks the right one; it runs out, and goes through the quarters.
-
-Now and then a pass through the quarters overlooks the target as well, and a second one follows.
-"""
+"""The teacher: a scripted searcher of `probes` as a policy."""
 
 from __future__ import annotations
 
@@ -22,9 +9,14 @@ from mini_o3.episode import Message, PolicyError, Reply, Request, SearchTask
 from mini_o3.episode.task import read_tasks
 from mini_o3.kit.errors import SettingError
 from mini_o3.kit.rng import stream
-from mini_o3.policies.moves import PATTERNS, Move, Moves, Search
-from mini_o3.probes.scenes.play import is_world, play, tasks_folder
-from mini_o3.probes.shapes.levels import EYE
+from mini_o3.probes.scenes.eye import Eye
+from mini_o3.probes.scenes.kinds import KINDS
+from mini_o3.probes.scenes.search import ScenesSearcher
+from mini_o3.probes.scenes.truth import tasks_folder
+from mini_o3.probes.scenes.truth import truth_of as scene_truth_of
+from mini_o3.probes.searcher import Searcher
+from mini_o3.probes.shapes.levels import VIEW_BUDGET
+from mini_o3.probes.shapes.search import PATTERNS, ShapesSearcher
 from mini_o3.protocol import PromptProfile, format_action, load_profile
 from mini_o3.vision import PixelBudget
 
@@ -36,8 +28,8 @@ _WEIGHTS = {
 
 
 class Teacher:
-    """Policy over a known set of probes or worlds; `pattern` fixes the pattern of probes instead of drawing
-    it."""
+    """Policy over known probes, of shapes or of scenes; `pattern` fixes the pattern of the former instead of
+    drawing it."""
 
     name = "teacher"
     context_tokens: int | None = None
@@ -51,12 +43,9 @@ class Teacher:
         profile: PromptProfile | None = None,
     ) -> None:
         self.tasks = {task.id: task for task in tasks}
-        worlds = bool(tasks) and all(is_world(task) for task in tasks)
-        self.pattern, self.budget = (
-            pattern,
-            budget or (PixelBudget() if worlds else EYE),
-        )  # worlds are for real models
-        self.profile = profile or load_profile("search" if worlds else "nano")
+        scenes = bool(tasks) and all(map(is_scene, tasks))  # which are for real models
+        self.pattern, self.budget = pattern, budget or (PixelBudget() if scenes else VIEW_BUDGET)
+        self.profile = profile or load_profile("search" if scenes else "nano")
 
     @classmethod
     def for_picture(cls, picture: str, question: str) -> Teacher:
@@ -78,11 +67,20 @@ class Teacher:
 
     def open(self, request: Request) -> TeacherConversation:
         task = self.find(request.task_id, request.picture, request.question)
-        if is_world(task):
-            return WorldConversation(Move(action) for action in play(task, self.budget))
+        return TeacherConversation(task, self.searcher(task, request))
+
+    def searcher(self, task: SearchTask, request: Request) -> Searcher:
+        """The searcher of a task.
+
+        Raises:
+            UserError: nothing is known about the task.
+        """
+        if is_scene(task):
+            parts, question = scene_truth_of(task)
+            return ScenesSearcher(parts, question, Eye(parts, self.budget), request.size)
         rng = stream("teacher", request.task_id, request.seed)
         pattern = self.pattern or str(rng.choice(PATTERNS, p=_WEIGHTS.get(task.level, _WEIGHTS["easy"])))
-        return TeacherConversation(Search(task, request.size, pattern, rng))
+        return ShapesSearcher(task, request.size, pattern, rng)
 
     def find(self, task_id: str, picture: str, question: str) -> SearchTask:
         """The probe of that id, or else (in `ask` nobody knows the id) the one that asks `question` of
@@ -98,23 +96,21 @@ class Teacher:
 class TeacherConversation:
     """One episode: every reply takes the next move of the search."""
 
-    def __init__(self, search: Search) -> None:
-        self.search = search
-        self.moves = search.moves()
+    def __init__(self, task: SearchTask, searcher: Searcher) -> None:
+        self.task, self.searcher = task, searcher
+        self.moves = searcher.moves()
+        self.closed = False
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
-        try:
-            move = next(self.moves)
-        except StopIteration:
-            raise PolicyError("the teacher has looked everywhere and found nothing") from None
+        move = None if self.closed else next(self.moves, None)
+        if move is None:
+            raise PolicyError("the teacher has looked everywhere and found nothing")
         return Reply(format_action(move.action), learn=move.learn)
 
     def close(self) -> None:
-        self.moves.close()
+        self.closed = True
 
 
-class WorldConversation(TeacherConversation):
-    """One episode about a world: the moves are made elsewhere, and there is no `search`."""
-
-    def __init__(self, moves: Moves) -> None:
-        self.moves = moves
+def is_scene(task: SearchTask) -> bool:
+    """Whether a task asks about a scene: what is known about it lies in `scenes.jsonl`."""
+    return not task.truth and task.category in KINDS

@@ -23,7 +23,7 @@ from mini_o3.models.shipped import checkpoint_in
 from mini_o3.models.vlm import steps_of, weights_hash
 from mini_o3.policies.load import load_policy
 from mini_o3.probes.shapes import TRAINING_SEEDS
-from mini_o3.probes.shapes.make import make_probes
+from mini_o3.probes.shapes.build import make_probes
 from mini_o3.reproduce.report import write_report
 from mini_o3.reproduce.suite import Measurement, Suite
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from mini_o3.models.chat import positions
 from mini_o3.models.patches import Patcher
 from mini_o3.probes.shapes.levels import STEP
-from mini_o3.probes.shapes.sprites import COLOURS, DIGITS, SHAPES
+from mini_o3.probes.shapes.words import COLOURS, DIGITS, SHAPES
 from mini_o3.sft.perception import Sample
 
 

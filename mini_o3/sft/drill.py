@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mini_o3.episode.task import Goal
 from mini_o3.models.chat import ChatRenderer, Rendered
-from mini_o3.probes.shapes import sight
+from mini_o3.probes.shapes import eye
 from mini_o3.probes.shapes.questions import ask, restate
 from mini_o3.probes.shapes.scene import FAMILIES
-from mini_o3.probes.shapes.sprites import COLOURS, DIGITS, SHAPES
+from mini_o3.probes.shapes.truth import Goal
+from mini_o3.probes.shapes.words import COLOURS, DIGITS, SHAPES
 from mini_o3.sft.perception import Sample
 
 DECISIONS = 8
@@ -42,13 +42,11 @@ def drill(renderer: ChatRenderer, rng: np.random.Generator) -> Sample:
 
 def _listing(rng: np.random.Generator, goal: Goal) -> tuple[str, str]:
     """Everything with its colour, and how a thought must go on: those of the colour that is looked for."""
-    places = sorted(
-        (sight.snap(x), sight.snap(y)) for x, y in rng.uniform(0, 1, (int(rng.integers(4, 11)), 2))
-    )
+    places = sorted((eye.snap(x), eye.snap(y)) for x, y in rng.uniform(0, 1, (int(rng.integers(4, 11)), 2)))
     others = [str(c) for c in rng.permutation([c for c in COLOURS if c != goal.colour])[: rng.integers(1, 6)]]
     likely = [rng.random() < 0.4 for _ in places]
     likely[rng.integers(len(likely))] = True
-    words = [sight.spot_words(place) for place in places]
+    words = [eye.spot_words(place) for place in places]
     named = (
         f"{w} {goal.colour if fits else _pick(rng, others)}" for w, fits in zip(words, likely, strict=True)
     )

@@ -19,10 +19,12 @@ from mini_o3.policies.lucky import Guesser
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes import backgrounds
 from mini_o3.probes.shapes import LEVELS, questions
-from mini_o3.probes.shapes.generate import place, training_size
+from mini_o3.probes.shapes.draw import place
+from mini_o3.probes.shapes.generate import training_size
 from mini_o3.probes.shapes.levels import drawn
 from mini_o3.probes.shapes.scene import FAMILIES, lay_out
-from mini_o3.probes.shapes.sprites import COLOURS
+from mini_o3.probes.shapes.truth import truth_of
+from mini_o3.probes.shapes.words import COLOURS
 from mini_o3.sft.drill import drill
 from mini_o3.sft.perception import PerceptionData, Sample
 from mini_o3.sft.stutter import stutter
@@ -77,8 +79,7 @@ class EpisodeData:
             scene.answer,
             level=level.name,
             size=empty.size,
-            goal=scene.goal,
-            things=scene.things,
+            truth=scene.truth.to_dict(),
         )
         limits, seed = Limits(turns=self.turns), int(rng.integers(2**31))
         skip = int(rng.integers(self.turns)) if rng.random() < self.skips else 0
@@ -131,7 +132,7 @@ def render_teacher(
             view, turn = run.views[turn.observation], replace(turn, observation=turn.observation + skip)
         message = response(run.policy.profile, turn, view)
         whole.add(renderer.message(message.role, message.parts))
-    return Sample(whole.ids, weigh(renderer, whole, task.goal.colour if task.goal else None), whole.views)
+    return Sample(whole.ids, weigh(renderer, whole, truth_of(task).goal.colour), whole.views)
 
 
 def weigh(renderer: ChatRenderer, whole: Rendered, sought: str | None) -> list[float]:

@@ -16,7 +16,7 @@ from mini_o3.models.patches import Patcher
 from mini_o3.models.shipped import checkpoint_in
 from mini_o3.models.tower import encode_views
 from mini_o3.models.vlm import Vlm, keep_less, load_vlm, save_vlm
-from mini_o3.probes.shapes.sprites import COLOURS, DIGITS, SHAPES
+from mini_o3.probes.shapes.words import COLOURS, DIGITS, SHAPES
 from mini_o3.sft.batch import Batch, CellHead, count
 from mini_o3.sft.config import TrainConfig
 

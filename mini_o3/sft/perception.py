@@ -1,8 +1,8 @@
 """Perception stage: one view, short questions about it, and for every cell of the view what stands there.
 
 Departs from the paper, which starts from a pretrained model and needs no such stage. The questions are
-answered in the words of `probes.sight`; the per-cell labels train the vision tower directly and their head is
-thrown away afterwards.
+answered in the words of `probes.shapes.eye`; the per-cell labels train the vision tower directly, and their
+head is thrown away afterwards.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mini_o3.episode.task import Thing
 from mini_o3.kit.rng import stream
 from mini_o3.models.chat import ChatRenderer, Rendered
 from mini_o3.models.nano import NANO_BUDGET
 from mini_o3.probes import backgrounds
-from mini_o3.probes.shapes import LEVELS, sight
-from mini_o3.probes.shapes.generate import place
+from mini_o3.probes.shapes import LEVELS, eye
+from mini_o3.probes.shapes.draw import place, sprite
 from mini_o3.probes.shapes.levels import FIRST_BOX, LEAST_BOX, STEP, VIEW_SIDE, closer_box, drawn
 from mini_o3.probes.shapes.scene import FAMILIES, lay_out
-from mini_o3.probes.shapes.sprites import COLOURS, DIGITS, SHAPES, sprite
+from mini_o3.probes.shapes.truth import Thing
+from mini_o3.probes.shapes.words import COLOURS, DIGITS, SHAPES
 from mini_o3.sft.stutter import stutter
 from mini_o3.vision import Rect, Region, show
 
@@ -90,7 +90,7 @@ class PerceptionData:
         self, rng: np.random.Generator, picture: Image.Image, things: tuple[Thing, ...], rect: Rect
     ) -> Sample:
         view = show(picture, rect, NANO_BUDGET)
-        seen = sight.look(things, picture.size, rect)
+        seen = eye.look(things, picture.size, rect)
         whole = Rendered()
         first: list[str | Image.Image] = [view]
         for question, answer in _questions(rng, seen):
@@ -162,15 +162,15 @@ def _rects(rng: np.random.Generator, things: tuple[Thing, ...], size: tuple[int,
     rects = [full, *quarters]
     for thing in (things[i] for i in rng.permutation(len(things))[:2]):
         share = (thing.region.area) ** 0.5
-        x, y = (sight.snap(v) + float(rng.choice([0, 0, 0, 0.05, -0.05])) for v in thing.region.centre)
+        x, y = (eye.snap(v) + float(rng.choice([0, 0, 0, 0.05, -0.05])) for v in thing.region.centre)
         near = Region.around(x, y, FIRST_BOX, FIRST_BOX).to_rect(full)
         rects.append(near)
-        seen = [s for s in sight.look(things, size, near) if s.thing is thing]
+        seen = [s for s in eye.look(things, size, near) if s.thing is thing]
         while seen and not seen[0].digit_shows:
             side = closer_box(seen[0].share)
             near = Region.around(*seen[0].spot, side, side).to_rect(near)
             rects.append(near)
-            seen = [s for s in sight.look(things, size, near) if s.thing is thing]
+            seen = [s for s in eye.look(things, size, near) if s.thing is thing]
         share = rng.uniform(
             0.3, 0.7
         )  # any size in the end, so that reading does not depend on the exact zoom
@@ -186,36 +186,36 @@ def _box(centre: np.ndarray, side: float, full: Rect) -> Rect:
     return Region.around(float(centre[0]), float(centre[1]), side, side).to_rect(full)
 
 
-def _questions(rng: np.random.Generator, seen: list[sight.Seen]) -> list[tuple[str, str]]:
+def _questions(rng: np.random.Generator, seen: list[eye.Seen]) -> list[tuple[str, str]]:
     """Up to three questions about a view: point at a colour that is there, at one that may not be, at all;
     describe."""
     present = sorted({s.thing.colour for s in seen})
-    middle = sight.central(seen, None)
+    middle = eye.central(seen, None)
     pairs = []
     if middle is not None and middle.share > 0.03:
         colour = middle.thing.colour
-        beside = sight.neighbour(seen, sight.central(seen, colour) or middle) is not None
-        pairs.append((f"describe {colour}", sight.describe(seen, colour, beside)))
+        beside = eye.neighbour(seen, eye.central(seen, colour) or middle) is not None
+        pairs.append((f"describe {colour}", eye.describe(seen, colour, beside)))
         if middle.share > 0.1 and rng.random() < 0.2:
-            pairs.append(("describe thing", sight.describe(seen, None)))
+            pairs.append(("describe thing", eye.describe(seen, None)))
     elif rng.random() < 0.3:
         colour = str(rng.choice(list(COLOURS)))
-        pairs.append((f"describe {colour}", sight.describe(seen, colour)))
+        pairs.append((f"describe {colour}", eye.describe(seen, colour)))
     if middle is None or middle.share < 0.2:
         colours: list[str | None] = [str(rng.choice(list(COLOURS))) if rng.random() < 0.25 else None]
         if present:
             colours += [str(c) for c in rng.permutation(present)[:2]]
         for wanted in colours:
-            found = sight.of_colour(sight.apart(seen, wanted), wanted)
-            pairs.append((f"point {wanted or 'things'}", sight.point(found, wanted)))
+            found = eye.of_colour(eye.apart(seen, wanted), wanted)
+            pairs.append((f"point {wanted or 'things'}", eye.point(found, wanted)))
         if present and rng.random() < 0.3:
-            pairs[-1] = (f"find {present[0]}", f"{sight.survey(sight.apart(seen, present[0]), present[0])}.")
+            pairs[-1] = (f"find {present[0]}", f"{eye.survey(eye.apart(seen, present[0]), present[0])}.")
         if present and rng.random() < 0.7:  # with no colour in the question that could be copied
-            pairs[0] = ("find things", f"{sight.listing(sight.apart(seen, None))}.")
-    return pairs or [("describe thing", sight.describe(seen, None))]
+            pairs[0] = ("find things", f"{eye.listing(eye.apart(seen, None))}.")
+    return pairs or [("describe thing", eye.describe(seen, None))]
 
 
-def cell_labels(seen: list[sight.Seen]) -> np.ndarray:
+def cell_labels(seen: list[eye.Seen]) -> np.ndarray:
     """(36, 6) float32 by cell of the view, row by row: here, colour, shape, digit, x, y; -1 where it cannot
     be told.
 

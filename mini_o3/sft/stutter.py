@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from mini_o3.models.chat import ChatRenderer, Rendered
-from mini_o3.probes.shapes.sprites import COLOURS
+from mini_o3.probes.shapes.words import COLOURS
 
 _SHARE = 0.06  # of the items come again
 

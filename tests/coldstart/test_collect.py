@@ -16,7 +16,7 @@ from mini_o3.episode import Episode, read_tasks
 from mini_o3.kit.fake_endpoint import Endpoint
 from mini_o3.kit.files import read_jsonl
 from mini_o3.policies.fake_endpoint import Faults, Player
-from mini_o3.probes.shapes.make import make_probes
+from mini_o3.probes.shapes.build import make_probes
 
 SEED = 500_001_153  # small pictures
 

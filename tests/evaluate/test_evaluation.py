@@ -21,7 +21,7 @@ from mini_o3.evaluate.shards import shard
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, read_jsonl
 from mini_o3.presets import presets
-from mini_o3.probes.shapes.make import make_probes
+from mini_o3.probes.shapes.build import make_probes
 from mini_o3.vision import PixelBudget, Rect
 
 SEED = 500_001_153  # small pictures

@@ -37,7 +37,7 @@ from mini_o3.kit.files import to_json
 from mini_o3.kit.run import claim_run, cut_log
 from mini_o3.models.vlm import load_vlm, steps_of
 from mini_o3.policies.replay import Replay
-from mini_o3.probes.scenes import WorldConfig
+from mini_o3.probes.scenes import ScenesConfig
 from mini_o3.probes.scenes.build import read_rows, tasks_of
 from mini_o3.protocol import format_action, load_profile
 from mini_o3.reproduce.report import write_report as write_suite_report
@@ -91,7 +91,7 @@ def mini_o3(*args: object) -> str:
 def settings_kind(path: Path) -> type:
     """What a file of settings in presets/ is read as."""
     by_folder = {"protocols": Protocol, "reproduce": Suite}
-    by_name = {"grpo": GrpoConfig, "collect": CollectConfig, "visual": WorldConfig}
+    by_name = {"grpo": GrpoConfig, "collect": CollectConfig, "visual": ScenesConfig}
     return by_folder.get(path.parent.name) or by_name.get(path.stem.partition("_")[0], TrainConfig)
 
 

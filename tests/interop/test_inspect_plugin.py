@@ -17,7 +17,7 @@ import pytest
 from helpers import environment, recording, zoom
 
 from mini_o3.kit.files import read_jsonl, to_json
-from mini_o3.probes.shapes.make import make_probes
+from mini_o3.probes.shapes.build import make_probes
 
 PYTHON = os.environ.get("MINI_O3_INSPECT_PYTHON")
 pytestmark = pytest.mark.skipif(

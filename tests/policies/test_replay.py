@@ -15,7 +15,7 @@ from mini_o3.kit.files import append_jsonl, write_json
 from mini_o3.policies.replay import Replay
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes.shapes.generate import make_probe
-from mini_o3.probes.shapes.levels import EYE
+from mini_o3.probes.shapes.levels import VIEW_BUDGET
 from mini_o3.vision import PixelBudget
 
 PICTURE = Image.new("RGB", (800, 600), "white")
@@ -38,7 +38,7 @@ def test_a_recorded_episode_gives_the_same_turns_answer_and_evidence_again(tmp_p
     probe, episode = probes[0]
     path = tmp_path / f"record.{kind}"
     (append_jsonl if kind == "jsonl" else write_json)(path, episode.to_dict())
-    again = play(Replay.read(str(path), budget=EYE), probe.picture, probe.task)
+    again = play(Replay.read(str(path), budget=VIEW_BUDGET), probe.picture, probe.task)
     assert episode.num_zooms > 0
     assert played(again.turns) == played(episode.turns)
     assert (again.stop, again.answer, again.evidence) == (
@@ -58,7 +58,7 @@ def test_a_file_with_several_episodes_is_matched_by_task(tmp_path, probes):
     path = tmp_path / "episodes.jsonl"
     for _, episode in probes:
         append_jsonl(path, episode.to_dict())
-    replay = Replay.read(str(path), budget=EYE)
+    replay = Replay.read(str(path), budget=VIEW_BUDGET)
     for probe, episode in reversed(probes):
         assert played(play(replay, probe.picture, probe.task).turns) == played(episode.turns)
 

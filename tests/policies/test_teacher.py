@@ -12,10 +12,12 @@ from PIL import Image
 
 from mini_o3.episode import Limits, PolicyError, Request, SearchTask, StopReason
 from mini_o3.kit.errors import UserError
-from mini_o3.policies.teacher import PATTERNS, Teacher
-from mini_o3.probes.shapes import sight
+from mini_o3.policies.teacher import Teacher
+from mini_o3.probes.shapes import eye
 from mini_o3.probes.shapes.generate import make_probe
-from mini_o3.probes.shapes.sprites import DIGITS
+from mini_o3.probes.shapes.search import PATTERNS
+from mini_o3.probes.shapes.truth import Truth, truth_of
+from mini_o3.probes.shapes.words import DIGITS
 from mini_o3.protocol import parse
 from mini_o3.vision import PixelBudget, Rect
 
@@ -76,14 +78,24 @@ def source(turn):
     return parse(turn.text).region.frame
 
 
+@cache
+def goal(task):
+    return truth_of(task).goal
+
+
+@cache
+def things(task):
+    return truth_of(task).things
+
+
 def target(task):
-    (thing,) = [thing for thing in task.things if task.goal.fits(thing)]
+    (thing,) = [thing for thing in things(task) if goal(task).fits(thing)]
     return thing
 
 
 def central(task, found, turn):
     """What stands in the middle of the view that this turn led to, if it has the right colour."""
-    seen = sight.central(sight.look(task.things, found.size, turn.rect), task.goal.colour)
+    seen = eye.central(eye.look(things(task), found.size, turn.rect), goal(task).colour)
     return seen.thing if seen else None
 
 
@@ -106,13 +118,13 @@ def test_it_answers_only_when_the_last_view_shows_the_target_legibly(level, patt
     answered = [(task, found) for task, found in episodes(level, pattern) if found.answer is not None]
     assert len(answered) >= 25
     for task, found in answered:
-        seen = sight.look(task.things, found.size, seen_before(found, -1))
+        seen = eye.look(things(task), found.size, seen_before(found, -1))
         (shown,) = [s for s in seen if s.thing == target(task)]
         assert shown.shape_shows, task.id
-        if task.goal.ask == "digit" or task.goal.digit is not None:
+        if goal(task).ask == "digit" or goal(task).digit is not None:
             assert shown.digit_shows, task.id
-        if task.goal.ask == "beside":
-            assert sight.neighbour(seen, shown).thing.shape == task.answer, task.id
+        if goal(task).ask == "beside":
+            assert eye.neighbour(seen, shown).thing.shape == task.answer, task.id
 
 
 def test_it_looks_at_candidates_from_left_to_right_and_not_at_the_target_first():
@@ -121,7 +133,7 @@ def test_it_looks_at_candidates_from_left_to_right_and_not_at_the_target_first()
     for task, found in seen_from_afar("trial_and_error"):
         listed = [
             s.spot
-            for s in sight.of_colour(sight.look(task.things, found.size, frames(found)[0]), task.goal.colour)
+            for s in eye.of_colour(eye.look(things(task), found.size, frames(found)[0]), goal(task).colour)
         ]
         aimed = [parse(turn.text).region for turn in found.turns if turn.rect and source(turn) == 0]
         missing = iter(listed)
@@ -129,7 +141,7 @@ def test_it_looks_at_candidates_from_left_to_right_and_not_at_the_target_first()
             assert any(region.x0 <= x <= region.x1 and region.y0 <= y <= region.y1 for x, y in missing), (
                 task.id
             )
-        shown = sight.look(task.things, found.size, found.turns[0].rect)
+        shown = eye.look(things(task), found.size, found.turns[0].rect)
         first += any(s.thing == target(task) for s in shown)
     assert 0 < first < 40
 
@@ -138,7 +150,7 @@ def test_it_looks_at_candidates_from_left_to_right_and_not_at_the_target_first()
 def test_every_pattern_is_drawn(level):
     teacher = Teacher(tasks(level))
     drawn = [
-        teacher.open(Request(task.id, task.question, task.size, task.picture, seed)).search.pattern
+        teacher.open(Request(task.id, task.question, task.size, task.picture, seed)).searcher.pattern
         for task in tasks(level)
         for seed in range(10)
     ]
@@ -149,7 +161,7 @@ def test_every_pattern_is_drawn(level):
 def test_a_forced_pattern_is_taken(pattern):
     task = tasks("easy")[0]
     request = Request(task.id, task.question, task.size, task.picture)
-    assert Teacher([task], pattern=pattern).open(request).search.pattern == pattern
+    assert Teacher([task], pattern=pattern).open(request).searcher.pattern == pattern
 
 
 def test_patterns_look_different():
@@ -171,7 +183,7 @@ def test_depth_first_descends_and_comes_back_to_the_original_until_the_target_sh
         if any("; not seen; look at quarter 1" in turn.thought for turn in found.turns):
             continue  # the first pass overlooked it
         returns = [turn for turn in found.turns[1:] if turn.rect and source(turn) == 0]
-        in_first = [s.thing for s in sight.look(task.things, found.size, found.turns[0].rect)]
+        in_first = [s.thing for s in eye.look(things(task), found.size, found.turns[0].rect)]
         assert returns or target(task) in in_first, task.id
         assert all("back" in turn.thought for turn in returns)
         back += bool(returns)
@@ -209,7 +221,7 @@ def test_a_missed_look_does_not_show_what_it_was_aimed_at():
         for index, turn in enumerate(found.turns):
             again = found.turns[min(index + 1, found.num_turns - 1)]
             if again.thought.endswith("missed; wider") and central(task, found, again) in [
-                s.thing for s in sight.look(task.things, found.size, turn.rect)
+                s.thing for s in eye.look(things(task), found.size, turn.rect)
             ]:
                 wrong.append((task.id, index + 1, turn.action.region, again.action.region))
     assert wrong == []
@@ -221,12 +233,12 @@ def test_self_correction_cuts_off_what_stands_beside_the_target_says_so_and_look
         for turn, again in zip(found.turns, found.turns[1:], strict=False):
             if again.thought.endswith("cut off; back") and not turn.learn:
                 cut += 1
-                near, wide = (sight.look(task.things, found.size, look.rect) for look in (turn, again))
+                near, wide = (eye.look(things(task), found.size, look.rect) for look in (turn, again))
                 (shown,) = [s for s in near if s.thing == target(task)]
                 assert shown.shape_shows
-                assert sight.neighbour(near, shown) is None
+                assert eye.neighbour(near, shown) is None
                 (shown,) = [s for s in wide if s.thing == target(task)]
-                assert sight.neighbour(wide, shown).thing.shape == task.answer
+                assert eye.neighbour(wide, shown).thing.shape == task.answer
                 assert again.learn
     assert cut >= 5
 
@@ -234,7 +246,7 @@ def test_self_correction_cuts_off_what_stands_beside_the_target_says_so_and_look
 def test_self_correction_takes_things_of_another_colour_for_candidates_and_says_that_they_are_not():
     decoys = 0
     for task, found in seen_from_afar("self_correction"):
-        seen = sight.of_colour(sight.look(task.things, found.size, frames(found)[0]), task.goal.colour)
+        seen = eye.of_colour(eye.look(things(task), found.size, frames(found)[0]), goal(task).colour)
         listed = found.turns[0].thought.split("; ")[-2].split(" at ")[1].split()
         assert len(listed) - len(seen) in (0, 1), task.id
         if len(listed) > len(seen):
@@ -245,16 +257,18 @@ def test_self_correction_takes_things_of_another_colour_for_candidates_and_says_
 
 def test_a_list_names_the_colour_of_everything_that_shows_and_then_the_places_of_one():
     for task, found in seen_from_afar("trial_and_error"):
-        if task.goal.colour is None:
+        if goal(task).colour is None:
             continue
         _, everything, likely, _ = found.turns[0].thought.split("; ")
-        seen = sight.apart(sight.look(task.things, found.size, frames(found)[0]), task.goal.colour)
+        seen = eye.apart(eye.look(things(task), found.size, frames(found)[0]), goal(task).colour)
         words = everything.removeprefix("things at ").split()
-        assert words == [word for s in seen for word in (sight.spot_words(s.spot), s.thing.colour)], task.id
+        assert words == [word for s in seen for word in (eye.spot_words(s.spot), s.thing.colour)], task.id
         places = [
-            place for place, colour in zip(words[::2], words[1::2], strict=True) if colour == task.goal.colour
+            place
+            for place, colour in zip(words[::2], words[1::2], strict=True)
+            if colour == goal(task).colour
         ]
-        assert likely == f"{task.goal.colour} at {' '.join(places)}", task.id
+        assert likely == f"{goal(task).colour} at {' '.join(places)}", task.id
 
 
 def test_second_look_runs_out_and_goes_through_the_quarters():
@@ -281,13 +295,13 @@ def test_what_the_quarters_overlooked_is_found_in_a_second_pass_and_only_the_ove
         assert found.answer == task.answer
         for index, turn in enumerate(found.turns):
             shows = target(task) in [
-                s.thing for s in sight.look(task.things, found.size, seen_before(found, index))
+                s.thing for s in eye.look(things(task), found.size, seen_before(found, index))
             ]
             looking_on = any(
                 word in turn.thought for word in ("next quarter", "look at quarter 1", "; look at")
             )
             aimed = bool(turn.rect) and target(task) in [
-                s.thing for s in sight.look(task.things, found.size, turn.rect)
+                s.thing for s in eye.look(things(task), found.size, turn.rect)
             ]
             if not turn.learn:
                 assert shows, (task.id, index)
@@ -315,10 +329,8 @@ def test_in_a_quarter_it_tries_what_lies_in_the_part_that_is_the_quarters_own():
             quarter = quarter_of(found, index)
             if quarter is None or not turn.learn:
                 continue
-            seen = sight.apart(
-                sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour
-            )
-            spots = [s.spot for s in sight.of_colour(seen, task.goal.colour)]
+            seen = eye.apart(eye.look(things(task), found.size, seen_before(found, index)), goal(task).colour)
+            spots = [s.spot for s in eye.of_colour(seen, goal(task).colour)]
             mine = [
                 s
                 for s in spots
@@ -332,9 +344,9 @@ def test_in_a_quarter_it_tries_what_lies_in_the_part_that_is_the_quarters_own():
                 )
                 left += bool(spots)
                 continue
-            wanted = " ".join(sight.spot_words(spot) for spot in mine)
+            wanted = " ".join(eye.spot_words(spot) for spot in mine)
             assert (
-                f"{task.goal.colour or 'things'} at {wanted}; look at {sight.spot_words(mine[0])}"
+                f"{goal(task).colour or 'things'} at {wanted}; look at {eye.spot_words(mine[0])}"
                 in turn.thought
             ), task.id
             tried += 1
@@ -370,7 +382,7 @@ def test_quarters_are_numbered_and_a_second_pass_goes_through_others():
                 if "; look at 0" in turn.thought:  # a first look of a second pass
                     region = parse(turn.text).region
                     side = max(region.x1 - region.x0, region.y1 - region.y0)
-                    assert side <= (0.4 if task.goal.ask == "beside" else 0.2) + 1e-9, task.id
+                    assert side <= (0.4 if goal(task).ask == "beside" else 0.2) + 1e-9, task.id
                     looks += 1
     assert min(again.values()) >= 3
     assert looks >= 5
@@ -383,9 +395,9 @@ def test_what_stands_beside_a_thing_is_pointed_at_before_it_is_named():
             place = re.search(r" beside (\S+) (\w+) (\w+)", turn.thought)
             if place is None:
                 continue
-            seen = sight.look(task.things, found.size, seen_before(found, index))
+            seen = eye.look(things(task), found.size, seen_before(found, index))
             (other,) = [
-                s.thing for s in seen if sight.spot_words(s.spot) == place[1] and s.thing.colour == place[2]
+                s.thing for s in seen if eye.spot_words(s.spot) == place[1] and s.thing.colour == place[2]
             ]
             assert other.shape == place[3], (task.id, turn.thought)
             pointed += 1
@@ -395,10 +407,10 @@ def test_what_stands_beside_a_thing_is_pointed_at_before_it_is_named():
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_every_thought_begins_with_the_goal(pattern):
     for task, found in every_episode(pattern):
-        goal = " ".join(
-            word for word in (task.goal.colour, task.goal.shape, task.goal.digit, task.goal.ask) if word
+        words = " ".join(
+            word for word in (goal(task).colour, goal(task).shape, goal(task).digit, goal(task).ask) if word
         )
-        assert all(turn.thought.startswith(f"Find {goal}; ") for turn in found.turns), task.id
+        assert all(turn.thought.startswith(f"Find {words}; ") for turn in found.turns), task.id
 
 
 def test_it_names_only_what_shows_in_the_last_view_and_rules_out_only_what_does_not_fit():
@@ -407,8 +419,8 @@ def test_it_names_only_what_shows_in_the_last_view_and_rules_out_only_what_does_
     for task, found in every_episode("trial_and_error"):
         for index, turn in enumerate(found.turns[1:], start=1):
             said = turn.thought.split("; ")[1]
-            middle = sight.central(
-                sight.look(task.things, found.size, seen_before(found, index)), task.goal.colour
+            middle = eye.central(
+                eye.look(things(task), found.size, seen_before(found, index)), goal(task).colour
             )
             if "; look at" in turn.thought or said in (
                 "look at quarter 1",
@@ -473,10 +485,10 @@ def test_a_task_that_is_not_a_probe_is_refused():
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_probe_without_the_target_is_given_up_after_looking_everywhere(pattern):
-    task = next(task for task in tasks("easy") if task.goal.ask == "digit")
-    rest = tuple(thing for thing in task.things if thing != target(task))
+    task = next(task for task in tasks("easy") if goal(task).ask == "digit")
+    rest = tuple(thing for thing in things(task) if thing != target(task))
     lacking = SearchTask(
-        task.picture, task.question, level="easy", size=task.size, goal=task.goal, things=rest
+        task.picture, task.question, level="easy", size=task.size, truth=Truth(goal(task), rest).to_dict()
     )
     for seed in range(8):
         teacher = Teacher([lacking], pattern=pattern)

@@ -9,30 +9,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mini_o3.judge import normalise
-from mini_o3.probes.scenes import EYES, RULE_EYE, WORLD_LEVELS, make_world, words
-from mini_o3.probes.scenes.ask import Narrow
-from mini_o3.probes.scenes.canvas import Canvas
+from mini_o3.probes.scenes import BUDGETS, LEVELS, RULE_BUDGET, make_scene, words
+from mini_o3.probes.scenes.draw import Canvas
 from mini_o3.probes.scenes.eye import Eye, least_zooms
 from mini_o3.probes.scenes.icons import ICONS, icon_mask
 from mini_o3.probes.scenes.kinds import KINDS
 from mini_o3.probes.scenes.kinds.props import scatter
+from mini_o3.probes.scenes.levels import LEAST_LETTER, SEE_ICON, SEE_TEXT, view_scale
+from mini_o3.probes.scenes.questions import Narrow
 from mini_o3.probes.scenes.readers import chance, favourite_answers, random_boxes, read
-from mini_o3.probes.scenes.rules import LEAST_LETTER, SEE_ICON, SEE_TEXT, view_scale
-from mini_o3.probes.scenes.search import Look, Search, Tell
+from mini_o3.probes.scenes.search import ScenesSearcher
 from mini_o3.probes.scenes.sketch import carry_out
 from mini_o3.probes.scenes.truth import Hop, Part, Question, question_dict, read_parts, read_question
-from mini_o3.probes.shapes.make import find_photos
+from mini_o3.probes.shapes.build import find_photos
+from mini_o3.protocol import Zoom
 from mini_o3.vision import PixelBudget, Rect
 
 PHOTOS = find_photos("bundled")
-EVERY = [(kind, level) for kind in KINDS for level in WORLD_LEVELS]
+EVERY = [(kind, level) for kind in KINDS for level in LEVELS]
 _MADE = {}
 
 
 def world(kind, level, seed=0, count=4):
     """Layout and questions; painting is slow and only done where pixels are looked at."""
     if (kind, level, seed, count) not in _MADE:
-        _MADE[kind, level, seed, count] = make_world(kind, level, seed, count, PHOTOS)
+        _MADE[kind, level, seed, count] = make_scene(kind, level, seed, count, PHOTOS)
     return _MADE[kind, level, seed, count]
 
 
@@ -45,7 +46,7 @@ def facts(scene, mark):
 
 def test_the_same_seed_gives_the_same_world_and_another_seed_another():
     (first, asked), (again, asked_again), (other, _) = (
-        make_world("map", "easy", seed, 4) for seed in (7, 7, 8)
+        make_scene("map", "easy", seed, 4) for seed in (7, 7, 8)
     )
     assert (first.scene, asked) == (again.scene, asked_again)
     assert first.paint().tobytes() == again.paint().tobytes()
@@ -53,7 +54,7 @@ def test_the_same_seed_gives_the_same_world_and_another_seed_another():
 
 
 def test_a_world_of_this_version_stays_the_same_for_ever():
-    sketch, questions = make_world("crowd", "easy", 500_000_000, 2)
+    sketch, questions = make_scene("crowd", "easy", 500_000_000, 2)
     picture = np.asarray(sketch.paint())
     assert sketch.scene.size == (2510, 1883)
     assert [(question.text, question.answer) for question in questions] == [
@@ -69,9 +70,9 @@ def test_a_world_of_this_version_stays_the_same_for_ever():
 
 @pytest.mark.parametrize(("kind", "level"), EVERY)
 def test_every_question_keeps_to_the_rule_of_its_level(kind, level):
-    rules = WORLD_LEVELS[level]
+    rules = LEVELS[level]
     sketch, questions = world(kind, level)
-    scene, eye = sketch.scene, Eye(sketch.scene.parts, RULE_EYE)
+    scene, eye = sketch.scene, Eye(sketch.scene.parts, RULE_BUDGET)
     width, height = scene.size
     assert rules.megapixels[0] * 0.99e6 <= width * height <= 7680 * 4320
     assert len({question.text for question in questions}) == 4
@@ -121,7 +122,7 @@ def test_what_a_question_says_fits_one_thing_alone_and_that_one_has_the_answer(k
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_question_that_leads_elsewhere_names_a_place_that_says_what_to_look_for(kind):
     found = 0
-    for question in itertools.chain(*(world(kind, level)[1] for level in WORLD_LEVELS)):
+    for question in itertools.chain(*(world(kind, level)[1] for level in LEVELS)):
         if len(question.hops) == 2:
             found += 1
             first, last = question.hops
@@ -185,7 +186,7 @@ def test_what_is_written_stands_out_in_the_finished_picture(kind):
         assert high - low > 40, part
 
 
-@pytest.mark.parametrize("level", WORLD_LEVELS)
+@pytest.mark.parametrize("level", LEVELS)
 def test_capital_letters_and_emblems_are_never_smaller_than_promised(level):
     for kind in KINDS:
         sketch, _ = world(kind, level)
@@ -193,23 +194,20 @@ def test_capital_letters_and_emblems_are_never_smaller_than_promised(level):
         assert all(part.needs <= max(SEE_TEXT / LEAST_LETTER, SEE_ICON / 15) for part in sketch.scene.parts)
 
 
-@pytest.mark.parametrize("level", WORLD_LEVELS)
+@pytest.mark.parametrize("level", LEVELS)
 def test_the_searcher_answers_right_in_time_and_only_what_it_has_read(level):
     for kind in KINDS:
         sketch, questions = world(kind, level)
         scene, whole = sketch.scene, Rect(0, 0, *sketch.scene.size)
-        eye = Eye(scene.parts, RULE_EYE)
+        eye = Eye(scene.parts, RULE_BUDGET)
         for question in questions:
-            moves = list(Search(scene.parts, question, eye, scene.size).moves())
+            moves = list(ScenesSearcher(scene.parts, question, eye, scene.size).moves())
             assert len(moves) <= 32
-            assert isinstance(moves[-1], Tell)
-            assert moves[-1].answer == question.answer
+            assert moves[-1].action.text == question.answer
             seen = eye.reads(whole)
             for move in moves[:-1]:
-                assert isinstance(move, Look)
-                assert move.region.to_rect(whole) == move.rect
                 assert not seen[list(question.evidence)].all()  # it stops when it knows
-                seen |= eye.reads(move.rect)
+                seen |= eye.reads(move.action.region.to_rect(whole))
             assert seen[list(question.evidence)].all()
             assert len(moves) >= question.turns
 
@@ -218,13 +216,15 @@ def test_the_searcher_goes_through_quarters_of_a_blank_view_and_gives_up_on_what
     parts = [Part("tag", Rect(3000, 3000, 3080, 3040), 0.8, {"name": "Luri", "price": "1.19"})]
     question = Question("price", "?", "1.19", "the price of Luri", (Hop("tag", (0,), ((0,),)),), ("1.19",))
     eye = Eye(parts, PixelBudget(max_pixels=28_224, min_pixels=28_224, square=True))
-    moves = list(Search(parts, question, eye, (4000, 4000)).moves())
-    assert [move.rect.width for move in moves[:18]] == [2400, 1440, 1440, 1440, 1440] * 3 + [2400, 1440, 1440]
-    assert moves[17].rect == (2560, 1600, 4000, 3040)
-    assert moves[18].rect.width < 220  # close to native size, after which it knows
-    assert isinstance(moves[19], Tell)
-    blind = Eye([Part("tag", Rect(3000, 3000, 3080, 3040), 1.1, {})], RULE_EYE)
-    assert not any(isinstance(move, Tell) for move in Search(parts, question, blind, (4000, 4000)).moves())
+    moves = list(ScenesSearcher(parts, question, eye, (4000, 4000)).moves())
+    rects = [move.action.region.to_rect(Rect(0, 0, 4000, 4000)) for move in moves[:-1]]
+    assert [rect.width for rect in rects[:18]] == [2400, 1440, 1440, 1440, 1440] * 3 + [2400, 1440, 1440]
+    assert rects[17] == (2560, 1600, 4000, 3040)
+    assert rects[18].width < 220  # close to native size, after which it knows
+    assert moves[19].action.text == "1.19"
+    blind = Eye([Part("tag", Rect(3000, 3000, 3080, 3040), 1.1, {})], RULE_BUDGET)
+    moves = ScenesSearcher(parts, question, blind, (4000, 4000)).moves()
+    assert all(isinstance(move.action, Zoom) for move in moves)
 
 
 def two_tags():
@@ -249,7 +249,7 @@ def test_the_eye_reads_what_has_pixels_enough_and_is_wholly_inside():
         False,
     ]  # 0.8 of the pixels is just too little here
     assert eye.reads(Rect(0, 0, 199, 140)).tolist() == [False, False]
-    assert view_scale(Rect(0, 0, 10, 10), RULE_EYE) == 1.0  # enlarging shows nothing more
+    assert view_scale(Rect(0, 0, 10, 10), RULE_BUDGET) == 1.0  # enlarging shows nothing more
 
 
 def test_a_guess_is_worth_its_chance_and_what_was_read_to_the_end_is_not_guessed():
@@ -266,12 +266,12 @@ def test_a_guess_is_worth_its_chance_and_what_was_read_to_the_end_is_not_guessed
 
 def test_readers_of_two_tags_by_hand():
     parts, question = two_tags()
-    scores = dict(read(parts, question, RULE_EYE, (4000, 3000), "key"))
+    scores = dict(read(parts, question, RULE_BUDGET, (4000, 3000), "key"))
     assert scores["no zoom"] == (0.5, None)
     assert scores["searcher"].right == 1.0
     assert scores["searcher"].turns in (2, 3)
     assert 0.5 <= scores["random zoom"].right <= 1.0
-    assert dict(read(parts, question, EYES["2,000,000 px"], (1000, 750), "key"))["no zoom"].right == 1.0
+    assert dict(read(parts, question, BUDGETS["2,000,000 px"], (1000, 750), "key"))["no zoom"].right == 1.0
     boxes = random_boxes("key")
     assert len(boxes) == 11
     assert boxes == random_boxes("key") != random_boxes("other")
@@ -345,4 +345,4 @@ def test_what_is_known_survives_the_disk():
 
 def test_a_size_that_does_not_go_with_a_level_is_named():
     with pytest.raises(RuntimeError, match="shelf hard 1: no layout with 4 questions at"):
-        make_world("shelf", "hard", 1, 4, size=(500, 400))
+        make_scene("shelf", "hard", 1, 4, size=(500, 400))

@@ -18,9 +18,9 @@ from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
 from mini_o3.policies.teacher import Teacher
 from mini_o3.presets import preset
-from mini_o3.probes.scenes import RULE_EYE, WORLD_LEVELS, WorldConfig, build
-from mini_o3.probes.scenes.canvas import Canvas
+from mini_o3.probes.scenes import LEVELS, RULE_BUDGET, ScenesConfig, build
 from mini_o3.probes.scenes.check import check
+from mini_o3.probes.scenes.draw import Canvas
 from mini_o3.probes.scenes.icons import find_emoji_font
 from mini_o3.probes.scenes.plan import find_means, plan
 from mini_o3.probes.shapes.levels import TRAINING_SEEDS
@@ -52,7 +52,7 @@ def write(path, text=CONFIG):
 def made(tmp_path_factory):
     """A set of 60 questions, built in one go."""
     folder = tmp_path_factory.mktemp("worlds")
-    config = read_config(write(folder / "set.toml"), WorldConfig)
+    config = read_config(write(folder / "set.toml"), ScenesConfig)
     told = []
     assert build(config, folder / "set", workers=1, report=lambda *count: told.append(count)) == 60
     assert told == [(8, 60), (16, 60), (24, 60), (32, 60), (40, 60), (48, 60), (56, 60), (60, 60)]
@@ -80,7 +80,7 @@ def children(pid):
 
 def test_a_build_that_was_killed_goes_on_and_gives_the_very_same_files(made, tmp_path):
     out = tmp_path / "set"
-    args = ("probe", "build", "--config", write(tmp_path / "set.toml"), "--out", out, "--workers", 2)
+    args = ("probe", "make", "scenes", "--config", write(tmp_path / "set.toml"), "--out", out, "--workers", 2)
     running = subprocess.Popen(
         command(*args), env=environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
@@ -112,7 +112,7 @@ def test_a_build_that_was_killed_goes_on_and_gives_the_very_same_files(made, tmp
 def test_the_manifest_names_every_file_with_its_hash_and_what_was_checked(made):
     manifest = json.loads((made / "manifest.json").read_text(encoding="utf-8"))
     found = hashes(made)
-    del found["manifest.json"]
+    del found["manifest.json"], found[".lock"]
     assert {name: entry["sha256"] for name, entry in manifest["files"].items()} == found
     assert len([name for name in found if name.endswith(".jpg")]) == 8
     assert manifest["settings"]["config"]["train"] == {"easy": 32}
@@ -121,12 +121,18 @@ def test_the_manifest_names_every_file_with_its_hash_and_what_was_checked(made):
 
 
 def test_a_second_build_keeps_what_is_whole_and_mends_what_is_damaged(made, tmp_path):
-    config = read_config(write(tmp_path / "set.toml"), WorldConfig)
+    config = read_config(write(tmp_path / "set.toml"), ScenesConfig)
     before, times = hashes(made), {path: path.stat().st_mtime_ns for path in made.rglob("*.jpg")}
     damaged = sorted(made.glob("train/pictures/*.jpg"))[1]
     damaged.write_bytes(damaged.read_bytes()[:-100])
-    (made / "test/pictures/left_over.jpg").write_bytes(b"x")
+    (made / "test/pictures/.a_friends.jpg.7.part").write_bytes(b"x")
+    cut = made / f"test/pictures/.{sorted(made.glob('test/pictures/*.jpg'))[0].name}.7.part"
+    cut.write_bytes(b"what a kill has left")
     assert build(config, made, workers=1) == 60
+    assert not cut.exists()
+    (
+        made / "test/pictures/.a_friends.jpg.7.part"
+    ).unlink()  # nor is what the build did not make its to delete
     assert hashes(made) == before
     assert [path for path, changed in times.items() if path.stat().st_mtime_ns != changed] == [damaged]
 
@@ -140,8 +146,7 @@ def test_tasks_are_tasks_with_exact_targets(made):
         for task in tasks:
             row = known[f"pictures/{Path(task.picture).name}"]
             assert (task.level, task.category) == ("easy", row["kind"])
-            assert task.goal is None
-            assert task.things == ()
+            assert task.truth == {}
             assert first <= task.seed < first + TRAINING_SEEDS
             (question,) = [question for question in row["questions"] if question["question"] == task.question]
             assert (task.answer, task.family) == (question["answer"], question["family"])
@@ -179,7 +184,7 @@ def test_readers_are_printed_and_written_and_the_manifest_still_holds(made):
     assert 0 < figures["no zoom"]["easy"]["stderr"] < 0.1
     missing = mini_o3("probe", "readers", made / "train", cwd=made)
     assert missing.returncode == 2
-    assert "finish a set with `mini-o3 probe build" in missing.stderr
+    assert "make one with `mini-o3 probe make scenes" in missing.stderr
 
 
 def test_the_teacher_plays_worlds_and_is_always_right(made, tmp_path):
@@ -198,7 +203,7 @@ def test_the_teacher_finds_a_world_by_its_picture(made):
     assert (teacher.budget, teacher.profile.name) == (PixelBudget(), "search")
     found = play(teacher, open_picture(task.picture), SearchTask(task.picture, task.question))
     assert (found.answer, found.num_turns) == (task.answer, 1)  # an easy one, and the paper's two megapixels
-    small = play(Teacher([task], budget=RULE_EYE), open_picture(task.picture), task)
+    small = play(Teacher([task], budget=RULE_BUDGET), open_picture(task.picture), task)
     assert small.answer == task.answer
     assert small.num_turns >= 2
 
@@ -211,8 +216,19 @@ def test_a_world_without_what_is_known_about_it_is_refused(made, tmp_path):
 
 
 def test_other_settings_are_refused_for_the_same_folder(made, tmp_path):
-    with pytest.raises(UserError, match=r"holds a set made with other settings \(config\)"):
-        build(WorldConfig(train={"easy": 8}, test={}), made)
+    with pytest.raises(UserError, match=r"holds probes made with other settings \(config\)"):
+        build(ScenesConfig(train={"easy": 8}, test={}), made)
+
+
+def test_a_folder_that_it_did_not_make_is_refused_and_left_as_it_was(tmp_path):
+    holiday = tmp_path / "train/pictures/holiday.jpg"
+    holiday.parent.mkdir(parents=True)
+    for file in (holiday, tmp_path / "report.part", tmp_path / ".draft.part"):
+        file.write_bytes(b"x")
+    before = hashes(tmp_path)
+    with pytest.raises(UserError, match=r"holds files that are not probes \(\.draft\.part\)"):
+        build(ScenesConfig(train={"easy": 8}, test={}), tmp_path)
+    assert hashes(tmp_path) == before
 
 
 def test_what_training_and_test_share_is_found(made):
@@ -242,7 +258,7 @@ def test_own_photographs_are_hidden_in_and_those_of_test_pictures_held_out(tmp_p
     for index, colour in enumerate(("red", "green", "blue")):
         Image.new("RGB", (600, 500), colour).save(photos / f"{index}.png")
     text = f'photos = "{photos}"\nkinds = ["photo"]\nper_picture = 2\n[train]\neasy = 4\n[test]\neasy = 2\n'
-    build(read_config(write(tmp_path / "set.toml", text), WorldConfig), tmp_path / "set", workers=1)
+    build(read_config(write(tmp_path / "set.toml", text), ScenesConfig), tmp_path / "set", workers=1)
     assert {row["photo"] for row in rows(tmp_path / "set", "test")} == {"0.png"}
     assert {row["photo"] for row in rows(tmp_path / "set", "train")} <= {"1.png", "2.png"}
     for row in rows(tmp_path / "set", "test"):
@@ -261,13 +277,13 @@ def test_own_photographs_are_hidden_in_and_those_of_test_pictures_held_out(tmp_p
         ("[test]\neasy = -1", "test: easy = -1"),
         ("quality = 10", "quality: should be greater than or equal to 70, got 10"),
         ("colour = 1", "colour: there is no such setting"),
-        ('photos = "nowhere"', "--photos nowhere: no pictures there"),
+        ('photos = "nowhere"', "photos nowhere: no pictures there"),
         ('photos = ""\nkinds = ["photo"]', "photos: the photo kind needs a folder of pictures, or `bundled`"),
     ],
 )
 def test_settings_that_make_no_sense_are_one_line(tmp_path, text, said):
     with pytest.raises(UserError) as error:
-        build(read_config(write(tmp_path / "set.toml", text), WorldConfig), tmp_path / "set")
+        build(read_config(write(tmp_path / "set.toml", text), ScenesConfig), tmp_path / "set")
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -277,12 +293,12 @@ def test_photographs_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(
         UserError, match=r"broken.jpg: not a picture that can be used; take it out of the folder"
     ):
-        find_means(WorldConfig(photos=str(tmp_path)))
+        find_means(ScenesConfig(photos=str(tmp_path)))
     Image.new("1", (10_000, 5_001)).save(tmp_path / "broken.jpg", "PNG")
     with pytest.raises(
         UserError, match=r"broken.jpg: 50,010,000 pixels, more than 50,000,000; scale it down"
     ):
-        find_means(WorldConfig(photos=str(tmp_path)))
+        find_means(ScenesConfig(photos=str(tmp_path)))
 
 
 @pytest.mark.skipif(find_emoji_font() is None, reason="Noto Color Emoji is not installed here")
@@ -299,13 +315,13 @@ def test_emoji_take_the_place_of_silhouettes_but_for_those_whose_colour_is_asked
 @pytest.mark.skipif(find_emoji_font() is not None, reason="Noto Color Emoji is installed here")
 def test_emoji_that_are_not_installed_are_refused():
     with pytest.raises(UserError, match="emoji: Noto Color Emoji is in none of"):
-        find_means(WorldConfig(emoji="noto"))
+        find_means(ScenesConfig(emoji="noto"))
 
 
 def test_the_shipped_config_is_of_the_papers_size():
-    config = read_config(preset("scenes", "visual_probe"), WorldConfig)
+    config = read_config(preset("scenes", "visual_probe"), ScenesConfig)
     jobs = plan(config)
-    asked = {split: dict.fromkeys(WORLD_LEVELS, 0) for split in ("train", "test")}
+    asked = {split: dict.fromkeys(LEVELS, 0) for split in ("train", "test")}
     for job in jobs:
         asked[job.split][job.level] += job.asked
     assert asked == {

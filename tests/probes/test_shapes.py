@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mini_o3.episode import SearchTask
+from mini_o3.kit.errors import UserError
 from mini_o3.kit.rng import stream
 from mini_o3.probes.shapes import FAMILIES, LEVELS, make_probe
-from mini_o3.probes.shapes.generate import place
-from mini_o3.probes.shapes.levels import EYE, SEE_DIGIT, zooms_needed
-from mini_o3.probes.shapes.make import find_photos, make_probes
+from mini_o3.probes.shapes.build import find_photos, make_probes
+from mini_o3.probes.shapes.draw import place
+from mini_o3.probes.shapes.eye import central, look
+from mini_o3.probes.shapes.levels import SEE_DIGIT, VIEW_BUDGET, zooms_needed
 from mini_o3.probes.shapes.questions import is_probe_question
 from mini_o3.probes.shapes.scene import lay_out
-from mini_o3.probes.shapes.sight import central, look
-from mini_o3.probes.shapes.sprites import COLOURS, DIGITS, SHAPES
+from mini_o3.probes.shapes.truth import truth_of
+from mini_o3.probes.shapes.words import COLOURS, DIGITS, SHAPES
 from mini_o3.vision import Rect, Region, show
 
 
@@ -129,12 +132,13 @@ def test_the_digit_is_a_few_pixels_in_the_overview():
 
 def test_what_is_seen_in_a_view_is_where_it_is_said_to_be():
     probe = make_probe(3, "easy", size=(1500, 1500))
-    target = probe.task.things[0]
+    things = truth_of(probe.task).things
+    target = things[0]
     rect = Region.around(*target.region.centre, 0.2, 0.2).to_rect(Rect(0, 0, 1500, 1500))
-    seen = central(look(probe.task.things, (1500, 1500), rect), None)
+    seen = central(look(things, (1500, 1500), rect), None)
     assert seen is not None
     assert seen.thing == target
-    view = np.asarray(show(probe.picture, rect, EYE)).astype(int)
+    view = np.asarray(show(probe.picture, rect, VIEW_BUDGET)).astype(int)
     x, y, half = int(seen.x * 168), int(seen.y * 168), int(seen.share * 168 / 2)
     part = view[y - half : y + half, x - half : x + half].reshape(-1, 3)
     assert (np.abs(part - np.array(COLOURS[target.colour])).max(1) < 40).mean() > 0.2
@@ -146,7 +150,7 @@ def test_photo_mode_paints_on_the_photographs_of_a_folder():
         make_probe(5, "easy", size=(1400, 1400)),
         make_probe(5, "easy", size=(1400, 1400), photos=photos),
     )
-    assert plain.task.things == pasted.task.things
+    assert plain.task.truth == pasted.task.truth
     assert plain.picture.tobytes() != pasted.picture.tobytes()
 
 
@@ -156,3 +160,39 @@ def test_probe_questions_are_recognised_and_others_are_not():
     )
     assert not is_probe_question("How many dogs are there?")
     assert not is_probe_question("What colour is the car?")
+
+
+def test_a_folder_that_it_did_not_make_is_refused_and_left_as_it_was(tmp_path):
+    (tmp_path / "tasks.jsonl").write_text("somebody's notes\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"holds files that are not probes \(tasks.jsonl\)"):
+        make_probes("easy", 1, 500_000_000, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["tasks.jsonl"]
+    assert (tmp_path / "tasks.jsonl").read_text(encoding="utf-8") == "somebody's notes\n"
+
+
+@pytest.mark.parametrize("kept", ["", "[]", "{", "\ufeff{}"])
+def test_settings_that_cannot_be_read_are_one_line(tmp_path, kept):
+    (tmp_path / "probes.json").write_text(kept, encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"probes.json: does not say how probes were made; give another folder"
+    ):
+        make_probes("easy", 1, 500_000_000, tmp_path)
+
+
+def test_a_task_that_is_no_probe_is_refused():
+    for truth in ({}, {"goal": {"ask": "digit"}, "things": []}, {"goal": 3, "things": [[1]]}):
+        with pytest.raises(UserError, match=r"a.jpg: not a probe; make probes with"):
+            truth_of(SearchTask("a.jpg", "What?", truth=truth))
+
+
+def test_what_is_known_about_a_probe_survives_the_disk():
+    task = make_probe(3, "easy", size=(300, 300)).task
+    again = SearchTask.from_dict(json.loads(json.dumps(task.to_dict())))
+    kept, read = truth_of(task), truth_of(again)
+    assert read.goal == kept.goal
+    assert [(t.colour, t.shape, t.digit) for t in read.things] == [
+        (t.colour, t.shape, t.digit) for t in kept.things
+    ]
+    for one, other in zip(kept.things, read.things, strict=True):
+        assert other.region.xyxy == pytest.approx(one.region.xyxy, abs=5e-7)
+    assert again.to_dict() == task.to_dict()

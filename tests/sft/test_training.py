@@ -24,7 +24,7 @@ from mini_o3.models.chat import ChatRenderer, Rendered
 from mini_o3.models.nano import NANO_BUDGET
 from mini_o3.models.tokenizer import build_tokenizer
 from mini_o3.presets import PRESETS
-from mini_o3.probes.shapes import make_probe, sight
+from mini_o3.probes.shapes import eye, make_probe
 from mini_o3.sft.batch import collate, micro_batches
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.episodes import EpisodeData, render_teacher, weigh
@@ -440,16 +440,16 @@ def test_a_pair_touches_and_nothing_else_seems_to():
     for seed in range(60):
         rng = np.random.default_rng(seed)
         _, things = crowd(rng, Image.new("RGB", (336, 336)), few=3, pair=True)
-        seen = sight.look(things, (336, 336), Rect(0, 0, 336, 336))
+        seen = eye.look(things, (336, 336), Rect(0, 0, 336, 336))
         first, second = (next(s for s in seen if s.thing is thing) for thing in things[:2])
-        assert first.shape_shows <= (sight.neighbour(seen, first) is second)
+        assert first.shape_shows <= (eye.neighbour(seen, first) is second)
         for other in seen:
             if other not in (first, second):
-                assert sight.neighbour(seen, other) is None, seed
-        words = sight.describe(seen, first.thing.colour, what_touches=True)
-        if sight.central(seen, first.thing.colour) is first and first.shape_shows:
-            place = f"{sight.spot_words(second.spot)} {second.thing.colour} {second.thing.shape}"
-            assert words.endswith(f" at {sight.spot_words(first.spot)} beside {place}."), (seed, words)
+                assert eye.neighbour(seen, other) is None, seed
+        words = eye.describe(seen, first.thing.colour, what_touches=True)
+        if eye.central(seen, first.thing.colour) is first and first.shape_shows:
+            place = f"{eye.spot_words(second.spot)} {second.thing.colour} {second.thing.shape}"
+            assert words.endswith(f" at {eye.spot_words(first.spot)} beside {place}."), (seed, words)
             asked += 1
     assert asked >= 20
 

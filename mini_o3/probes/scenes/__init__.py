@@ -2,8 +2,8 @@
 in it."""
 
 from mini_o3.probes.scenes.build import build, read_rows, tasks_of
-from mini_o3.probes.scenes.config import WorldConfig
-from mini_o3.probes.scenes.rules import EYES, RULE_EYE, WORLD_LEVELS
-from mini_o3.probes.scenes.world import make_world
+from mini_o3.probes.scenes.config import ScenesConfig
+from mini_o3.probes.scenes.generate import make_scene
+from mini_o3.probes.scenes.levels import BUDGETS, LEVELS, RULE_BUDGET
 
-__all__ = ["EYES", "RULE_EYE", "WORLD_LEVELS", "WorldConfig", "build", "make_world", "read_rows", "tasks_of"]
+__all__ = ["BUDGETS", "LEVELS", "RULE_BUDGET", "ScenesConfig", "build", "make_scene", "read_rows", "tasks_of"]

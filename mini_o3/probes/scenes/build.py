@@ -27,17 +27,26 @@ from typing import Any
 
 from mini_o3.episode.task import TASKS_FILE, SearchTask
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl, to_json, write_json, write_text
+from mini_o3.kit.files import append_jsonl, read_jsonl, to_json, write_json, write_text
+from mini_o3.kit.run import held
 from mini_o3.kit.signals import leave_signals_to_the_parent
-from mini_o3.probes.scenes.card import write_card
+from mini_o3.probes.dataset import clear_parts, owned
+from mini_o3.probes.scenes.card import CARD, PLOT, READERS, write_card
 from mini_o3.probes.scenes.check import check
-from mini_o3.probes.scenes.config import SPLITS, WorldConfig
+from mini_o3.probes.scenes.config import SPLITS, ScenesConfig
 from mini_o3.probes.scenes.plan import PICTURES, Job, Means, find_means, hash_file, make, plan, provenance
-from mini_o3.probes.scenes.truth import SCENES_FILE, read_parts
+from mini_o3.probes.scenes.truth import SCENES_FILE, SceneFile, read_parts
 from mini_o3.vision import Region
 
 MANIFEST = "manifest.json"
 SETTINGS = "settings.json"
+_FILES = (
+    *(f"{split}/{name}" for split in SPLITS for name in (SCENES_FILE, TASKS_FILE)),
+    SETTINGS,
+    CARD,
+    READERS,
+    PLOT,
+)
 _JOURNAL = ".journal.jsonl"
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of glibc's mallopt
 _MEMORY = 940e6  # bytes for everything together, less than 1 GiB
@@ -53,7 +62,7 @@ Report = Callable[[int, int], None]
 
 
 def build(
-    config: WorldConfig, out: Path, *, workers: int | None = None, report: Report = lambda done, total: None
+    config: ScenesConfig, out: Path, *, workers: int | None = None, report: Report = lambda done, total: None
 ) -> int:
     """Make a set, or go on with one, and return how many questions it has.
 
@@ -65,18 +74,19 @@ def build(
     """
     means = find_means(config)
     settings = provenance(config, means)
-    make_folder(out)
-    _claim(out, settings)
     jobs = plan(config)
-    done = _finished(out, jobs)
-    total, count = sum(job.asked for job in jobs), sum(job.asked for job in jobs if job.picture in done)
-    if count == total:
-        report(count, total)
-    for job, row in _paint([job for job in jobs if job.picture not in done], means, out, workers or _cores()):
-        append_jsonl(out / _JOURNAL, row)
-        count += job.asked
-        report(count, total)
-    seal(out, settings, _finish(out, jobs))
+    total = sum(job.asked for job in jobs)
+    with owned(out, SETTINGS, settings):
+        done = _finished(out, jobs)
+        left = [job for job in jobs if job.picture not in done]
+        count = total - sum(job.asked for job in left)
+        if not left:
+            report(count, total)
+        for job, row in _paint(left, means, out, workers or _cores()):
+            append_jsonl(out / _JOURNAL, row)
+            count += job.asked
+            report(count, total)
+        seal(out, settings, _finish(out, jobs))
     return total
 
 
@@ -88,12 +98,14 @@ def measure_readers(out: Path, *, report: Report = lambda done, total: None) -> 
     """
     try:
         kept = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-    except OSError:
+        settings, figures = kept["settings"], kept["checks"]
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"{out / MANIFEST}: no such file; finish a set with `mini-o3 probe build --out {out}`"
+            f"{out / MANIFEST}: no finished set; make one with `mini-o3 probe make scenes --out {out}`"
         ) from None
-    lines = write_card(out, report)
-    seal(out, kept["settings"], kept["checks"])
+    with held(out, wait=True):
+        lines = write_card(out, report)
+        seal(out, settings, figures)
     return lines
 
 
@@ -105,7 +117,7 @@ def read_rows(out: Path, split: str) -> list[Row]:
     """
     path = out / split / SCENES_FILE
     if not path.is_file():
-        raise UserError(f"{path}: no such file; make a set with `mini-o3 probe build --out {out}`")
+        raise UserError(f"{path}: no such file; make a set with `mini-o3 probe make scenes --out {out}`")
     return read_jsonl(path)
 
 
@@ -133,12 +145,12 @@ def tasks_of(row: Row) -> list[SearchTask]:
 
 def seal(out: Path, settings: Row, figures: Row) -> None:
     """Write the manifest: hashes and sizes of all files of a set, and what was found about them."""
-    files = sorted(
-        path for path in out.rglob("*") if path.is_file() and path.name not in (MANIFEST, _JOURNAL)
-    )
+    pictures = (f"{split}/{name}" for split in SPLITS for name in SceneFile(out / split).pictures)
+    files = sorted(out / name for name in (*_FILES, *pictures))
     listed = {
         path.relative_to(out).as_posix(): {"sha256": hash_file(path), "bytes": path.stat().st_size}
         for path in files
+        if path.is_file()
     }
     write_json(out / MANIFEST, {"settings": settings, "checks": figures, "files": listed})
 
@@ -146,18 +158,16 @@ def seal(out: Path, settings: Row, figures: Row) -> None:
 def _finish(out: Path, jobs: Sequence[Job]) -> Row:
     """Put the rows in their order and everything that is made from them in its place; returns what `check`
     found."""
-    for path in out.rglob(".*.part"):  # cut off by a kill
-        path.unlink()
+    for name in (*_FILES, MANIFEST):
+        clear_parts((out / name).parent, {Path(name).name})
+    for split in SPLITS:
+        clear_parts(out / split / PICTURES, {Path(job.picture).name for job in jobs if job.split == split})
     done = {row["picture"]: row for row in _noted(out)}  # of worlds that were made again the last row counts
     for split in SPLITS:
         rows = [done[job.picture] for job in jobs if job.split == split]
         write_text(out / split / SCENES_FILE, "".join(to_json(row) + "\n" for row in rows))
         tasks = [task.to_dict() for row in rows for task in tasks_of(row)]
         write_text(out / split / TASKS_FILE, "".join(to_json(task) + "\n" for task in tasks))
-        kept = {Path(row["picture"]).name for row in rows}
-        for path in (out / split / PICTURES).glob("*"):
-            if path.name not in kept:
-                path.unlink()
     figures = check(*([done[job.picture] for job in jobs if job.split == split] for split in SPLITS))
     (out / _JOURNAL).unlink(missing_ok=True)
     done.clear()  # the card reads what it needs anew
@@ -186,16 +196,6 @@ def _finished(out: Path, jobs: Sequence[Job]) -> set[str]:
     return {
         picture for picture, path in paths.items() if path.is_file() and hash_file(path) == hashes[picture]
     }
-
-
-def _claim(out: Path, settings: Row) -> None:
-    path = out / SETTINGS
-    if path.exists() and (kept := json.loads(path.read_text(encoding="utf-8"))) != settings:
-        changed = sorted(key for key in settings if kept.get(key) != settings[key])
-        raise UserError(
-            f"{out}: holds a set made with other settings ({', '.join(changed)}); give another --out folder"
-        )
-    write_json(path, settings)
 
 
 def _paint(jobs: Sequence[Job], means: Means, out: Path, workers: int) -> Iterator[tuple[Job, Row]]:

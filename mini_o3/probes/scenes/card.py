@@ -14,17 +14,17 @@ from mini_o3.episode import read_tasks
 from mini_o3.kit.files import read_jsonl, write_json, write_text
 from mini_o3.probes.scenes.check import target_share
 from mini_o3.probes.scenes.config import SPLITS
-from mini_o3.probes.scenes.readers import measure, table
-from mini_o3.probes.scenes.rules import (
+from mini_o3.probes.scenes.levels import (
     LEAST_LETTER,
+    LEVELS,
     MOST_ZOOMS,
-    RULE_EYE,
+    RULE_BUDGET,
     SEE_DOT,
     SEE_ICON,
     SEE_TEXT,
-    WORLD_LEVELS,
 )
-from mini_o3.probes.scenes.truth import SCENES_FILE, Truth
+from mini_o3.probes.scenes.readers import measure, table
+from mini_o3.probes.scenes.truth import SCENES_FILE, SceneFile
 
 CARD = "dataset_card.md"
 READERS = "readers.json"
@@ -68,7 +68,7 @@ def write_card(out: Path, report: Callable[[int, int], None] = lambda done, tota
     """
     rows = {split: read_jsonl(out / split / SCENES_FILE) for split in SPLITS}
     split = "test" if rows["test"] else "train"
-    truth = Truth(out / split)
+    truth = SceneFile(out / split)
     found = measure(
         read_tasks(out / split),
         read_tasks(out / "train"),
@@ -132,13 +132,13 @@ def _lines(rows: dict[str, list[Row]], split: str, readers: list[str]) -> list[s
 
 def _contents(rows: dict[str, list[Row]]) -> list[str]:
     lines = [
-        "| | pictures | questions | " + " | ".join(WORLD_LEVELS) + " | kinds |",
-        "| --- |" + " --- |" * (len(WORLD_LEVELS) + 3),
+        "| | pictures | questions | " + " | ".join(LEVELS) + " | kinds |",
+        "| --- |" + " --- |" * (len(LEVELS) + 3),
     ]
     for split, found in rows.items():
         counts = Counter(row["level"] for row in found for _ in row["questions"])
         kinds = Counter(row["kind"] for row in found for _ in row["questions"])
-        levels = " | ".join(str(counts[level]) for level in WORLD_LEVELS)
+        levels = " | ".join(str(counts[level]) for level in LEVELS)
         listed = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         lines.append(f"| {split} | {len(found)} | {sum(counts.values())} | {levels} | {listed} |")
     return lines
@@ -147,7 +147,7 @@ def _contents(rows: dict[str, list[Row]]) -> list[str]:
 def _rule() -> list[str]:
     lines = [
         (
-            f"An ideal eye that is shown at most {RULE_EYE.max_pixels:,} pixels reads capital letters from"
+            f"An ideal eye that is shown at most {RULE_BUDGET.max_pixels:,} pixels reads capital letters from"
             f" {SEE_TEXT:g} view pixels of height, emblems from {SEE_ICON:g}, and notices what is {SEE_DOT:g}"
             " wide. In the first view it can read nothing that a question needs; at native size, where the"
             f" smallest letters are {LEAST_LETTER:g} pixels high, it can read everything, and looking at all"
@@ -157,7 +157,7 @@ def _rule() -> list[str]:
         "| level | target, share of the picture | look alike from afar | least turns | megapixels |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for level in WORLD_LEVELS.values():
+    for level in LEVELS.values():
         area, (few, many), turns, sizes = level.area, level.candidates, level.turns, level.megapixels
         huge = f", {level.huge:.0%} 33" if level.huge else ""
         lines.append(
@@ -175,7 +175,7 @@ def _quantiles(rows: Sequence[Row]) -> list[str]:
         "| level | target | candidates | least turns | megapixels |",
         "| --- |" + " --- |" * 4,
     ]
-    for level in WORLD_LEVELS:
+    for level in LEVELS:
         found = _figures(rows, level)
         if len(found["area"]):
             low, middle, high = (
@@ -242,9 +242,7 @@ def _plot(rows: Sequence[Row], path: Path) -> None:
         "megapixels": "megapixels",
     }
     for axis, (name, edges) in zip(axes, bins.items(), strict=True):
-        for index, (level, colour) in enumerate(
-            zip(WORLD_LEVELS, ("#2a9d5c", "#e0a020", "#c0392b"), strict=True)
-        ):
+        for index, (level, colour) in enumerate(zip(LEVELS, ("#2a9d5c", "#e0a020", "#c0392b"), strict=True)):
             counts = np.histogram(_figures(rows, level)[name], edges)[0]
             if name == "turns":
                 axis.bar(np.arange(1, 5) + 0.25 * (index - 1), counts, 0.25, label=level, color=colour)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mini_o3.probes.scenes.rules import MOST_ZOOMS, WORLD_LEVELS
+from mini_o3.probes.scenes.levels import LEVELS, MOST_ZOOMS
 from mini_o3.probes.shapes.levels import TRAINING_SEEDS
 
 Row = dict[str, Any]
@@ -60,7 +60,7 @@ def target_share(row: Row, question: Row) -> float:
 
 
 def _breaks(row: Row, question: Row) -> bool:
-    level = WORLD_LEVELS[row["level"]]
+    level = LEVELS[row["level"]]
     return not (
         level.area[0] <= target_share(row, question) <= level.area[1]
         and level.candidates[0] <= len(question["guesses"]) <= level.candidates[1]

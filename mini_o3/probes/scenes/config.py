@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from mini_o3.probes.scenes.rules import WORLD_LEVELS
+from mini_o3.probes.scenes.levels import LEVELS
 
 SPLITS = ("train", "test")
 
 
-class WorldConfig(BaseModel):
+class ScenesConfig(BaseModel):
     """What to make.
 
     Attributes:
@@ -40,8 +40,6 @@ class WorldConfig(BaseModel):
     @classmethod
     def _known_levels(cls, counts: dict[str, int]) -> dict[str, int]:
         for level, count in counts.items():
-            if level not in WORLD_LEVELS or not 0 <= count <= 400_000:
-                raise ValueError(
-                    f"{level} = {count}: give questions (0 to 400,000) of {', '.join(WORLD_LEVELS)}"
-                )
+            if level not in LEVELS or not 0 <= count <= 400_000:
+                raise ValueError(f"{level} = {count}: give questions (0 to 400,000) of {', '.join(LEVELS)}")
         return counts

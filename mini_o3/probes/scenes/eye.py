@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mini_o3.probes.scenes.rules import SEE_DOT, view_scale
+from mini_o3.probes.scenes.levels import SEE_DOT, view_scale
 from mini_o3.probes.scenes.truth import Part
 from mini_o3.vision import PixelBudget, Rect
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from mini_o3.probes.shapes.sprites import outline
+from mini_o3.probes.shapes.draw import outline
 
 Points = tuple[tuple[float, float], ...]
 _OVER = 4  # drawn this many times larger, then reduced

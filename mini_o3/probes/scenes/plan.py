@@ -12,15 +12,15 @@ from PIL import Image, features
 
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import write_atomically
-from mini_o3.probes.scenes.canvas import PHOTO_PIXELS, font_files
-from mini_o3.probes.scenes.config import SPLITS, WorldConfig
+from mini_o3.probes.dataset import find_photos
+from mini_o3.probes.scenes.config import SPLITS, ScenesConfig
+from mini_o3.probes.scenes.draw import PHOTO_PIXELS, font_files
+from mini_o3.probes.scenes.generate import make_scene, scene_size
 from mini_o3.probes.scenes.icons import EMOJI_FONTS, find_emoji_font
 from mini_o3.probes.scenes.kinds import KINDS
-from mini_o3.probes.scenes.rules import WORLD_LEVELS
+from mini_o3.probes.scenes.levels import LEVELS
 from mini_o3.probes.scenes.truth import question_dict
-from mini_o3.probes.scenes.world import make_world, world_size
 from mini_o3.probes.shapes.levels import TRAINING_SEEDS
-from mini_o3.probes.shapes.make import find_photos
 
 VERSION = 1  # of what is painted and asked; a change to it gives another set
 PICTURES = "pictures"
@@ -42,7 +42,7 @@ class Job(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        width, height = world_size(self.kind, self.level, self.seed)
+        width, height = scene_size(self.kind, self.level, self.seed)
         return width * height
 
     def held(self, means: Means) -> int:
@@ -59,13 +59,13 @@ class Means(NamedTuple):
     quality: int
 
 
-def plan(config: WorldConfig) -> list[Job]:
+def plan(config: ScenesConfig) -> list[Job]:
     """All worlds of a set, in the order of its files."""
     kinds: tuple[str, ...] = config.kinds or tuple(kind for kind in KINDS if kind != "photo" or config.photos)
     jobs = []
     for split in SPLITS:
         seed = config.seed * _SEEDS + (TRAINING_SEEDS if split == "test" else 0)
-        for level in WORLD_LEVELS:
+        for level in LEVELS:
             left, turn = getattr(config, split).get(level, 0), 0
             while left > 0:
                 jobs.append(Job(split, kinds[turn % len(kinds)], level, seed, min(config.per_picture, left)))
@@ -73,7 +73,7 @@ def plan(config: WorldConfig) -> list[Job]:
     return jobs
 
 
-def find_means(config: WorldConfig) -> Means:
+def find_means(config: ScenesConfig) -> Means:
     """The files that a config asks for.
 
     Raises:
@@ -97,7 +97,7 @@ def find_means(config: WorldConfig) -> Means:
     )
 
 
-def provenance(config: WorldConfig, means: Means) -> dict[str, Any]:
+def provenance(config: ScenesConfig, means: Means) -> dict[str, Any]:
     """All that decides what comes out, bit for bit: settings, versions, and hashes of fonts and
     photographs."""
     photos = {path for paths in means.photos.values() for path in paths}
@@ -118,7 +118,7 @@ def provenance(config: WorldConfig, means: Means) -> dict[str, Any]:
 
 def make(job: Job, means: Means, folder: Path) -> dict[str, Any]:
     """Paint one world into `folder`/SPLIT/pictures and return its row of `scenes.jsonl`."""
-    sketch, questions = make_world(job.kind, job.level, job.seed, job.asked, means.photos[job.split])
+    sketch, questions = make_scene(job.kind, job.level, job.seed, job.asked, means.photos[job.split])
     buffer = io.BytesIO()
     sketch.paint(means.emoji).save(buffer, "JPEG", quality=means.quality)
     content = buffer.getbuffer()

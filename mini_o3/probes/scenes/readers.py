@@ -10,7 +10,7 @@ could still be it.
 guesses as above.
 - `random tiles`: as before, but it knows the size to look at: the largest square in which everything is
 legible.
-- `searcher`: `search.Search`, 32 turns; its own answer counts, and no guess.
+- `searcher`: `search.ScenesSearcher`, 32 turns; its own answer counts, and no guess.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import numpy as np
 from mini_o3.episode import SearchTask
 from mini_o3.kit.rng import stream
 from mini_o3.probes.scenes.eye import Eye
-from mini_o3.probes.scenes.rules import EYES
-from mini_o3.probes.scenes.search import Search, Tell
+from mini_o3.probes.scenes.levels import BUDGETS
+from mini_o3.probes.scenes.search import ScenesSearcher
 from mini_o3.probes.scenes.truth import Part, Question
 from mini_o3.vision import PixelBudget, Rect, Region
 
@@ -34,7 +34,7 @@ RANDOM_TURNS = 12
 SEARCH_TURNS = 32
 _SIDES = (0.05, 0.8)  # sides of random boxes, shares of the picture's, spread evenly in the logarithm
 
-Truth = tuple[list[Part], Question]
+Known = tuple[list[Part], Question]
 
 
 class Score(NamedTuple):
@@ -47,7 +47,7 @@ class Score(NamedTuple):
 def measure(
     tasks: Sequence[SearchTask],
     training: Sequence[SearchTask],
-    truth: Callable[[SearchTask], Truth],
+    truth: Callable[[SearchTask], Known],
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """All readers on `tasks`: eye -> reader -> level -> {n, accuracy, stderr, turns}.
@@ -62,7 +62,7 @@ def measure(
         scores["none", "text only", task.level].append(
             Score(float(favourites.get((task.category, task.family)) == task.answer))
         )
-        for eye, budget in EYES.items():
+        for eye, budget in BUDGETS.items():
             for reader, score in read(parts, question, budget, _size(task), task.id):
                 scores[eye, reader, task.level].append(score)
         report(index, len(tasks))
@@ -87,9 +87,10 @@ def read(
         for box in boxes:
             known |= eye.reads(box.to_rect(Rect(0, 0, *size)))
         yield reader, Score(chance(question, known))
-    moves = list(Search(parts, question, eye, size).moves())
-    told = bool(moves) and isinstance(moves[-1], Tell) and len(moves) <= SEARCH_TURNS
-    yield "searcher", Score(float(told), len(moves) if told else None)
+    searcher = ScenesSearcher(parts, question, eye, size)
+    turns = sum(1 for _ in searcher.moves())
+    answered = searcher.found and turns <= SEARCH_TURNS
+    yield "searcher", Score(float(answered), turns if answered else None)
 
 
 def chance(question: Question, known: np.ndarray) -> float:

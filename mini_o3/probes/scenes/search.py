@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from mini_o3.probes.scenes.eye import Eye, around
 from mini_o3.probes.scenes.truth import Hop, Part, Question
+from mini_o3.probes.searcher import Move
+from mini_o3.protocol import Answer, Zoom
 from mini_o3.vision import Rect, Region
 
 _ASPECTS = (1.0, 2.0, 0.5, 4.0, 0.25)  # width over height of boxes, the better liked first
@@ -31,49 +32,41 @@ _SLACK = 0.93  # views are rounded to whole image tokens: a box is this much sma
 _TOLD = 4  # how much of what was read a thought repeats
 
 
-class Look(NamedTuple):
-    """Zoom into `region` of the original, which covers `rect`."""
-
-    region: Region
-    rect: Rect
-    thought: str
-
-
-class Tell(NamedTuple):
-    answer: str
-    thought: str
-
-
-class Search:
+class ScenesSearcher:
     """One search. `parts` are the scene's: of a part it uses that it shows, and what stands on it once it was
-    legible."""
+    legible. With `everything` it looks at all that the question could mean, and never answers."""
 
-    def __init__(self, parts: list[Part], question: Question, eye: Eye, size: tuple[int, int]) -> None:
+    def __init__(
+        self, parts: list[Part], question: Question, eye: Eye, size: tuple[int, int], everything: bool = False
+    ) -> None:
         self.parts, self.question, self.eye, self.size = parts, question, eye, size
+        self.everything = everything
         self.whole = Rect(0, 0, *size)
         self.known = eye.reads(self.whole)
         self.tries = np.zeros(len(parts), int)
         self.scale = 1.0  # at which it was last seen that writing is legible; native at first
         self.read: list[int] = []  # what the last look has shown legibly for the first time
 
-    def moves(self, everything: bool = False) -> Iterator[Look | Tell]:
-        """Looks, then the answer; no answer if something cannot be found. `everything`: it looks at all and
-        never tells."""
-        for hop in self.question.hops:
-            yield from self._try(hop, self.whole, everything)
-            yield from self._descend(hop, self.whole, everything, _DEPTH)
-            if not everything and not self._found(hop):
-                return
-        if not everything:
-            yield Tell(
-                self.question.answer, f"{self._seen()}That is {self.question.goal}: {self.question.answer}."
-            )
+    @property
+    def found(self) -> bool:
+        return bool(self.known[list(self.question.evidence)].all())
 
-    def _try(self, hop: Hop, within: Rect, everything: bool) -> Iterator[Look]:
+    def moves(self) -> Iterator[Move]:
+        """Looks, then the answer; no answer if something cannot be found."""
+        for hop in self.question.hops:
+            yield from self._try(hop, self.whole)
+            yield from self._descend(hop, self.whole, _DEPTH)
+            if not self.everything and not self._done(hop):
+                return
+        if not self.everything:
+            thought = f"{self._seen()}That is {self.question.goal}: {self.question.answer}."
+            yield Move(Answer(self.question.answer, thought))
+
+    def _try(self, hop: Hop, within: Rect) -> Iterator[Move]:
         """Look at all that shows in the view of `within` and could be it."""
         shows = self.eye.shows(within)
         wanted = sorted({part for spot in hop.spots for part in spot if shows[part]})
-        while everything or not self._found(hop):
+        while not self._done(hop):
             left = [part for part in wanted if not self.known[part] and self.tries[part] < _TRIES]
             if not left:
                 return
@@ -84,31 +77,32 @@ class Search:
             seen = [part for part in held if self.known[part]]
             self.scale = 1.0 if missed else max(float(self.eye.needs[seen].max(initial=0.0)), 0.05)
 
-    def _descend(self, hop: Hop, within: Rect, everything: bool, depth: int) -> Iterator[Look]:
+    def _descend(self, hop: Hop, within: Rect, depth: int) -> Iterator[Move]:
         """Quarter by quarter, where what could be it was too small to show."""
         parts = [part for spot in hop.spots for part in spot]
         for x, y in _QUARTERS:
-            if depth == 0 or (not everything and self._found(hop)) or self.known[parts].all():
+            if depth == 0 or self._done(hop) or self.known[parts].all():
                 return
             quarter = Region(x, y, x + 0.6, y + 0.6).to_rect(within)
             yield self._look(
                 quarter,
                 f"Nothing more of that kind shows; I look at a {'quarter' if depth == _DEPTH else 'part'}.",
             )
-            yield from self._try(hop, quarter, everything)
-            yield from self._descend(hop, quarter, everything, depth - 1)
+            yield from self._try(hop, quarter)
+            yield from self._descend(hop, quarter, depth - 1)
 
-    def _found(self, hop: Hop) -> bool:
-        return bool(self.known[list(hop.aim)].all())
+    def _done(self, hop: Hop) -> bool:
+        """Whether no more looks are needed for a hop."""
+        return not self.everything and bool(self.known[list(hop.aim)].all())
 
-    def _look(self, box: Rect, plan: str) -> Look:
+    def _look(self, box: Rect, plan: str) -> Move:
         thought = f"{self._seen()}{plan}"
         region = _region(box, self.size)
         rect = region.to_rect(self.whole)
         reads = self.eye.reads(rect) & ~self.known
         self.read = np.flatnonzero(reads).tolist()
         self.known |= reads
-        return Look(region, rect, thought)
+        return Move(Zoom(region, thought))
 
     def _plan(self, hop: Hop, left: int, held: int) -> str:
         places = f"{left} places" if left > 1 else "one place"
@@ -161,7 +155,7 @@ class Search:
 
 def cover(question: Question, eye: Eye, parts: list[Part], size: tuple[int, int]) -> int:
     """How many zooms it takes to look at everything that a question could mean."""
-    return sum(1 for _ in Search(parts, question, eye, size).moves(everything=True))
+    return sum(1 for _ in ScenesSearcher(parts, question, eye, size, everything=True).moves())
 
 
 def _fullest(boxes: np.ndarray, first: np.ndarray, width: float, height: float) -> np.ndarray | None:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mini_o3.probes.scenes.canvas import Canvas, Colour, text_width
-from mini_o3.probes.scenes.rules import LEAST_ICON, LEAST_LETTER, SEE_ICON, SEE_TEXT, WORLD_LEVELS
+from mini_o3.probes.scenes.draw import Canvas, Colour, text_width
+from mini_o3.probes.scenes.levels import LEAST_ICON, LEAST_LETTER, LEVELS, SEE_ICON, SEE_TEXT
 from mini_o3.probes.scenes.truth import Mark, Part, Scene
 from mini_o3.vision import Rect
 
@@ -52,7 +52,7 @@ class Sketch:
         self.scene, self.unit, self.rng = scene, max(unit, LEAST_LETTER), rng
         self.photos = photos
         self.width, self.height = scene.size
-        self.rules = WORLD_LEVELS[scene.level]
+        self.rules = LEVELS[scene.level]
         self.strokes: list[Stroke] = []
         self.finished: list[int] = []  # how many strokes there were when each part was finished
 

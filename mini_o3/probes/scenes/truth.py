@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mini_o3.episode.task import SearchTask
+from mini_o3.kit.errors import UserError
 from mini_o3.vision import Rect
 
 SCENES_FILE = "scenes.jsonl"
@@ -146,7 +148,7 @@ def read_parts(row: dict[str, Any]) -> list[Part]:
     return [Part(what, Rect(*rect), needs, facts) for what, rect, needs, facts in row["parts"]]
 
 
-class Truth:
+class SceneFile:
     """What is known about the questions of one folder of a set; rows are read when they are asked for."""
 
     def __init__(self, folder: Path) -> None:
@@ -159,6 +161,11 @@ class Truth:
                 if picture:
                     self.starts[picture[1].decode()] = start
                 start += len(line)
+
+    @property
+    def pictures(self) -> list[str]:
+        """The pictures of the set, as its tasks name them."""
+        return [f"pictures/{name}" for name in self.starts]
 
     def of(self, picture: str, question: str) -> tuple[list[Part], Question]:
         """The parts of the scene of a picture (its file's name counts), and a question about it.
@@ -193,3 +200,29 @@ def read_question(data: dict[str, Any]) -> Question:
         data["turns"],
         data["zooms"],
     )
+
+
+def tasks_folder(picture: Path) -> Path:
+    """Where the tasks about a picture lie: beside it, or for a scene in the folder above."""
+    above = picture.parent.parent
+    return above if (above / SCENES_FILE).is_file() else picture.parent
+
+
+def truth_of(task: SearchTask) -> tuple[list[Part], Question]:
+    """What is known about a task: the parts of its scene, and its question.
+
+    Raises:
+        UserError: what is known about it is not where the build put it.
+    """
+    folder = Path(task.picture).parent.parent
+    try:
+        return _scene_file(folder).of(task.picture, task.question)
+    except (OSError, KeyError):
+        raise UserError(
+            f"{task.picture}: {folder / SCENES_FILE} says nothing of it; keep the files of a set together"
+        ) from None
+
+
+@lru_cache(maxsize=4)
+def _scene_file(folder: Path) -> SceneFile:
+    return SceneFile(folder)

@@ -13,9 +13,9 @@ from mini_o3.episode.task import SearchTask
 from mini_o3.kit.rng import stream
 from mini_o3.probes import backgrounds
 from mini_o3.probes.shapes import questions
+from mini_o3.probes.shapes.draw import place
 from mini_o3.probes.shapes.levels import LEVELS, Level
-from mini_o3.probes.shapes.scene import FAMILIES, Scene, lay_out
-from mini_o3.probes.shapes.sprites import sprite
+from mini_o3.probes.shapes.scene import FAMILIES, lay_out
 
 ASPECTS = (1.0, 4 / 3, 3 / 4, 3 / 2, 16 / 9)
 
@@ -63,25 +63,10 @@ def make_probe(
         level=level,
         size=size,
         targets=scene.evidence,
-        goal=scene.goal,
-        things=scene.things,
+        truth=scene.truth.to_dict(),
         seed=seed,
     )
     return Probe(task, place(rng, scene, backgrounds.paint(rng, size, photos)))
-
-
-def place(rng: np.random.Generator, scene: Scene, picture: Image.Image) -> Image.Image:
-    """Put the things of a scene, each slightly tinted, onto a background of its size. Changes and returns
-    `picture`."""
-    width, height = scene.size
-    for thing in scene.things:
-        side = round((thing.region.x1 - thing.region.x0) * width)
-        tint = rng.integers(-12, 13, 3)
-        image = sprite(
-            thing.colour, thing.shape, thing.digit, side, (int(tint[0]), int(tint[1]), int(tint[2]))
-        )
-        picture.paste(image, (round(thing.region.x0 * width), round(thing.region.y0 * height)), image)
-    return picture
 
 
 def _draw_size(rng: np.random.Generator, level: Level) -> tuple[int, int]:

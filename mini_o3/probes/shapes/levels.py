@@ -16,7 +16,9 @@ TRAINING_SEEDS = (
 
 # The rule assumes a looker with nano's eye: a view of 168 x 168 pixels.
 VIEW_SIDE = 168
-EYE = PixelBudget(max_pixels=VIEW_SIDE**2, min_pixels=VIEW_SIDE**2, multiple=28, square=True, marks=True)
+VIEW_BUDGET = PixelBudget(
+    max_pixels=VIEW_SIDE**2, min_pixels=VIEW_SIDE**2, multiple=28, square=True, marks=True
+)
 SEE_SHAPE = 30  # a thing this many view pixels wide shows its shape
 SEE_DIGIT = 54  # and this many its digit
 SEE_DOT = 4.5  # narrower things are not there for it at all

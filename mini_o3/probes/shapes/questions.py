@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mini_o3.episode.task import Goal
+from mini_o3.probes.shapes.truth import Goal
 
 _WORDINGS: dict[str, tuple[str, ...]] = {
     "digit": ("What digit is on the {colour} {shape}?", "Which digit does the {colour} {shape} carry?"),
@@ -34,7 +34,7 @@ def restate(goal: Goal) -> str:
 def is_probe_question(question: str) -> bool:
     """Whether nano was trained to understand this question: one of the wordings with known words in the
     gaps."""
-    from mini_o3.probes.shapes.sprites import COLOURS, DIGITS, SHAPES
+    from mini_o3.probes.shapes.words import COLOURS, DIGITS, SHAPES
 
     words = question.strip()
     known = [

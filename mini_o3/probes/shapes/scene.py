@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mini_o3.episode.task import Goal, Thing
 from mini_o3.probes.shapes.levels import Level
-from mini_o3.probes.shapes.sprites import COLOURS, DIGITS, SHAPES
+from mini_o3.probes.shapes.truth import Goal, Thing, Truth
+from mini_o3.probes.shapes.words import COLOURS, DIGITS, SHAPES
 from mini_o3.vision import Rect, Region
 
 FAMILIES = ("digit", "colour", "shape", "beside")
@@ -26,6 +26,10 @@ class Scene:
     answer: str
     things: tuple[Thing, ...]
     evidence: tuple[Region, ...]
+
+    @property
+    def truth(self) -> Truth:
+        return Truth(self.goal, self.things)
 
 
 def lay_out(rng: np.random.Generator, level: Level, family: str, size: tuple[int, int]) -> Scene:
@@ -69,10 +73,10 @@ def lay_out(rng: np.random.Generator, level: Level, family: str, size: tuple[int
     return Scene(size, goal, answer, tuple(things), evidence)
 
 
-Look = tuple[str, str, str]
+Traits = tuple[str, str, str]  # colour, shape, digit
 
 
-def _looks(rng: np.random.Generator, family: str, count: int) -> list[Look]:
+def _looks(rng: np.random.Generator, family: str, count: int) -> list[Traits]:
     """(colour, shape, digit) of the target, then of the other candidates."""
     colour, shape, digit = str(rng.choice(list(COLOURS))), str(rng.choice(SHAPES)), _digit(rng)
     looks = [(colour, shape, digit)]
@@ -87,7 +91,7 @@ def _looks(rng: np.random.Generator, family: str, count: int) -> list[Look]:
     return looks
 
 
-def _goal(family: str, looks: list[Look]) -> tuple[Goal, str]:
+def _goal(family: str, looks: list[Traits]) -> tuple[Goal, str]:
     colour, shape, digit = looks[0]
     if family == "digit":
         return Goal("digit", colour=colour, shape=shape), digit

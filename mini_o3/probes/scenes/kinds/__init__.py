@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mini_o3.probes.scenes.ask import Family
 from mini_o3.probes.scenes.kinds import atlas, crowd, dashboard, shelf, snapshot, street
+from mini_o3.probes.scenes.questions import Family
 from mini_o3.probes.scenes.sketch import Sketch
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import math
 
-from mini_o3.probes.scenes.ask import Family, Narrow, Via
-from mini_o3.probes.scenes.canvas import Colour
+from mini_o3.probes.scenes.draw import Colour
+from mini_o3.probes.scenes.questions import Family, Narrow, Via
 from mini_o3.probes.scenes.sketch import BLACK, Sketch, shade
 from mini_o3.probes.scenes.words import MACHINES, ORDINALS
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mini_o3.probes.scenes.ask import Family, Narrow
-from mini_o3.probes.scenes.canvas import Colour
+from mini_o3.probes.scenes.draw import Colour
 from mini_o3.probes.scenes.icons import ICONS
+from mini_o3.probes.scenes.questions import Family, Narrow
 from mini_o3.probes.scenes.sketch import BLACK, INKS, PAINTS, WHITE, Sketch, shade, smooth, sprites
 from mini_o3.probes.scenes.words import SIGNS
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
-from mini_o3.probes.scenes.ask import Family, Narrow, Via
-from mini_o3.probes.scenes.canvas import Colour
+from mini_o3.probes.scenes.draw import Colour
 from mini_o3.probes.scenes.icons import ICONS
+from mini_o3.probes.scenes.questions import Family, Narrow, Via
 from mini_o3.probes.scenes.sketch import PAINTS, WHITE, Sketch, shade, smooth
 from mini_o3.probes.scenes.words import BRANDS, NOTICES, ORDINALS, TOWNS
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mini_o3.probes.scenes.ask import Family, Narrow, Via
 from mini_o3.probes.scenes.kinds.props import (
     BALLOON,
     FLAG,
@@ -17,6 +16,7 @@ from mini_o3.probes.scenes.kinds.props import (
     scatter,
     sign,
 )
+from mini_o3.probes.scenes.questions import Family, Narrow, Via
 from mini_o3.probes.scenes.sketch import Sketch
 
 _SHEETS = {

@@ -3,10 +3,11 @@ each row."""
 
 from __future__ import annotations
 
-from mini_o3.probes.scenes.ask import Family, Narrow, Via
-from mini_o3.probes.scenes.canvas import Colour
+from mini_o3.probes.scenes.draw import Colour
 from mini_o3.probes.scenes.icons import ICONS
+from mini_o3.probes.scenes.kinds.houses import draw_door, draw_house, draw_window
 from mini_o3.probes.scenes.kinds.traffic import road
+from mini_o3.probes.scenes.questions import Family, Narrow, Via
 from mini_o3.probes.scenes.sketch import BLACK, PAINTS, WHITE, Sketch, shade
 from mini_o3.probes.scenes.words import ORDINALS, SHOPS
 
@@ -158,13 +159,13 @@ def _houses(
             return shown
         wall, number = s.one(walls), numbers.pop()
         tall = min(float(s.rng.uniform(34, 44)) * u, ground - top - 9 * u)
-        _house(s, left, ground - tall, left + wide, ground, s.jitter(_WALLS[wall], 10))
+        draw_house(s, left, ground - tall, left + wide, ground, s.jitter(_WALLS[wall], 10))
         door = left + (0.24 if s.rng.random() < 0.5 else 0.76) * wide
-        _door(s, door, ground)
+        draw_door(s, door, ground)
         other = left + wide - (door - left)
         middle = other - (0.03 * wide if other > door else -0.03 * wide)
         icon, shop, (paper, ink) = s.one(ICONS), s.one(SHOPS), _SIGNS[int(s.rng.integers(len(_SIGNS)))]
-        _window(s, middle - 4.5 * u, ground - 10 * u, 9 * u, 8 * u, shop=True)
+        draw_window(s, middle - 4.5 * u, ground - 10 * u, 9 * u, 8 * u, shop=True)
         side = 5.6 * u if other > door else -5.6 * u
         parts = [
             s.plate(
@@ -213,57 +214,11 @@ def _houses(
         for y in range(2):
             for x in range(3):
                 if ground - tall + (3 + 8 * y) * u + 6 * u < ground - 24.5 * u:
-                    _window(
+                    draw_window(
                         s, left + wide * (0.16 + 0.27 * x), ground - tall + (3 + 8 * y) * u, 4.4 * u, 5.6 * u
                     )
         s.mark("house", parts, row=row, wall=wall)
         left += wide + min(float(s.rng.uniform(0, 2)) * spare, 30 * u)
-
-
-def _house(s: Sketch, left: float, top: float, right: float, ground: float, wall: Colour) -> None:
-    u = s.unit
-    roof = s.jitter(((120, 62, 48), (74, 72, 78), (98, 80, 64))[int(s.rng.integers(3))], 12)
-    s.fill((left, top, right, ground), wall)
-    s.fill((right - 0.08 * (right - left), top, right, ground), shade(wall, 0.86))
-    s(
-        "draw",
-        "polygon",
-        [(left - u, top), (left + 3 * u, top - 6 * u), (right - 3 * u, top - 6 * u), (right + u, top)],
-        fill=roof,
-    )
-    s.fill((left - u, top - 0.5 * u, right + u, top + 0.3 * u), shade(roof, 0.7))
-    chimney = left + float(s.rng.uniform(0.2, 0.8)) * (right - left)
-    s.fill((chimney, top - 8.5 * u, chimney + 2.4 * u, top - 4 * u), shade(roof, 0.85))
-    s.fill((left, ground - 1.4 * u, right, ground), shade(wall, 0.6))
-
-
-def _door(s: Sketch, x: float, ground: float) -> None:
-    u, paint = s.unit, s.jitter(PAINTS[s.one(("brown", "green", "blue", "red", "grey"))], 16)
-    s.fill((x - 2.9 * u, ground - 13.2 * u, x + 2.9 * u, ground), (228, 222, 210))
-    s.fill((x - 2.4 * u, ground - 12.6 * u, x + 2.4 * u, ground), shade(paint, 0.8))
-    s.fill((x - 1.7 * u, ground - 11.8 * u, x + 1.7 * u, ground - 7 * u), shade(paint, 1.05))
-    s("draw", "ellipse", (x + 1.2 * u, ground - 6 * u, x + 2 * u, ground - 5.2 * u), fill=(220, 190, 90))
-
-
-def _window(s: Sketch, x: float, y: float, wide: float, tall: float, shop: bool = False) -> None:
-    u = s.unit
-    lit = s.rng.random() < 0.3
-    pane = s.jitter((250, 222, 150) if lit else (86, 108, 130), 18)
-    s.fill((x, y, x + wide, y + tall), (236, 234, 228))
-    s.fill((x + 0.4 * u, y + 0.4 * u, x + wide - 0.4 * u, y + tall - 0.4 * u), pane)
-    if not shop:
-        s.fill((x + wide / 2 - 0.2 * u, y, x + wide / 2 + 0.2 * u, y + tall), (236, 234, 228))
-    s(
-        "glass",
-        "polygon",
-        [
-            (x + 0.4 * u, y + tall - 0.4 * u),
-            (x + 0.5 * wide, y + 0.4 * u),
-            (x + 0.75 * wide, y + 0.4 * u),
-            (x + 0.3 * wide, y + tall - 0.4 * u),
-        ],
-        fill=(255, 255, 255, 40),
-    )
 
 
 def _posters(s: Sketch, sky: float, numbers: list[str]) -> None:

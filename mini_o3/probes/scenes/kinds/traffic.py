@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
-from mini_o3.probes.scenes.canvas import Colour
+from mini_o3.probes.scenes.draw import Colour
 from mini_o3.probes.scenes.icons import ICONS
 from mini_o3.probes.scenes.sketch import BLACK, PAINTS, Sketch, shade, smooth, sprites
 from mini_o3.probes.scenes.words import LETTERS

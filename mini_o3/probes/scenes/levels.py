@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mini_o3.probes.shapes.levels import EYE as NANO_EYE
+from mini_o3.probes.shapes.levels import VIEW_BUDGET
 from mini_o3.vision import PixelBudget, Rect
 
-RULE_EYE = PixelBudget(max_pixels=401_408)
-EYES = {"401,408 px": RULE_EYE, "2,000,000 px": PixelBudget(), "28,224 px": NANO_EYE}
+RULE_BUDGET = PixelBudget(max_pixels=401_408)
+BUDGETS = {"401,408 px": RULE_BUDGET, "2,000,000 px": PixelBudget(), "28,224 px": VIEW_BUDGET}
 SEE_TEXT = 8.0  # height of a capital letter in view pixels from which on letters and digits are told apart
 SEE_ICON = 12.0  # the same for an emblem
 SEE_DOT = 4.0  # what is smaller (square root of its area in view pixels) is not there at all
@@ -27,7 +27,7 @@ MOST_ZOOMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class WorldLevel:
+class Level:
     """One level.
 
     Attributes:
@@ -51,12 +51,12 @@ class WorldLevel:
     led: int = 1
 
 
-WORLD_LEVELS: dict[str, WorldLevel] = {
+LEVELS: dict[str, Level] = {
     level.name: level
     for level in (
-        WorldLevel("easy", (0.001, 0.003), (3, 8), (2, 2), (3.0, 6.0)),
-        WorldLevel("medium", (0.0003, 0.001), (6, 20), (2, 3), (6.0, 12.0)),
-        WorldLevel("hard", (0.0001, 0.0003), (12, 40), (2, 3), (14.0, 24.0), huge=0.03, led=2),
+        Level("easy", (0.001, 0.003), (3, 8), (2, 2), (3.0, 6.0)),
+        Level("medium", (0.0003, 0.001), (6, 20), (2, 3), (6.0, 12.0)),
+        Level("hard", (0.0001, 0.0003), (12, 40), (2, 3), (14.0, 24.0), huge=0.03, led=2),
     )
 }
 

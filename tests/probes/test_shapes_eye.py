@@ -1,7 +1,7 @@
 """What can be told apart in a view."""
 
-from mini_o3.episode.task import Thing
-from mini_o3.probes.shapes.sight import apart, look, point
+from mini_o3.probes.shapes.eye import apart, look, point
+from mini_o3.probes.shapes.truth import Thing
 from mini_o3.vision import Rect, Region
 
 SIZE = (1000, 1000)

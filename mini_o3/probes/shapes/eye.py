@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mini_o3.episode.task import Thing
 from mini_o3.probes.shapes.levels import ONE_DOT, SEE_DIGIT, SEE_DOT, SEE_SHAPE, STEP, VIEW_SIDE
+from mini_o3.probes.shapes.truth import Thing
 from mini_o3.vision import Rect
 
 
@@ -73,6 +73,12 @@ def central(seen: Sequence[Seen], colour: str | None) -> Seen | None:
     """The one of that colour nearest to the middle of the view; None if there is none in its inner part."""
     near = min(of_colour(seen, colour), key=lambda s: max(abs(s.x - 0.5), abs(s.y - 0.5)), default=None)
     return near if near and max(abs(near.x - 0.5), abs(near.y - 0.5)) < 0.4 else None
+
+
+def aimed_at(seen: Sequence[Seen]) -> Seen | None:
+    """What stands right in the middle of the view, whatever its colour."""
+    thing = central(seen, None)
+    return thing if thing and max(abs(thing.x - 0.5), abs(thing.y - 0.5)) < 0.2 else None
 
 
 def neighbour(seen: Sequence[Seen], of: Seen) -> Seen | None:

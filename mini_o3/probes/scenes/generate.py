@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from mini_o3.kit.rng import stream
-from mini_o3.probes.scenes.ask import ask
 from mini_o3.probes.scenes.kinds import KINDS
-from mini_o3.probes.scenes.rules import WORLD_LEVELS, WorldLevel
+from mini_o3.probes.scenes.levels import LEVELS, Level
+from mini_o3.probes.scenes.questions import ask
 from mini_o3.probes.scenes.sketch import Sketch
 from mini_o3.probes.scenes.truth import Question, Scene
 
@@ -21,7 +21,7 @@ _ASPECTS = (1.0, 4 / 3, 4 / 3, 3 / 2, 16 / 9, 3 / 4)
 HUGE = (7680, 4320)
 
 
-def make_world(
+def make_scene(
     kind: str,
     level: str,
     seed: int,
@@ -38,10 +38,10 @@ def make_world(
     Raises:
         RuntimeError: no layout was found that holds so many questions; the size does not go with the level.
     """
-    rules = WORLD_LEVELS[level]
+    rules = LEVELS[level]
     for attempt in range(_ATTEMPTS):
         rng = stream("world", kind, level, seed, attempt)
-        scene = Scene(kind, level, seed, size or world_size(kind, level, seed))
+        scene = Scene(kind, level, seed, size or scene_size(kind, level, seed))
         sketch = Sketch(scene, _unit(rng, rules, scene.size), rng, photos)
         KINDS[kind].lay_out(sketch)
         sketch("grain", sketch.key(), float(rng.uniform(6, 10) if kind == "photo" else rng.uniform(1.5, 4)))
@@ -55,9 +55,9 @@ def make_world(
     )
 
 
-def world_size(kind: str, level: str, seed: int) -> tuple[int, int]:
+def scene_size(kind: str, level: str, seed: int) -> tuple[int, int]:
     """(width, height) of a world in pixels; sizes are spread evenly in the logarithm."""
-    rng, rules = stream("world size", kind, level, seed), WORLD_LEVELS[level]
+    rng, rules = stream("world size", kind, level, seed), LEVELS[level]
     huge = rng.random() < rules.huge
     low, high = rules.megapixels
     area = 1e6 * math.exp(rng.uniform(math.log(low), math.log(high)))
@@ -65,7 +65,7 @@ def world_size(kind: str, level: str, seed: int) -> tuple[int, int]:
     return HUGE if huge else (int((area * aspect) ** 0.5), int((area / aspect) ** 0.5))
 
 
-def _unit(rng: np.random.Generator, rules: WorldLevel, size: tuple[int, int]) -> float:
+def _unit(rng: np.random.Generator, rules: Level, size: tuple[int, int]) -> float:
     """Height of the capital letters that makes targets as large as the level wants them."""
     low, high = rules.area
     share = math.exp(rng.uniform(math.log(low * 1.15), math.log(high * (0.5 if rules.huge else 0.7))))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mini_o3.probes.scenes.eye import Eye, least_zooms
-from mini_o3.probes.scenes.rules import MOST_ZOOMS, RULE_EYE, WORLD_LEVELS, WorldLevel
+from mini_o3.probes.scenes.levels import LEVELS, MOST_ZOOMS, RULE_BUDGET, Level
 from mini_o3.probes.scenes.search import cover
 from mini_o3.probes.scenes.truth import Hop, Mark, Question, Scene
 
@@ -62,8 +62,8 @@ def ask(rng: np.random.Generator, scene: Scene, families: Sequence[Family], coun
 
     Each has one right answer and keeps to its level's rule.
     """
-    level = WORLD_LEVELS[scene.level]
-    eye = Eye(scene.parts, RULE_EYE)
+    level = LEVELS[scene.level]
+    eye = Eye(scene.parts, RULE_BUDGET)
     found = {family.name: iter(_shuffled(rng, list(_all(rng, scene, level, family)))) for family in families}
     direct, led = ([f.name for f in families if (f.via is None) is wanted] for wanted in (True, False))
     rng.shuffle(direct)
@@ -82,7 +82,7 @@ def ask(rng: np.random.Generator, scene: Scene, families: Sequence[Family], coun
     return chosen
 
 
-def _keeps_to(level: WorldLevel, question: Question, scene: Scene) -> bool:
+def _keeps_to(level: Level, question: Question, scene: Scene) -> bool:
     """The rule of the level, but for the number of candidates, which was seen to before."""
     return (
         level.turns[0] <= question.turns <= level.turns[1]
@@ -102,7 +102,7 @@ def _measure(question: Question, scene: Scene, eye: Eye) -> Question:
     return replace(question, turns=turns, zooms=cover(question, eye, scene.parts, scene.size))
 
 
-def _all(rng: np.random.Generator, scene: Scene, level: WorldLevel, family: Family) -> Iterator[Question]:
+def _all(rng: np.random.Generator, scene: Scene, level: Level, family: Family) -> Iterator[Question]:
     marks = [mark for mark in scene.marks if mark.kind == family.kind]
     facts = {id(mark): _facts(scene, mark) for mark in scene.marks}
     vias = [mark for mark in scene.marks if family.via and mark.kind == family.via.kind]

@@ -1,4 +1,4 @@
-"""The things probes hide: a coloured shape with a white rim and a digit on it."""
+"""Painting the things that probes hide: a coloured shape with a white rim and a digit on it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-COLOURS: dict[str, tuple[int, int, int]] = {
-    "red": (214, 36, 36),
-    "orange": (245, 134, 20),
-    "yellow": (244, 218, 40),
-    "green": (38, 158, 58),
-    "cyan": (50, 208, 222),
-    "blue": (34, 74, 214),
-    "purple": (132, 48, 188),
-    "pink": (246, 118, 190),
-}
-SHAPES = ("circle", "square", "triangle", "star", "diamond", "cross", "heart", "arrow")
-DIGITS = tuple("0123456789")
+from mini_o3.probes.shapes.scene import Scene
+from mini_o3.probes.shapes.words import COLOURS, SHAPES
 
 _RIM = 0.05  # width of the white rim, share of the side
 _DIGIT = 0.52  # height of the digit, share of the side
+
+
+def place(rng: np.random.Generator, scene: Scene, picture: Image.Image) -> Image.Image:
+    """Put the things of a scene, each slightly tinted, onto a background of its size. Changes and returns
+    `picture`."""
+    width, height = scene.size
+    for thing in scene.things:
+        side = round((thing.region.x1 - thing.region.x0) * width)
+        tint = rng.integers(-12, 13, 3)
+        image = sprite(
+            thing.colour, thing.shape, thing.digit, side, (int(tint[0]), int(tint[1]), int(tint[2]))
+        )
+        picture.paste(image, (round(thing.region.x0 * width), round(thing.region.y0 * height)), image)
+    return picture
 
 
 def sprite(

@@ -1,0 +1,86 @@
+"""What making either kind of probes has in common: the folder, its settings, and photographs to hide in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mini_o3.kit.errors import SettingError, UserError
+from mini_o3.kit.files import write_json
+from mini_o3.kit.run import held
+
+BUNDLED_PHOTOS = Path(__file__).parent / "photos"
+_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+_NOTHING = {".lock", ".write-test"}  # what may lie in a folder that holds nothing
+
+
+@contextmanager
+def owned(out: Path, name: str, settings: dict[str, Any]) -> Iterator[None]:
+    """Work alone in a folder that holds nothing, or probes made with these settings, kept in its file `name`.
+
+    Another process is waited for.
+
+    Raises:
+        UserError: the folder holds something else, or probes with other settings.
+    """
+    if out.is_dir():
+        _check(out, name, settings)  # before a lock is put there
+    with held(out, wait=True):
+        _check(out, name, settings)
+        if not (out / name).exists():
+            write_json(out / name, settings)
+        yield
+
+
+def clear_parts(folder: Path, names: Collection[str]) -> None:
+    """Remove what a kill has left of files called `names` that were being written into `folder`."""
+    for path in folder.glob(".*.part"):
+        if any(_is_part(path, name) for name in names):
+            path.unlink(missing_ok=True)
+
+
+def find_photos(photos: str | None) -> tuple[Path, ...]:
+    """The pictures of a folder, sorted by name; `bundled` names those that come with the package.
+
+    Raises:
+        SettingError: the folder holds none.
+    """
+    if photos is None:
+        return ()
+    folder = BUNDLED_PHOTOS if photos == "bundled" else Path(photos)
+    files = tuple(sorted(path for path in folder.glob("*") if path.suffix.lower() in _PICTURES))
+    if not files:
+        raise SettingError(
+            "photos", "no pictures there; give a folder with photographs, or `bundled`", photos
+        )
+    return files
+
+
+def _check(out: Path, name: str, settings: dict[str, Any]) -> None:
+    path = out / name
+    if not path.exists():
+        others = sorted(
+            file.name for file in out.iterdir() if file.name not in _NOTHING and not _is_part(file, name)
+        )
+        if others:
+            raise UserError(f"{out}: holds files that are not probes ({others[0]}); give another folder")
+        return
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        kept = None
+    if not isinstance(kept, dict):
+        raise UserError(f"{path}: does not say how probes were made; give another folder")
+    changed = sorted(key for key in {*kept, *settings} if kept.get(key) != settings.get(key))
+    if changed:
+        raise UserError(
+            f"{out}: holds probes made with other settings ({', '.join(changed)}); give another folder"
+        )
+
+
+def _is_part(path: Path, name: str) -> bool:
+    """Whether `write_atomically` made `path` on the way to a file called `name`."""
+    return path.name.startswith(f".{name}.") and path.name.endswith(".part")

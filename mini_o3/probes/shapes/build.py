@@ -1,0 +1,49 @@
+"""A folder of probes: pictures first, then their line in tasks.jsonl, so that every line has its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mini_o3.episode.task import TASKS_FILE
+from mini_o3.kit.errors import SettingError
+from mini_o3.kit.files import append_jsonl, read_jsonl, write_atomically
+from mini_o3.probes.dataset import find_photos, owned
+from mini_o3.probes.shapes.generate import Probe, make_probe
+from mini_o3.probes.shapes.levels import LEVELS
+
+SETTINGS = "probes.json"
+
+
+def make_probes(
+    level: str,
+    count: int,
+    seed: int,
+    out: Path,
+    *,
+    photos: str | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Make probes with seeds `seed .. seed + count - 1` and return how many lie in `out`.
+
+    Probes that are there already are kept, so an interrupted run goes on where it stopped. Another process is
+    waited for.
+
+    Raises:
+        UserError: the level is unknown, there are no photos, or `out` holds something else.
+    """
+    if level not in LEVELS:
+        raise SettingError("level", f"unknown; choose one of {', '.join(LEVELS)}", level)
+    files = find_photos(photos)
+    with owned(out, SETTINGS, {"level": level, "photos": photos}):
+        done = {row["seed"] for row in read_jsonl(out / TASKS_FILE)}
+        for index, number in enumerate(range(seed, seed + count), start=1):
+            if number not in done:
+                _save(make_probe(number, level, photos=files), out)
+            report(index, count)
+        return len(read_jsonl(out / TASKS_FILE))
+
+
+def _save(probe: Probe, out: Path) -> None:
+    write_atomically(out / probe.task.picture, lambda part: probe.picture.save(part, "JPEG", quality=90))
+    append_jsonl(out / TASKS_FILE, probe.task.to_dict())
