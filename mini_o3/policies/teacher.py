@@ -58,7 +58,7 @@ class Teacher:
         if not (folder / "tasks.jsonl").is_file():
             raise SettingError(
                 "policy",
-                f"{folder}/tasks.jsonl is missing; the teacher only knows probes (mini-o3 probe make)",
+                f"{folder}/tasks.jsonl is missing; the teacher only knows probes (`mini-o3 probe make`)",
                 "teacher",
             )
         teacher = cls(read_tasks(folder))

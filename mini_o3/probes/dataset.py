@@ -66,7 +66,9 @@ def _check(out: Path, name: str, settings: dict[str, Any]) -> None:
             file.name for file in out.iterdir() if file.name not in _NOTHING and not _is_part(file, name)
         )
         if others:
-            raise UserError(f"{out}: holds files that are not probes ({others[0]}); give another folder")
+            raise SettingError(
+                "out", f"holds files that are not probes ({others[0]}); give another folder", out
+            )
         return
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
@@ -76,8 +78,8 @@ def _check(out: Path, name: str, settings: dict[str, Any]) -> None:
         raise UserError(f"{path}: does not say how probes were made; give another folder")
     changed = sorted(key for key in {*kept, *settings} if kept.get(key) != settings.get(key))
     if changed:
-        raise UserError(
-            f"{out}: holds probes made with other settings ({', '.join(changed)}); give another folder"
+        raise SettingError(
+            "out", f"holds probes made with other settings ({', '.join(changed)}); give another folder", out
         )
 
 
