@@ -33,7 +33,8 @@ SEED = 500_001_153  # four probes in a row that are small: 1.8 to 2.5 megapixels
 
 def make(out, count=4, seed=SEED):
     return mini_o3(
-        "probe", "make", "--level", "easy", "--count", count, "--seed", seed, "--out", out, cwd=out.parent
+        *("probe", "make", "shapes", "--level", "easy", "--count", count, "--seed", seed, "--out", out),
+        cwd=out.parent,
     )
 
 
