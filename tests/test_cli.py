@@ -428,7 +428,8 @@ def test_ask_without_an_answer_says_why_and_still_writes_the_record(photo, turns
         cwd=photo.parent,
     )
     assert (result.returncode, result.stderr) == (code, "")
-    assert result.stdout.splitlines()[-2:] == [words, "open out/episode.html"]
+    assert words in result.stdout.splitlines()
+    assert result.stdout.splitlines()[-1] == "open out/episode.html"
     assert len(list((photo.parent / "out").iterdir())) == 3
 
 

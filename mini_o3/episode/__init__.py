@@ -5,10 +5,12 @@ from mini_o3.episode.policy import Conversation, LimitReached, Message, Policy, 
 from mini_o3.episode.record import EPISODES_FILE, Episode, Turn
 from mini_o3.episode.run import EpisodeRun, Lens, opening, response, run_episode
 from mini_o3.episode.session import Corrected, Observed, Outcome, Session, Stopped
+from mini_o3.episode.status import NOT_THERE, Status
 from mini_o3.episode.task import SearchTask, read_tasks
 
 __all__ = [
     "EPISODES_FILE",
+    "NOT_THERE",
     "OVER_TURN",
     "Conversation",
     "Corrected",
@@ -26,6 +28,7 @@ __all__ = [
     "Request",
     "SearchTask",
     "Session",
+    "Status",
     "StopReason",
     "Stopped",
     "Turn",

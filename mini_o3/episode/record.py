@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
+from mini_o3.episode.status import Status, status_of
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.usage import NO_USAGE, Usage
 from mini_o3.protocol import Action, Answer, Fault, Malformed, Zoom, frame_of, source_name
 from mini_o3.vision import Rect, Region
 
@@ -32,6 +34,7 @@ class Turn:
         token_ids, log_probs: ids the policy sampled, with the log-probability of each.
         learn: False for a teacher's deliberate mistake.
         seconds: how long the policy took.
+        usage: tokens that an endpoint counted for it; zeros for policies without one.
     """
 
     text: str
@@ -44,6 +47,7 @@ class Turn:
     log_probs: tuple[float, ...] = ()
     learn: bool = True
     seconds: float = 0.0
+    usage: Usage = NO_USAGE
 
     @property
     def thought(self) -> str:
@@ -94,6 +98,16 @@ class Episode:
             return None
         rects = [turn.rect for turn in self.turns if turn.rect is not None]
         return Region.of_rect(rects[-1] if rects else Rect(0, 0, *self.size), self.size)
+
+    @property
+    def status(self) -> Status:
+        """What came of it, for whoever asked."""
+        return status_of(self.stop, self.answer)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens that an endpoint counted for all turns."""
+        return sum((turn.usage for turn in self.turns), NO_USAGE)
 
     @property
     def token_ids(self) -> tuple[int, ...]:
@@ -183,6 +197,8 @@ def _turn_dict(turn: Turn, tokens: bool) -> dict[str, Any]:
         data["log_probs"] = [round(value, 6) for value in turn.log_probs]
     if not turn.learn:
         data["learn"] = False
+    if turn.usage.is_known:
+        data["usage"] = turn.usage.to_dict()
     return data
 
 
@@ -198,6 +214,7 @@ def _turn(data: dict[str, Any]) -> Turn:
         log_probs=tuple(data.get("log_probs", ())),
         learn=data.get("learn", True),
         seconds=data.get("seconds", 0.0),
+        usage=Usage(**data.get("usage", {})),
     )
 
 

@@ -114,6 +114,7 @@ class EpisodeRun:
             log_probs=reply.log_probs,
             learn=reply.learn,
             seconds=time.monotonic() - began,
+            usage=reply.usage,
         )
         self.turns.append(turn)
         self.messages.append(Message("assistant", (reply.text,)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mini_o3.episode import OVER_TURN, Episode, StopReason, Turn
-from mini_o3.protocol import Answer, Zoom, source_name
+from mini_o3.episode import OVER_TURN, Episode, Status, StopReason, Turn
+from mini_o3.kit.usage import Usage
+from mini_o3.protocol import Answer, Fault, Malformed, Zoom, source_name
 from mini_o3.vision import Rect, Region
 
 Say = Callable[[str], None]
@@ -39,7 +40,8 @@ def verdict_lines(episode: Episode) -> list[str]:
     evidence = episode.evidence
     if episode.stop is StopReason.ANSWERED and evidence is not None:
         rect = pixels(evidence, episode.size)
-        lines.append(f"answer    {episode.answer}")
+        words = _STATUS_WORDS.get(episode.status)
+        lines.append(f"answer    {episode.answer}" + (f"  ({words})" if words else ""))
         lines.append(
             f"evidence  x {rect.left}..{rect.right}, y {rect.top}..{rect.bottom} of {episode.size[0]} x"
             f" {episode.size[1]} px"
@@ -47,12 +49,32 @@ def verdict_lines(episode: Episode) -> list[str]:
     elif episode.is_over_turn:
         lines.append(f"no answer: {_OVER_TURN_WORDS[episode.stop]}")
     elif episode.stop is StopReason.VOID:
-        lines.append("no answer: the policy kept writing neither a zoom nor an answer")
+        lines += _void_lines(episode)
     else:
         lines.append(f"no answer: {episode.error or episode.stop.value}")
+    if episode.usage.is_known:
+        lines.append(f"usage     {usage_words(episode.usage)}")
     if "votes" in episode.meta:
         lines.append(f"votes     {_votes(episode.meta)}")
     return lines
+
+
+def usage_words(usage: Usage) -> str:
+    """Tokens in words: read, from the cache if any, written."""
+    cached = f" ({usage.cached:,} of them cached)" if usage.cached else ""
+    return f"{usage.prompt:,} tokens read{cached}, {usage.completion:,} written"
+
+
+def _void_lines(episode: Episode) -> list[str]:
+    """What a policy wrote that acted in no turn, and what may help."""
+    last = episode.turns[-1] if episode.turns else None
+    if last and isinstance(last.action, Malformed) and last.action.kind is Fault.UNFINISHED:
+        what, hint = "its turns were cut off at the limit of their length; allow longer ones (max_tokens)", ""
+    else:
+        what = "the policy kept writing neither a zoom nor an answer"
+        hint = "try       a model that has no tool: --dialect direct; `mini-o3 doctor` says what it can"
+    wrote = [f"wrote     {_short(last.text) or 'nothing at all'}"] if last else []
+    return [f"no answer: {what}", *wrote, *([hint] if hint and last else [])]
 
 
 def search_line(episode: Episode) -> str:
@@ -80,6 +102,10 @@ def pixels(region: Region, size: tuple[int, int]) -> Rect:
     return region.to_rect(Rect(0, 0, *size))
 
 
+_STATUS_WORDS = {
+    Status.NOT_FOUND: "not found: the policy says that it is not there",
+    Status.GAVE_UP: "given up: the policy says that it cannot tell",
+}
 _OVER_TURN_WORDS = {
     StopReason.TURN_LIMIT: "the turns ran out; allow more with --turns",
     StopReason.IMAGE_LIMIT: "no more views were allowed",

@@ -160,7 +160,6 @@ def test_question_picture_policy_and_verdict_stand_at_the_top():
         (StopReason.TURN_LIMIT, None, "no answer: the turns ran out; allow more with --turns"),
         (StopReason.IMAGE_LIMIT, None, "no answer: no more views were allowed"),
         (StopReason.CONTEXT_LIMIT, None, "no answer: the policy's context is full"),
-        (StopReason.VOID, None, "no answer: the policy kept writing neither a zoom nor an answer"),
         (StopReason.POLICY_ERROR, "the endpoint is down", "no answer: the endpoint is down"),
         (StopReason.INTERRUPTED, "interrupted after 1 turns", "no answer: interrupted after 1 turns"),
     ],
@@ -168,6 +167,13 @@ def test_question_picture_policy_and_verdict_stand_at_the_top():
 def test_an_episode_without_answer_says_why(stop, error, words):
     ((state, verdict),) = tree(made(ZOOM, stop=stop, error=error)).all("div", "verdict")
     assert (state["class"], verdict) == ("verdict none", words)
+
+
+def test_a_policy_that_never_acted_is_quoted_and_a_remedy_named():
+    ((_, verdict),) = tree(made(ZOOM, stop=StopReason.VOID)).all("div", "verdict")
+    assert verdict.startswith("no answer: the policy kept writing neither a zoom nor an answer")
+    assert "<think>right</think>" in verdict
+    assert "--dialect direct" in verdict
 
 
 def test_an_episode_without_a_turn_has_a_page_too():

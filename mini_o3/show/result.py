@@ -1,0 +1,66 @@
+"""The result of a question as JSON for scripts: what came of it first, then how."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mini_o3.episode import Episode
+from mini_o3.kit.usage import Price
+from mini_o3.show.terminal import pixels
+
+#: Exit status of `mini-o3 ask` by what came of the search.
+EXIT_CODES = {"answered": 0, "failed": 1, "not_found": 3, "gave_up": 4, "stopped": 5}
+
+
+def result_of(episode: Episode, price: Price | None = None, tokens: bool = False) -> dict[str, Any]:
+    """A JSON object that always has the same first keys; what there is none of is null.
+
+    Args:
+        price: of the policy's model, for `cost`.
+        tokens: with the token ids and log-probabilities of local policies.
+
+    Returns:
+        `status`, `answer`, `confidence` (see `confidence_of`), `evidence` (the rectangle of the original that
+        was looked at last before the answer: `fractions` and `pixels`, each [x0, y0, x1, y1]), `error`,
+        `usage` (tokens as the endpoint counts them), `cost`; then the record as in `episode.json`.
+    """
+    evidence = None
+    if episode.evidence is not None:
+        rect = pixels(episode.evidence, episode.size)
+        evidence = {
+            "fractions": [round(value, 6) for value in episode.evidence.xyxy],
+            "pixels": [rect.left, rect.top, rect.right, rect.bottom],
+            "source": "last_view",
+        }
+    usage = episode.usage if episode.usage.is_known else None
+    return {
+        "status": episode.status.value,
+        "answer": episode.answer,
+        "confidence": confidence_of(episode),
+        "evidence": evidence,
+        "error": episode.error,
+        "usage": usage.to_dict() if usage else None,
+        "cost": round(price.of(usage), 6) if usage and price else None,
+        **{
+            key: value
+            for key, value in episode.to_dict(tokens).items()
+            if key not in ("answer", "evidence", "error")
+        },
+    }
+
+
+def confidence_of(episode: Episode) -> float | None:
+    """How sure the answer is, from 0 to 1.
+
+    Of several searches the share that gave this answer, of those that did not fail. Of one search the mean
+    probability of the tokens of its last turn, where the policy gives any. Else None.
+    """
+    if episode.answer is None:
+        return None
+    votes = episode.meta.get("votes")
+    if votes:
+        counted = episode.meta["ended"] - episode.meta["failed"]
+        return round(votes.get(episode.answer, 0) / counted, 4) if counted else None
+    log_probs = episode.turns[-1].log_probs if episode.turns else ()
+    return round(sum(map(math.exp, log_probs)) / len(log_probs), 4) if log_probs else None
