@@ -74,7 +74,7 @@ FAKE = "api:http://127.0.0.1:8765/v1#fake"  # the endpoint of some recordings; n
 
 #: Settings and keys that have another name today: the name in the recording -> today's.
 RENAMED: dict[str, str] = {}
-#: Defaults that were decided anew (docs/LOG.md says why): preset -> setting -> what it is when nobody gives it.
+#: Defaults that were decided anew (docs/LOG.md says why): preset -> setting -> default of today.
 DECIDED = {"presets/collect.toml": {"temperature": 1.0}}
 
 
