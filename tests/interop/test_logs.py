@@ -402,3 +402,16 @@ def test_the_command(picture, tmp_path):
     assert '"box": [400, 200, 600, 300]' in page
     failed = mini_o3("report", "run/7/traj.jsonl", "--picture", "none.png", cwd=tmp_path)
     assert (failed.returncode, failed.stderr) == (2, "error: --picture none.png: no such file\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>a</think><answer>red</answer><|im_end|>",
+        "<think>a</think><answer>red</answer></s>\n",
+        "a</think><answer>red</answer>",  # the chat template wrote the opening tag
+    ],
+)
+def test_what_servers_leave_around_a_turn_is_no_fault_of_the_turn(text):
+    episode = replay(SearchTask("some.png", "What colour?"), [text], "mini_o3", Image.new("RGB", (60, 40)))
+    assert (episode.stop, episode.answer, episode.turns[0].thought) == (StopReason.ANSWERED, "red", "a")

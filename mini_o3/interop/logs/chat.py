@@ -3,11 +3,11 @@ text."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from mini_o3.kit.chat import message_text
 from mini_o3.protocol.dialects import DIALECTS
 
 _ROLES = {
@@ -115,12 +115,10 @@ def _message(number: int, message: Any) -> Said:
     role = _ROLES.get(str(message.get("role", message.get("from"))))
     if role is None:
         raise NotAChat(f"message {number} has no role that is known (system, user, assistant, tool)")
-    texts, pictures = _content(number, message.get("content", message.get("value")))
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    if isinstance(thought, str) and role == "assistant":
-        texts.insert(0, f"<think>{thought}</think>")
-    texts += [_call(call) for call in message.get("tool_calls") or ()]
-    return Said(role, "".join(texts), tuple(pictures))
+    content = message.get("content", message.get("value"))
+    texts, pictures = _content(number, content)
+    text = message_text({**message, "content": content}) if role == "assistant" else "".join(texts)
+    return Said(role, text, tuple(pictures))
 
 
 def _content(number: int, content: Any) -> tuple[list[str], list[str]]:
@@ -141,17 +139,3 @@ def _content(number: int, content: Any) -> tuple[list[str], list[str]]:
             if isinstance(there, str):
                 pictures.append(there)
     return texts, pictures
-
-
-def _call(call: Any) -> str:
-    """A call that the endpoint has parsed, as the model wrote it."""
-    function = call.get("function", call) if isinstance(call, dict) else {}
-    if not isinstance(function, dict):
-        function = {}
-    arguments = function.get("arguments", {})
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except ValueError:
-            return f"<tool_call>\n{arguments}\n</tool_call>"  # the dialect says what is wrong with it
-    return f"<tool_call>\n{json.dumps({'name': function.get('name'), 'arguments': arguments})}\n</tool_call>"

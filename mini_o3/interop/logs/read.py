@@ -30,6 +30,7 @@ from mini_o3.judge.exact import same
 from mini_o3.judge.record import read_verdicts
 from mini_o3.judge.verdict import without_judge
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.text import with_thought_opened, without_special_tokens
 from mini_o3.policies.replay import Replay
 from mini_o3.protocol import VOID_FAULTS, load_profile
 from mini_o3.protocol.dialects import load_dialect
@@ -107,7 +108,8 @@ def replay(task: SearchTask, texts: Sequence[str], dialect: str, picture: Image.
     """
     spoken = load_dialect(dialect)
     profile = replace(load_profile(spoken.profile), dialect=dialect)
-    policy = Replay({"*": list(texts)}, budget=spoken.budget, profile=profile)
+    said = [with_thought_opened(without_special_tokens(text)) for text in texts]
+    policy = Replay({"*": said}, budget=spoken.budget, profile=profile)
     limits = Limits(turns=len(texts), void_retries=len(texts))
     episode = asyncio.run(run_episode(task, policy, limits, picture=picture, lens=_blank))
     last = episode.turns[-1].malformed

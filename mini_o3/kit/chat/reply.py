@@ -86,7 +86,7 @@ def message_text(message: dict[str, Any]) -> str:
     words = with_thought_opened(without_special_tokens(words))
     calls = message.get("tool_calls")
     for call in calls if isinstance(calls, list) else []:
-        function = call.get("function") if isinstance(call, dict) else None
+        function = call.get("function", call) if isinstance(call, dict) else None
         if isinstance(function, dict) and "<tool_call>" not in words:
             words += f"<tool_call>\n{_call(function)}\n</tool_call>"
     return f"<think>{thought.strip()}</think>{words}" if thought.strip() else words
