@@ -159,9 +159,11 @@ class _Searches:
 
     def _record(self, run: EpisodeRun, out: Path) -> Episode:
         if run.session.stop is not None:
-            return replace(run.finish(), meta=self.meta)
-        seen = f"interrupted after {len(run.turns)} turns; what was seen so far is in {out}"
-        return replace(run.finish(StopReason.INTERRUPTED, f"{seen}; ask again to start over"), meta=self.meta)
+            episode = run.finish()
+        else:
+            seen = f"interrupted after {len(run.turns)} turns; what was seen so far is in {out}"
+            episode = run.finish(StopReason.INTERRUPTED, f"{seen}; ask again to start over")
+        return replace(episode, meta={**episode.meta, **self.meta})
 
 
 def _check(spec: PolicySpec, samples: int, out: Path) -> None:

@@ -9,8 +9,6 @@ import hashlib
 import io
 import os
 import shutil
-import struct
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -21,8 +19,10 @@ from PIL import Image
 from mini_o3.benchmarks.rows import BadRow, NoPicture
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import write_atomically
+from mini_o3.kit.reading import open_file
 from mini_o3.vision import DECODE_BUDGET, MAX_ASPECT, MIN_SIDE, open_picture
-from mini_o3.vision.picture import FORMATS
+from mini_o3.vision.frames import choose_frame, split_frame
+from mini_o3.vision.picture import image_file, orientation
 
 FOLDER = "pictures"  # inside a folder of tasks
 _SUFFIXES = {
@@ -34,7 +34,6 @@ _SUFFIXES = {
     "PPM": ".ppm",
     "AVIF": ".avif",
 }
-_ORIENTATION = 0x0112
 _TAIL = 64  # bytes in which the end mark of a picture is looked for
 _ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 
@@ -134,7 +133,7 @@ def find(name: str, *folders: Path) -> Path:
     for folder in folders:
         for relative in [Path(*parts), *shorter] if parts else []:
             try:
-                if (folder / relative).is_file():
+                if split_frame(folder / relative)[0].is_file():
                     return Path(
                         os.path.abspath(folder / relative)
                     )  # a link keeps its name: hub caches are full of links
@@ -167,8 +166,8 @@ class PictureStore:
         key = f"{picture}\0{copy or self.copy}"
         if key not in self.known:
             if copy or self.copy:
-                with picture.open("rb") as content:
-                    digest = hashlib.file_digest(content, "sha256").hexdigest()
+                with open_file(split_frame(picture)[0]) as content:
+                    digest = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
                 self.known[key] = self._keep(digest, None, picture)
             else:
                 file, out = Path(os.path.abspath(picture)), Path(os.path.abspath(self.out))
@@ -176,13 +175,15 @@ class PictureStore:
                 self.known[key] = Placed(str(path), check(picture, decode=self.decode))
         return self.known[key]
 
-    def _keep(self, digest: str, encoded: Encoded | None, file: Path | None) -> Placed:
+    def _keep(self, digest: str, encoded: Encoded | None, picture: Path | None) -> Placed:
+        file, frame = split_frame(picture) if picture else (None, None)
+        digest = f"{digest}#{frame}" if frame else digest
         if digest in self.known:
             return self.known[digest]
         assert encoded or file, "one of the two is given"
-        source: BinaryIO = io.BytesIO(encoded.content) if encoded else cast(Path, file).open("rb")
+        source: BinaryIO = io.BytesIO(encoded.content) if encoded else open_file(cast(Path, file))
         with source:
-            header = read_header(source)
+            header = read_header(source, frame)
         name = f"{FOLDER}/{digest[:20]}{_SUFFIXES.get(header.format, '.jpg')}"
         if not (self.out / name).exists():
 
@@ -191,10 +192,10 @@ class PictureStore:
                     part.write_bytes(encoded.content)
                 else:
                     shutil.copyfile(str(file), part)
-                check(part, decode=self.decode)
+                check(part.with_name(f"{part.name}#{frame}") if frame else part, decode=self.decode)
 
             write_atomically(self.out / name, write)
-        self.known[digest] = Placed(name, header)
+        self.known[digest] = Placed(f"{name}#{frame}" if frame else name, header)
         return self.known[digest]
 
 
@@ -207,15 +208,19 @@ def check(path: Path, *, decode: bool = False) -> Header:
     Raises:
         BadRow: it cannot be used.
     """
+    name, frame = split_frame(path)
     try:
-        with path.open("rb") as file:
-            header = read_header(file)
+        with open_file(name) as file:
+            header = read_header(file, frame)
             file.seek(0, os.SEEK_END)
             file.seek(max(file.tell() - _TAIL, 0))
             mark = _ENDS.get(header.format)
             whole = mark is not None and file.read().rstrip(b"\0").endswith(mark)
-    except OSError as error:
-        raise BadRow(f"its picture {path.name} cannot be read ({error.strerror or error})") from None
+    except BadRow:
+        raise
+    except (OSError, UserError) as error:
+        reason = str(error).rpartition(f"{name}: ")[2]
+        raise BadRow(f"its picture {path.name} cannot be read ({reason})") from None
     width, height = header.size
     fits = (
         width * height <= DECODE_BUDGET
@@ -230,34 +235,24 @@ def check(path: Path, *, decode: bool = False) -> Header:
     return header
 
 
-def read_header(file: BinaryIO) -> Header:
-    """Size, orientation and format; nothing is decoded.
+def read_header(file: BinaryIO, frame: int | None = None) -> Header:
+    """Size, orientation and format of a picture, or of one frame of several; nothing is decoded.
 
     Raises:
         BadRow: it is no picture.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # bombs and odd EXIF, as in `open_picture`
-            with Image.open(file, formats=FORMATS) as opened:
-                size, kind = opened.size, str(opened.format)
-                turn = (
-                    1 if kind == "TIFF" else _orientation(opened)
-                )  # Pillow gives the upright size of a TIFF
+        with image_file(Path("its picture"), file) as opened:
+            choose_frame(Path("its picture"), opened, frame)
+            # Pillow gives the upright size of a TIFF.
+            size, kind, turn = opened.size, str(opened.format), orientation(opened)
+            turn = 1 if kind == "TIFF" else turn
+    except UserError as error:
+        raise BadRow(str(error)) from None
     except Image.DecompressionBombError:
         raise BadRow(
             f"its picture has more than the {DECODE_BUDGET:,} pixels that are decoded; scale it down first"
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, RuntimeError, struct.error) as error:
+    except Exception as error:  # damage: decoders raise whatever they stumble over
         raise BadRow(f"its picture cannot be read ({' '.join(str(error).split())[:120]})") from None
     return Header((size[1], size[0]) if turn >= 5 else size, size, turn, kind)
-
-
-def _orientation(opened: Image.Image) -> int:
-    try:
-        turn = int(opened.getexif().get(_ORIENTATION, 1))
-    except (
-        Exception
-    ):  # whatever a damaged EXIF block makes Pillow raise; `open_picture` takes it as upright too
-        return 1
-    return turn if 1 <= turn <= 8 else 1

@@ -15,7 +15,7 @@ from mini_o3.episode.session import Corrected, Observed, Session
 from mini_o3.episode.task import SearchTask
 from mini_o3.protocol import Action, Fault, Malformed, Pieces, PromptProfile
 from mini_o3.protocol.dialects import Frame, load_dialect
-from mini_o3.vision import PixelBudget, Rect, open_picture, show
+from mini_o3.vision import PixelBudget, Rect, conversion_of, open_picture, show
 
 #: What the policy is shown of a rectangle of the original: (original, rectangle, budget, number of the view;
 #: 0 is the first). Anything but the honest view is a control experiment.
@@ -162,6 +162,7 @@ class EpisodeRun:
             answer=self.session.answer,
             error=error or self._error,
             expected=self.task.answer,
+            meta={"picture": note} if (note := conversion_of(self.picture)) else {},
         )
 
     def close(self) -> None:

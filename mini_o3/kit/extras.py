@@ -12,7 +12,14 @@ from mini_o3.kit.errors import UserError
 
 _LOCAL = ("torch", "transformers", "tokenizers", "safetensors")
 #: Extra of pyproject.toml -> modules that it brings.
-EXTRAS = {"local": _LOCAL, "train": (*_LOCAL, "accelerate"), "data": ("pyarrow",), "plots": ("matplotlib",)}
+EXTRAS = {
+    "local": _LOCAL,
+    "train": (*_LOCAL, "accelerate"),
+    "data": ("pyarrow",),
+    "plots": ("matplotlib",),
+    "heic": ("pillow_heif",),
+    "pdf": ("pypdfium2",),
+}
 
 
 def require(extra: str, what: str) -> None:

@@ -79,10 +79,10 @@ def read_jsonl(path: Path, skip_damaged: bool = False) -> list[dict[str, Any]]:
     Raises:
         UserError: another line is damaged, which no kill does, or holds no JSON object.
     """
-    return [row for _, row in numbered_rows(path, skip_damaged)]
+    return [row for _, row in numbered_jsonl(path, skip_damaged)]
 
 
-def numbered_rows(path: Path, skip_damaged: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+def numbered_jsonl(path: Path, skip_damaged: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of `read_jsonl` one at a time, with the numbers of their lines."""
     if not path.exists():
         return
@@ -101,7 +101,7 @@ def read_records(path: Path, make: Callable[[dict[str, Any]], Made], what: str) 
     Raises:
         UserError: as `read_jsonl`, or a row is of another shape; the message names the line.
     """
-    return [made_of(row, f"{path}, line {number}", make, what) for number, row in numbered_rows(path)]
+    return [made_of(row, f"{path}, line {number}", make, what) for number, row in numbered_jsonl(path)]
 
 
 def make_folder(path: Path) -> Path:

@@ -97,14 +97,18 @@ class PixelBudget:
 
 def show(picture: Image.Image, rect: Rect, budget: PixelBudget) -> Image.Image:
     """The view of `rect` of the upright original `picture`: native pixels, resized once to what `budget`
-    allows."""
+    allows.
+
+    The view of a whole small picture is that picture itself: nobody draws on a view.
+    """
     size = budget.fit(rect.width, rect.height)
-    view = picture.crop(rect)
+    view = picture if tuple(rect) == (0, 0, *picture.size) else picture.crop(rect)
     if size != view.size:
         # reducing_gap first averages whole blocks of pixels: 5x faster on 16 megapixels, no visible
         # difference at 3.0.
         view = view.resize(size, FILTER, reducing_gap=3.0)
     if budget.marks:
+        view = view.copy() if view is picture else view
         marks, where = _marks(size)
         view.paste(marks, mask=where)
     return view

@@ -1,19 +1,28 @@
-"""Opening a picture that somebody else made: always upright 8-bit RGB, or one clear line saying why not."""
+"""Opening a picture that somebody else made: always upright 8-bit sRGB, or one clear line saying why not."""
 
 from __future__ import annotations
 
+import ctypes
 import os
-import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
-import numpy as np
+import PIL
 from PIL import Image, UnidentifiedImageError
 
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import open_file
+from mini_o3.vision import others
+from mini_o3.vision.colour import to_srgb
+from mini_o3.vision.frames import choose_frame, split_frame
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF")
-DECODE_BUDGET = 150_000_000  # pixels; 450 MB as RGB
+DECODE_BUDGET = 150_000_000  # pixels; 600 MB as RGB
+MEMORY_BUDGET = 900_000_000  # bytes that decoding a picture and converting it may take
 MIN_SIDE = 28  # one image token of Qwen2.5-VL
 MAX_ASPECT = 200  # Qwen2.5-VL's resize and the Mini-o3 box rule refuse more
 
@@ -29,29 +38,86 @@ _TURNS = {
 }
 
 
-def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGET) -> Image.Image:
-    """Read a picture as upright RGB.
+#: What is in `Image.info` of an opened picture if its colours were converted.
+CONVERSION = "conversion"
+# Bytes that Pillow takes for a pixel of a mode; all others take 1 or 2.
+_BYTES = {"RGB": 4, "RGBA": 4, "RGBX": 4, "CMYK": 4, "YCbCr": 4, "LAB": 4, "I": 4, "F": 4, "LA": 4, "PA": 4}
+_RGB_BYTES = 4
+_BUFFERED = ("WEBP", "AVIF", "HEIF")  # whole pictures lie in two more buffers while these are decoded
 
-    EXIF orientation is applied, so every box in this program is in the frame a person sees. 16-bit values are
-    scaled (Pillow's own conversion clips them to white), transparency is laid on white, CMYK and palettes
-    become RGB, and of an animation the first frame is taken. The size is read from the header and checked
+
+def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGET) -> Image.Image:
+    """Read a picture as upright sRGB; of a file with several frames or pages the one that `#2` names.
+
+    EXIF orientation is applied, so every box in this program is in the frame a person sees. Colours are
+    converted as `colour.to_srgb` says; `conversion_of` tells whether they were. Size and memory are checked
     before anything is decoded.
 
     Raises:
         UserError: the file is missing, is not a picture, is damaged, is too small, too thin, or has more than
-            `decode_budget` pixels.
+            `decode_budget` pixels; or it holds several frames and none is named.
     """
-    path = Path(path)
-    _check_file(path)
+    file_path, number = split_frame(path)
+    with open_file(file_path) as file, _one_line(file_path, decode_budget):
+        _silence_libtiff()
+        head = file.read(others.HEAD)
+        if not head:
+            raise UserError(f"{file_path}: the file is empty; get a fresh copy")
+        file.seek(0)
+        if others.is_pdf(head):
+            page = others.page_of(file_path, file, number, decode_budget)
+            _check_size(file_path, page.size, decode_budget)
+            return page
+        try:
+            return _decode(file_path, file, number, decode_budget)
+        except ValueError as error:
+            if "MAX_TEXT" not in str(error):
+                raise
+        short, profile = others.without_text(file)
+        return _decode(file_path, short, number, decode_budget, profile)
+
+
+def conversion_of(picture: Image.Image) -> str:
+    """What was done to the colours of an opened picture, in words; empty if nothing worth a note."""
+    return str(picture.info.get(CONVERSION, ""))
+
+
+@contextmanager
+def image_file(path: Path, file: BinaryIO) -> Iterator[Image.Image]:
+    """A picture file as Pillow opens it: its header is read, nothing is decoded."""
+    head = file.read(others.HEAD)
+    file.seek(0)
+    formats: tuple[str, ...] = FORMATS
+    if others.is_heic(head):
+        others.allow_heic(path)
+        formats = (*FORMATS, "HEIF")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # bombs: our own budget decides; odd EXIF: nobody can act on it
+        with Image.open(file, formats=formats) as opened:
+            yield opened
+
+
+def _decode(
+    path: Path, file: BinaryIO, number: int | None, decode_budget: int, profile: bytes | None = None
+) -> Image.Image:
+    # From a file object: Pillow maps plain files into memory, and then some TIFFs come out unturned.
+    with image_file(path, file) as opened:
+        _check_size(path, opened.size, decode_budget)
+        choose_frame(path, opened, number)
+        _check_size(path, opened.size, decode_budget)
+        _check_memory(path, opened)
+        opened.load()
+        profile = profile or opened.info.get("icc_profile")
+        picture, note = to_srgb(_upright(opened), profile if isinstance(profile, bytes) else None)
+    picture.info = {CONVERSION: note} if note else {}
+    return picture
+
+
+@contextmanager
+def _one_line(path: Path, decode_budget: int) -> Iterator[None]:
+    """Whatever a decoder raises becomes one line that names the file."""
     try:
-        # From a file object: Pillow maps plain files into memory, and then some TIFFs come out unturned.
-        with warnings.catch_warnings(), path.open("rb") as file:
-            warnings.simplefilter("ignore")  # bombs: our own budget decides; odd EXIF: nobody can act on it
-            with Image.open(file, formats=FORMATS) as opened:
-                _check_size(path, opened.size, decode_budget)
-                opened.seek(0)
-                opened.load()
-                return _to_rgb(_upright(opened))
+        yield
     except UnidentifiedImageError:
         raise UserError(
             f"{path}: not a picture that can be read; give a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file"
@@ -62,17 +128,21 @@ def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGE
         ) from None
     except UserError:
         raise
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        MemoryError,
-        RuntimeError,
-        struct.error,
-    ) as error:  # damage
-        reason = " ".join(str(error).split())
+    except Exception as error:  # damage: decoders raise whatever they stumble over
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{path}: the picture is damaged or cut off ({reason}); get a fresh copy") from None
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Take away libtiff's own handlers, which print; what it finds comes back to Pillow all the same."""
+    for library in Path(PIL.__file__).parent.parent.glob("[pP]illow.libs/libtiff*"):
+        try:
+            loaded = ctypes.CDLL(str(library))
+            loaded.TIFFSetErrorHandler(None)
+            loaded.TIFFSetWarningHandler(None)
+        except (OSError, AttributeError):  # another build of it: its lines are a blemish, no fault
+            continue
 
 
 def _upright(opened: Image.Image) -> Image.Image:
@@ -80,27 +150,32 @@ def _upright(opened: Image.Image) -> Image.Image:
     picture."""
     if opened.format == "TIFF":
         return opened  # Pillow has turned it while loading
-    try:
-        turn = _TURNS.get(opened.getexif().get(_ORIENTATION, 1))
-    except Exception:  # whatever a damaged EXIF block makes Pillow raise
-        return opened
+    turn = _TURNS.get(orientation(opened))
     return opened if turn is None else opened.transpose(turn)
 
 
-def _check_file(path: Path) -> None:
+def orientation(opened: Image.Image) -> int:
+    """The EXIF orientation of a picture, 1 to 8; 1 (upright) where there is none that can be read."""
     try:
-        if path.is_dir():
-            raise UserError(f"{path}: is a directory; give one picture file")
-        if not path.exists():
-            raise UserError(f"{path}: no such file; check the path")
-        if path.stat().st_size == 0:
-            raise UserError(f"{path}: the file is empty; get a fresh copy")
-        with path.open("rb"):
-            pass
-    except PermissionError:
-        raise UserError(f"{path}: may not be read; change its permissions (chmod u+r)") from None
-    except OSError as error:  # a name too long, a broken mount
-        raise UserError(f"{path}: cannot be opened ({error.strerror or error})") from None
+        turn = int(opened.getexif().get(_ORIENTATION, 1))
+    except Exception:  # whatever a damaged EXIF block makes Pillow raise
+        return 1
+    return turn if 1 <= turn <= 8 else 1
+
+
+def _check_memory(path: Path, opened: Image.Image) -> None:
+    """Raises: UserError: decoding and converting it would take more than `MEMORY_BUDGET`."""
+    pixels, each = opened.size[0] * opened.size[1], _BYTES.get(opened.mode, 2 if ";" in opened.mode else 1)
+    # Pillow decodes a PNG to tell how it is turned.
+    is_turned = opened.format not in ("TIFF", "PNG") and orientation(opened) != 1
+    is_plain = opened.mode == "RGB" and "transparency" not in opened.info and not is_turned
+    needed = pixels * (each + (0 if is_plain else _RGB_BYTES) + (8 if opened.format in _BUFFERED else 0))
+    if needed > MEMORY_BUDGET:
+        raise UserError(
+            f"{path}: {opened.size[0]} x {opened.size[1]} ({opened.format}, {opened.mode}) takes"
+            f" {needed // 10**6:,} MB to decode, more than the {MEMORY_BUDGET // 10**6:,} MB that are taken;"
+            " scale it down first or save it as RGB"
+        )
 
 
 def _check_size(path: Path, size: tuple[int, int], decode_budget: int) -> None:
@@ -118,31 +193,3 @@ def _check_size(path: Path, size: tuple[int, int], decode_budget: int) -> None:
         raise UserError(
             f"{path}: {width} x {height} is too small; both sides need at least {MIN_SIDE} pixels"
         )
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image.copy() if image.readonly else image
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_wide(image)
-    if image.has_transparency_data or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _from_wide(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float greys: scaled to 8 bits by the range the values claim, never clipped."""
-    values = np.asarray(image).astype(np.float64)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    top = values.max(initial=0.0)
-    full = (
-        1.0
-        if image.mode == "F" and top <= 1.0
-        else 255.0
-        if top <= 255.0 and not image.mode.startswith("I;16")
-        else 65535.0
-    )
-    scaled = np.clip(values / max(full, top) * 255.0, 0.0, 255.0)
-    return Image.fromarray(np.round(scaled).astype(np.uint8)).convert("RGB")

@@ -69,7 +69,7 @@ def test_of_our_own_folder_pictures_that_are_gone_or_changed_are_told(tmp_path):
     put(tmp_path / "mine/b.jpg", picture(1, (80, 100)))
     found = survey(tmp_path / "out")
     assert found.skipped == 2
-    assert "task 1: its picture a.jpg cannot be read (No such file or directory)" in found.problems[0]
+    assert "task 1: its picture a.jpg cannot be read (no such file; check the path)" in found.problems[0]
     assert "task 2: says (100, 80), its picture has (80, 100)" in found.problems[1]
 
 

@@ -4,14 +4,17 @@ import io
 import os
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile, features
+from PIL import Image, ImageCms, ImageFile, features
 
+from mini_o3.kit import extras
 from mini_o3.kit.errors import UserError
-from mini_o3.vision import open_picture
+from mini_o3.vision import conversion_of, open_picture
+from mini_o3.vision import picture as picture_module
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 ORIENTATION = 0x0112
@@ -255,16 +258,196 @@ def test_every_kind_of_colour_becomes_rgb_on_white(tmp_path, data, left, right):
 @pytest.mark.parametrize(
     ("fmt", "options"), [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {})]
 )
-def test_of_an_animation_the_first_frame_is_taken(tmp_path, fmt, options):
+def test_of_several_frames_the_one_that_is_named_is_taken_and_none_in_silence(tmp_path, fmt, options):
     path = tmp_path / "moving"
-    second = Image.new("RGB", (60, 40), BLUE)
-    path.write_bytes(
-        encoded(Image.new("RGB", (60, 40), RED), fmt, save_all=True, append_images=[second], **options)
-    )
-    with Image.open(path) as stored:
-        assert stored.n_frames == 2
-    picture = open_picture(path)
-    assert (picture.mode, picture.size, picture.getpixel((30, 20))) == ("RGB", (60, 40), RED)
+    frames = [Image.new("RGB", (60, 40), colour) for colour in (RED, BLUE, WHITE)]
+    path.write_bytes(encoded(frames[0], fmt, save_all=True, append_images=frames[1:], **options))
+    assert "holds 3 frames; say which one, from moving#1 to #3" in refusal(path)
+    for number, colour in enumerate((RED, BLUE, WHITE), start=1):
+        picture = open_picture(f"{path}#{number}")
+        assert (picture.mode, picture.size, picture.getpixel((30, 20))) == ("RGB", (60, 40), colour)
+    for number in (0, 4, 999_999_999):
+        with pytest.raises(UserError, match="there is no such one; moving holds 3 frames"):
+            open_picture(f"{path}#{number}")
+
+
+def test_a_file_whose_name_looks_like_a_frame_is_that_file(tmp_path):
+    Image.new("RGB", (60, 40), RED).save(tmp_path / "a#2.png")
+    Image.new("RGB", (60, 40), BLUE).save(tmp_path / "a.png")
+    assert open_picture(tmp_path / "a#2.png").getpixel((0, 0)) == RED
+    assert open_picture(f"{tmp_path / 'a#2.png'}#1").getpixel((0, 0)) == RED
+    assert open_picture(f"{tmp_path / 'a.png'}#1").getpixel((0, 0)) == BLUE
+    assert "no such file" in refusal(tmp_path / "b.png#1")
+
+
+def test_a_photo_with_smaller_copies_of_itself_is_one_picture(tmp_path):
+    path = tmp_path / "pyramid.tif"
+    small = Image.new("RGB", (30, 30), BLUE)
+    small.encoderinfo = {"tiffinfo": {0x00FE: 1}}
+    noise().save(path, save_all=True, append_images=[small])
+    assert open_picture(path).size == (80, 60)
+
+
+@pytest.mark.parametrize(
+    "name", ["https://example.org/a.png", "s3://bucket/a.png", "data:image/png;base64,AA"]
+)
+def test_an_address_is_called_one(name):
+    with pytest.raises(UserError, match="is an address; fetch the picture and give its file"):
+        open_picture(name)
+
+
+def test_only_regular_files_are_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "a device or a pipe" in refusal(tmp_path / "pipe.png")
+    assert "a device or a pipe" in refusal(Path("/dev/zero"))
+
+
+def profile(gamma=2.2, primaries=((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), grey=False):
+    """An ICC profile made by hand: its primaries (those of Adobe RGB, xy at D65) and its gamma."""
+
+    def number(value):
+        return struct.pack(">i", round(value * 65536))
+
+    white, d50 = np.array([0.95047, 1.0, 1.08883]), np.array([0.9642, 1.0, 0.8249])
+    bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+    columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in primaries]).T
+    matrix = columns * np.linalg.solve(columns, white)
+    adapt = np.linalg.inv(bradford) @ np.diag((bradford @ d50) / (bradford @ white)) @ bradford
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"made\0" + bytes(83),
+        b"wtpt": b"XYZ " + bytes(4) + b"".join(map(number, d50)),
+    }
+    if grey:
+        tags[b"kTRC"] = curve
+    else:
+        for name, column in zip("rgb", (adapt @ matrix).T, strict=True):
+            tags[f"{name}XYZ".encode()] = b"XYZ " + bytes(4) + b"".join(map(number, column))
+            tags[f"{name}TRC".encode()] = curve
+    at, table, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, data in tags.items():
+        data += bytes(-len(data) % 4)
+        table += name + struct.pack(">II", at + len(body), len(data))
+        body += data
+    space = b"GRAY" if grey else b"RGB "
+    head = struct.pack(">I4sI4s4s4s", at + len(body), bytes(4), 0x02400000, b"mntr", space, b"XYZ ")
+    head += bytes(12) + b"acsp" + bytes(28) + b"".join(map(number, d50)) + bytes(48)
+    return head + struct.pack(">I", len(tags)) + table + body
+
+
+ORANGE = (230, 120, 40)
+
+
+@pytest.mark.parametrize(
+    ("fmt", "mode", "options"),
+    [
+        ("PNG", "RGB", {}),
+        ("TIFF", "RGB", {}),
+        ("PNG", "RGBA", {}),
+        ("PNG", "P", {}),
+        ("JPEG", "RGB", {"quality": 98}),
+    ],
+)
+def test_colours_of_an_embedded_profile_are_seen_as_meant(tmp_path, fmt, mode, options):
+    path = tmp_path / "picture"
+    picture = Image.new("RGB", (80, 60), ORANGE).convert(mode, palette=Image.Palette.ADAPTIVE)
+    path.write_bytes(encoded(picture, fmt, icc_profile=profile(), **options))
+    opened = open_picture(path)
+    assert opened.getpixel((40, 30)) == pytest.approx((255, 121, 25), abs=3)
+    assert conversion_of(opened) == "colours converted from the embedded profile made to sRGB"
+
+
+def test_transparency_is_laid_on_white_after_the_colours_are_converted(tmp_path):
+    picture = Image.new("RGBA", (80, 60), (*ORANGE, 0))
+    picture.paste((*ORANGE, 128), (40, 0, 80, 60))
+    picture.save(tmp_path / "half.png", icc_profile=profile())
+    opened = open_picture(tmp_path / "half.png")
+    assert opened.getpixel((10, 30)) == WHITE
+    assert opened.getpixel((70, 30)) == pytest.approx((255, 188, 140), abs=3)
+
+
+def test_a_grey_profile_is_heeded(tmp_path):
+    Image.new("L", (80, 60), 128).save(tmp_path / "grey.png", icc_profile=profile(gamma=1.0, grey=True))
+    assert open_picture(tmp_path / "grey.png").getpixel((0, 0)) == pytest.approx((188, 188, 188), abs=2)
+
+
+@pytest.mark.parametrize(
+    "embedded",
+    [
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        b"no profile at all",
+        profile()[:200],
+        profile(grey=True),
+        b"",
+    ],
+    ids=["srgb", "rubbish", "cut", "of another space", "empty"],
+)
+def test_srgb_and_what_is_no_profile_change_no_pixel(tmp_path, embedded):
+    noise().save(tmp_path / "plain.png", icc_profile=embedded)
+    opened = open_picture(tmp_path / "plain.png")
+    assert opened.tobytes() == noise().tobytes()
+    assert conversion_of(opened) == ""
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("size", [2_000_000, 80_000_000])
+def test_a_png_with_large_texts_opens(tmp_path, place, size):
+    plain = encoded(noise(), "PNG")
+    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"x" * size))
+    at = plain.index(b"IDAT") - 4 if place == "before" else plain.index(b"IEND") - 4
+    (tmp_path / "text.png").write_bytes(plain[:at] + text + plain[at:])
+    assert open_picture(tmp_path / "text.png").tobytes() == noise().tobytes()
+
+
+def test_a_png_with_a_large_profile_opens_in_its_colours(tmp_path):
+    plain = encoded(Image.new("RGB", (80, 60), ORANGE), "PNG")
+    large = chunk(b"iCCP", b"large\0\0" + zlib.compress(profile() + bytes(2_000_000)))
+    at = plain.index(b"IDAT") - 4
+    (tmp_path / "large.png").write_bytes(plain[:at] + large + plain[at:])
+    assert open_picture(tmp_path / "large.png").getpixel((0, 0)) == pytest.approx((255, 121, 25), abs=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "extra"),
+    [
+        ("photo.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "heic"),
+        ("photo.heic", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "heic"),
+        ("paper.pdf", b"%PDF-1.7\n", "pdf"),
+    ],
+)
+def test_what_an_extra_reads_is_said_with_its_install_line(tmp_path, monkeypatch, name, head, extra):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    (tmp_path / name).write_bytes(head + bytes(100))
+    assert refusal(tmp_path / name).endswith(f"install it with: pip install 'mini-o3[{extra}]'")
+
+
+def test_the_memory_of_decoding_is_limited_not_only_the_pixels(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture_module, "MEMORY_BUDGET", 40_000)
+    half("RGB", RED, BLUE).resize((99, 99)).save(tmp_path / "rgb.png")
+    half("RGBA", RED, BLUE).resize((99, 99)).save(tmp_path / "rgba.png")
+    assert open_picture(tmp_path / "rgb.png").size == (99, 99)
+    assert "takes 0 MB to decode, more than the 0 MB" in refusal(tmp_path / "rgba.png")
+
+
+def test_whatever_a_decoder_raises_is_one_line(tmp_path, monkeypatch):
+    def stumble(self):
+        raise ZeroDivisionError("division\nby zero")
+
+    noise().save(tmp_path / "odd.png")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", stumble)
+    assert "damaged or cut off (division by zero)" in refusal(tmp_path / "odd.png")
+
+
+def test_a_damaged_tiff_prints_nothing(tmp_path, capfd):
+    data = bytearray(encoded(noise(), "TIFF", compression="tiff_lzw"))
+    data[20:400] = bytes(range(190)) * 2
+    path = tmp_path / "damaged.tif"
+    path.write_bytes(bytes(data))
+    with suppress(UserError):
+        open_picture(path)
+    (tmp_path / "cut.tif").write_bytes(encoded(noise(), "TIFF", compression="jpeg")[:2000])
+    refusal(tmp_path / "cut.tif")
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (13_000, 12_000), (2**31 - 1, 2**31 - 1)])
@@ -390,12 +573,12 @@ def test_a_name_that_is_too_long_is_refused(tmp_path):
 
 
 def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
-    def forbidden(self, *args, **kwargs):
-        raise PermissionError(13, "Permission denied", str(self))
+    def forbidden(path, *args, **kwargs):
+        raise PermissionError(13, "Permission denied", str(path))
 
     path = tmp_path / "secret.png"
     noise().save(path)
-    monkeypatch.setattr(Path, "open", forbidden)
+    monkeypatch.setattr(os, "open", forbidden)
     assert "may not be read" in refusal(path)
 
 
