@@ -408,7 +408,7 @@ def test_ask_without_out_makes_a_folder_of_its_own(photo):
 @pytest.mark.parametrize(
     ("turns", "limit", "code", "words"),
     [
-        ([zoom(0, 0, 0.5, 0.5)] * 3, 2, 0, "no answer: the turns ran out; allow more with --turns"),
+        ([zoom(0, 0, 0.5, 0.5)] * 3, 2, 0, "no answer: the turns ran out; allow more of them"),
         (["I wonder"] * 3, 9, 0, "no answer: the policy kept writing neither a zoom nor an answer"),
         ([zoom(0, 0, 0.5, 0.5)], 9, 1, "no answer: the recording ends here"),
     ],
@@ -598,7 +598,7 @@ def test_searches_that_all_fail_are_a_failure_and_one_that_only_ran_over_is_not(
     with by_seed(status(400, "no"), says(zoom(0, 0, 0.5, 0.5))) as endpoint:
         result = ask(photo, endpoint, "--samples", 2, "--turns", 1)
     assert result.returncode == 0
-    assert "no answer: the turns ran out; allow more with --turns" in result.stdout.splitlines()
+    assert "no answer: the turns ran out; allow more of them" in result.stdout.splitlines()
     assert "votes     of 2 searches: no answer: 1, failed: 1" in result.stdout.splitlines()
 
 

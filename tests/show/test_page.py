@@ -157,7 +157,7 @@ def test_question_picture_policy_and_verdict_stand_at_the_top():
 @pytest.mark.parametrize(
     ("stop", "error", "words"),
     [
-        (StopReason.TURN_LIMIT, None, "no answer: the turns ran out; allow more with --turns"),
+        (StopReason.TURN_LIMIT, None, "no answer: the turns ran out; allow more of them"),
         (StopReason.IMAGE_LIMIT, None, "no answer: no more views were allowed"),
         (StopReason.CONTEXT_LIMIT, None, "no answer: the policy's context is full"),
         (StopReason.POLICY_ERROR, "the endpoint is down", "no answer: the endpoint is down"),
