@@ -230,7 +230,7 @@ def test_ask_refuses_a_question_the_teacher_does_not_know_and_leaves_nothing_beh
         (["ask", "a.png", "What?", "--nope"], "--nope"),
         (["ask", "a.png", "What?", "--turns", "0"], "--turns"),
         (["ask", "a.png", "What?", "--max-pixels", "big"], "--max-pixels"),
-        (["probe", "make", "--level", "easy"], "--count"),
+        (["probe", "make", "shapes", "--level", "easy"], "--count"),
         (["eval", "diff"], "first"),
         (["fly"], "fly"),
     ],
@@ -565,16 +565,8 @@ def test_one_search_may_be_drawn_too(photo):
 
 
 def ask_here(photo, samples):
-    return asking.ask_one(
-        str(photo),
-        "What?",
-        PolicySpec("hf:somewhere", temperature=0.5),
-        turns=4,
-        samples=samples,
-        out=photo.parent / "out",
-        say=str,
-        note=str,
-    )
+    spec = PolicySpec("hf:somewhere", temperature=0.5)
+    return asking.ask(photo, "What?", spec, turns=4, samples=samples, out=photo.parent / "out")
 
 
 def test_a_local_model_has_a_place_for_each_search_but_not_for_any_number(photo, monkeypatch):

@@ -86,7 +86,7 @@ def test_endpoints_need_nothing_else(work):
         (("train", "grpo"), "train", "accelerate"),
         (("reproduce", "over_turn_masking", "--quick"), "train", "torch"),
         (("collect", "import", "x.parquet", "--out", "o"), "data", "pyarrow"),
-        (("probe", "build", "--out", "vp"), "plots", "matplotlib"),
+        (("probe", "make", "scenes", "--out", "vp"), "plots", "matplotlib"),
     ],
 )
 def test_what_needs_more_says_how_to_install_it(work, args, extra, module):
@@ -103,7 +103,6 @@ def test_the_extras_of_the_package_bring_what_is_asked_for():
         for extra in EXTRAS
     }
     brought["train"] = brought["train"] - {"mini-o3[local]"} | brought["local"]
-    brought["grounding"] = brought["grounding"] - {"mini-o3[train]"} | brought["train"]
     assert brought == {extra: set(modules) for extra, modules in EXTRAS.items()}
     plain = {line.partition(">=")[0] for line in project["dependencies"]}
     assert plain == {"pydantic", "typer", "httpx", "Pillow", "numpy", "rich"}

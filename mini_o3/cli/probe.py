@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from mini_o3.cli.base import Progress, app, say
-from mini_o3.kit.errors import UserError
 
 probe_app = typer.Typer(no_args_is_help=True, help="Make pictures in which something small must be found.")
 make_app = typer.Typer(
@@ -35,9 +34,6 @@ def make_shapes(
     out: ShapesOutOption,
     seed: SeedOption = 500_000_000,
     photos: ShapesPhotosOption = None,
-    absent: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the probes whose target is not there.")
-    ] = 0.0,
 ) -> None:
     """Coloured shapes with digits, one question each: the closed world that nano knows.
 
@@ -45,7 +41,7 @@ def make_shapes(
     """
     from mini_o3.probes.shapes.build import make_probes
 
-    done = make_probes(level, count, seed, out, photos=photos, absent=absent, report=Progress("probes"))
+    done = make_probes(level, count, seed, out, photos=photos, report=Progress("probes"))
     say(
         f"{done} probes in {out}; measure with: mini-o3 eval --tasks {out} --policy nano --turns 12 --out"
         f" {out}-nano"
@@ -97,11 +93,9 @@ def make_without_kind(
     # `probe make --level ...` made shapes before there were scenes, and `probe build` scenes.
     if context.invoked_subcommand is not None:
         return
-    if level is None and count is None and out is None:
+    if level is None or count is None or out is None:
         say(context.get_help())
         raise typer.Exit(2)
-    if level is None or count is None or out is None:
-        raise UserError("probe make: give --level, --count and --out, or one of `shapes` and `scenes`")
     make_shapes(level, count, out, seed, photos)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from mini_o3.benchmarks.published import Published, benchmark_of, published
 from mini_o3.benchmarks.published import to_markdown as published_table
 from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, StopReason, read_tasks
-from mini_o3.evaluate.absent import is_absent, not_there
 from mini_o3.evaluate.metrics import Judged, summarise
 from mini_o3.evaluate.protocol import PROTOCOL_FILE
 from mini_o3.judge import unjudged
@@ -76,8 +75,6 @@ def write_report(
     """
     rows = rows if rows is not None else read_judged(folder, tasks)
     report = {**summarise(rows), "protocol": read_manifest(folder)}
-    if any(is_absent(row.task) for row in rows):
-        report["not_there"] = not_there(rows)
     known = sorted({row.task.source for row in rows if benchmark_of(row.task.source)})
     if known:
         report["published"] = [asdict(number) for number in published(known)]
@@ -142,8 +139,6 @@ def to_markdown(report: dict[str, Any]) -> str:
             ("not in any", f"{found['missed_right']:.1%}", f"{found['missed_wrong']:.1%}"),
         ]
         lines += _table((f"of {found['episodes']} episodes", "right", "wrong"), cells)
-    if "not_there" in report:
-        lines += _table(("what is not there", ""), _not_there(report["not_there"]))
     if "faithfulness" in report:
         rows = [
             (name.replace("_", " "), _percent(r), str(r["turns_mean"]))
@@ -182,22 +177,6 @@ def _percent(figure: dict[str, Any]) -> str:
         return "not known"
     error = "" if figure["stderr"] is None else f" +- {100 * figure['stderr']:.1f}"
     return f"{100 * figure['accuracy']:.1f}%{error}"
-
-
-def _not_there(found: dict[str, Any]) -> list[tuple[str, str]]:
-    tasks, (false, *_) = found["tasks"], reversed(found["false_not_found"].values())
-    rows = [
-        (f"right where it is there ({tasks['present']} tasks)", _percent(found["present"])),
-        (f"right where it is not ({tasks['absent']} tasks)", _percent(found["absent"])),
-        ("mean of the two", _percent(found["mean"])),
-        *((f"right on {kind.replace('_', ' ')}", _percent(right)) for kind, right in found["kinds"].items()),
-        ("called absent although it is there", _percent(false)),
-        ("candidates looked at before it was called absent", _share(found["candidates_told"]["claims"])),
-        ("turns until it was called absent", str(found["turns_mean"] or "not known")),
-    ]
-    if found["auroc"] is not None:
-        rows.append(("AUROC of the agreement of samples", f"{found['auroc']:.3f}"))
-    return rows
 
 
 def _share(value: float | None) -> str:

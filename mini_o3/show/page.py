@@ -1,4 +1,5 @@
-"""An episode as one self-contained HTML page: the picture with numbered boxes, and its turns beside it."""
+"""An episode as one self-contained HTML page: the picture with every turn's numbered box, the crops beside
+it."""
 
 from __future__ import annotations
 

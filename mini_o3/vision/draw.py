@@ -1,4 +1,4 @@
-"""Small copies of pictures for pages, as data URLs."""
+"""Pictures of pictures: small copies for pages, as data URLs."""
 
 from __future__ import annotations
 
