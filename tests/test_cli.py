@@ -473,7 +473,10 @@ def test_ask_over_an_endpoint_reports_its_refusal(photo):
         result = mini_o3(
             "ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--out", "out", cwd=photo.parent
         )
-    assert (result.returncode, result.stderr) == (1, "")
+    assert result.returncode == 1
+    where = f"{endpoint.url}/chat/completions"
+    told = f"note: questions and views of the pictures go to {where}, without EXIF and location\n"
+    assert result.stderr == told
     assert f"no answer: {endpoint.url}/chat/completions: status 400" in result.stdout
     assert "no pictures, please" in result.stdout
 
