@@ -123,19 +123,6 @@ def _word(word: str, context: typer.Context) -> str:
     return word
 
 
-def _spelled(setting: str, command: Any) -> str:
-    """How the command that was called spells a setting: `--max-pixels` or `QUESTION`; else its own name."""
-    for word in sys.argv[1:]:
-        command = getattr(command, "commands", {}).get(word, command)
-    option = "--" + setting.replace("_", "-")
-    for param in command.params:
-        if param.name == setting and param.param_type_name == "argument":
-            return setting.upper()
-        if param.name == setting or option in param.opts:
-            return option if option in param.opts else max(param.opts, key=len)
-    return setting
-
-
 def main() -> None:
     """Entry point: user errors become one line and status 2, Ctrl-C one line and status 130."""
     command = typer.main.get_command(app)
@@ -146,7 +133,8 @@ def main() -> None:
     try:
         command()
     except SettingError as error:
-        err(f"error: {error.under(_spelled(error.setting, command))}")
+        option = "--" + error.setting.replace("_", "-")
+        err(f"error: {error.under(option)}")
         sys.exit(2)
     except UserError as error:
         err(f"error: {error}")

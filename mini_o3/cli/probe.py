@@ -34,6 +34,9 @@ def make_shapes(
     out: ShapesOutOption,
     seed: SeedOption = 500_000_000,
     photos: ShapesPhotosOption = None,
+    absent: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the probes whose target is not there.")
+    ] = 0.0,
 ) -> None:
     """Coloured shapes with digits, one question each: the closed world that nano knows.
 
@@ -41,7 +44,7 @@ def make_shapes(
     """
     from mini_o3.probes.shapes.build import make_probes
 
-    done = make_probes(level, count, seed, out, photos=photos, report=Progress("probes"))
+    done = make_probes(level, count, seed, out, photos=photos, absent=absent, report=Progress("probes"))
     say(
         f"{done} probes in {out}; measure with: mini-o3 eval --tasks {out} --policy nano --turns 12 --out"
         f" {out}-nano"

@@ -1,4 +1,4 @@
-"""One question about one picture: the task, the environment, the policy contract, the loop and the record."""
+"""One question about one picture: the task, the environment, the policy contract, the run and the record."""
 
 from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
 from mini_o3.episode.policy import Conversation, LimitReached, Message, Policy, PolicyError, Reply, Request

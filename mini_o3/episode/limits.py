@@ -15,14 +15,11 @@ class StopReason(StrEnum):
     IMAGE_LIMIT = "image_limit"
     CONTEXT_LIMIT = "context_limit"
     VOID = "void"  # the policy kept writing neither a zoom nor an answer
-    POLICY_ERROR = (
-        "policy_error"  # the policy failed: an endpoint down, a person who left; nothing to learn from
-    )
+    POLICY_ERROR = "policy_error"  # the policy failed: an endpoint is down, a person left
     INTERRUPTED = "interrupted"  # stopped from outside
 
 
-#: Over-turn (paper section 3.3): the policy still wanted to look when a budget ran out. Nothing was answered
-#: wrongly.
+#: Over-turn (paper section 3.3): a budget ran out before the policy answered, so it gave no wrong answer.
 OVER_TURN = frozenset({StopReason.TURN_LIMIT, StopReason.IMAGE_LIMIT, StopReason.CONTEXT_LIMIT})
 
 
@@ -37,17 +34,16 @@ class Limits:
     3. no turn is left (`TURN_LIMIT`);
     4. a zoom is wanted and no image is left (`IMAGE_LIMIT`);
     5. a zoom is wanted and its view would not fit into the context, or a turn would be corrected and the
-    context is full
-       (`CONTEXT_LIMIT`).
+       context is full (`CONTEXT_LIMIT`).
 
     Attributes:
         turns: policy turns; with T turns at most T - 1 zooms can be followed by an answer. The paper trains
             with 6 and tests with up to 32.
         images: views in the context, the first included; None: as many as the turns allow. (The paper: 12.)
-        context_tokens: length of the context at which nothing more is shown; the words around a view and the
-            turn that it is answered with come on top. None: what the policy can take.
-        void_retries: turns without any action that are corrected; 0 ends the episode at the first, as
-            released.
+        context_tokens: length of the context beyond which no view is added; the words around a view and the
+            turn that follows come on top. None: what the policy can take.
+        void_retries: turns without any action that are corrected; with 0 the first one ends the episode, as
+            in the released code.
     """
 
     turns: int = 32

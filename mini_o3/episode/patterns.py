@@ -1,25 +1,20 @@
-"""Which ways of reasoning an episode shows, told from where it looked and, for two of them, from what it
-wrote.
+"""Which ways of reasoning an episode shows, judged from where it zoomed and, for two of them, from its words.
 
-The five the paper shows in pictures (arXiv 2509.07969, section on diverse reasoning patterns), made
-countable. It names them and gives no rule; these are ours:
+The paper shows five in pictures (arXiv 2509.07969, section on diverse reasoning patterns). It names them and
+gives no rule; the rules here are ours:
 
-- `depth_first`: it descends three levels: into something, into a part of that, and into a part of the part,
-whatever they are
-  cut from;
-- `trial_and_error`: two or more places of the same source were looked at, apart from each other (also two
-that the question
-  wants to be compared: from places alone they cannot be told apart);
-- `backtracking`: after going into an observation, it goes back to an earlier source;
-- `self_correction`: a look is repaired: the next one takes in the same place and more around it, or a turn
-that was
-  malformed is followed by one that works, or the thought says that the look failed;
+- `depth_first`: it goes three levels deep: into something, into a part of that, and into a part of the part,
+  whichever views they are cut from;
+- `trial_and_error`: two or more places of the same source were seen, apart from each other. A question that
+  compares two places gives the same; from places alone the two cannot be told apart;
+- `backtracking`: after zooming into an observation, it goes back to an earlier source;
+- `self_correction`: it repairs something: the next observation covers the same place and more around it, or a
+  malformed turn is followed by one that works, or a thought says that a zoom failed;
 - `goal_maintenance`: from the second turn on, at least half of the thoughts name what is looked for: two
-words of the
-  question that say something, or the only one it has.
+  meaningful words of the question, or the only one that it has.
 
-Places are sound for any policy; the words of the last two are English, and for `self_correction` a list of
-ours.
+The rules on places hold for any policy. The words for the last two are English, and those for
+`self_correction` are a list of ours.
 """
 
 from __future__ import annotations
@@ -48,17 +43,17 @@ into to at by from for next thing does do did have has had it its that these tho
 shape digit number there here this picture image photo and or not no yes you i we he she they me my your his
 her their them can could will would should may might must see seen look find tell say please answer question
 one as if than then so out up down over under about behind between"""
-_EMPTY = frozenset(_QUESTION.split())  # say nothing of what is looked for
-_APART = 0.25  # looks that share at most this much of the smaller one are at different places
-_SAME = 0.2  # centres that are at most this share of a side apart are the same place
-_DEEP = 3
-_INSIDE, _SMALLER = (
-    0.9,
-    0.8,
-)  # a level deeper: this much of a look lies in an earlier one, and it is at most so large a part
+_EMPTY = frozenset(_QUESTION.split())  # words that do not tell what is looked for
+_APART = 0.25  # rectangles that share at most this much of the smaller one are at different places
+_SAME = 0.2  # centres that are at most this share of a side apart are at the same place
+_DEEP = 3  # levels
+_INSIDE = 0.9  # a part of a rectangle: at least so much of it lies inside,
+_SMALLER = 0.8  # and its area is at most so large a share
 
 
-class _Look(NamedTuple):
+class _Seen(NamedTuple):
+    """One observation: the frame it was cut from, and what it covers."""
+
     source: int
     rect: Rect
 
@@ -66,27 +61,27 @@ class _Look(NamedTuple):
 def patterns(episode: Episode) -> set[str]:
     """The patterns of one episode."""
     found: set[str] = set()
-    looks = [
-        _Look(turn.action.region.frame, turn.rect)
+    seen = [
+        _Seen(turn.action.region.frame, turn.rect)
         for turn in episode.turns
         if isinstance(turn.action, Zoom) and turn.rect is not None
     ]
-    if _depth(looks, Rect(0, 0, *episode.size)) >= _DEEP:
+    if _depth(seen, Rect(0, 0, *episode.size)) >= _DEEP:
         found.add("depth_first")
     if any(
         one.source == other.source and _shared(one.rect, other.rect) <= _APART
-        for index, one in enumerate(looks)
-        for other in looks[index + 1 :]
+        for index, one in enumerate(seen)
+        for other in seen[index + 1 :]
     ):
         found.add("trial_and_error")
     deepest = 0
-    for look in looks:
-        if look.source < deepest:
+    for one in seen:
+        if one.source < deepest:
             found.add("backtracking")
-        deepest = max(deepest, look.source)
-    if _repaired(episode, looks):
+        deepest = max(deepest, one.source)
+    if _repaired(episode, seen):
         found.add("self_correction")
-    asked = episode.question.lower().partition("\n")[0]  # lines below hold options
+    asked = episode.question.lower().partition("\n")[0]  # the options follow on lines of their own
     words = {word for word in re.findall(r"\w+", asked) if word not in _EMPTY}
     later_thoughts = [turn.thought.lower() for turn in episode.turns[1:] if turn.thought]
     naming = [t for t in later_thoughts if len(words & set(re.findall(r"\w+", t))) >= min(2, len(words))]
@@ -96,8 +91,7 @@ def patterns(episode: Episode) -> set[str]:
 
 
 def shares(episodes: Iterable[Episode]) -> dict[str, float]:
-    """Share of the episodes that show each pattern, and the mean number of patterns per episode
-    (`diversity`)."""
+    """Share of the episodes that show each pattern, and the mean number of them per episode, `diversity`."""
     counts: Counter[str] = Counter()
     total = 0
     for episode in episodes:
@@ -107,13 +101,13 @@ def shares(episodes: Iterable[Episode]) -> dict[str, float]:
     return {**out, "diversity": round(sum(counts.values()) / max(total, 1), 4)}
 
 
-def _depth(looks: list[_Look], whole: Rect) -> int:
-    """Levels of the longest chain of looks each of which is a part of an earlier one."""
+def _depth(seen: list[_Seen], whole: Rect) -> int:
+    """Length of the longest chain of observations each of which is a part of the one before."""
     levels = [(whole, 0)]
-    for look in looks:
-        above = [level for rect, level in levels if _is_part(look.rect, rect)]
-        if above:  # else it is as large as the picture
-            levels.append((look.rect, max(above) + 1))
+    for one in seen:
+        above = [level for rect, level in levels if _is_part(one.rect, rect)]
+        if above:  # otherwise it is about as large as the picture
+            levels.append((one.rect, max(above) + 1))
     return max(level for _, level in levels)
 
 
@@ -121,20 +115,20 @@ def _is_part(small: Rect, large: Rect) -> bool:
     return _area(small) <= _SMALLER * _area(large) and _shared(small, large) >= _INSIDE
 
 
-def _repaired(episode: Episode, looks: list[_Look]) -> bool:
+def _repaired(episode: Episode, seen: list[_Seen]) -> bool:
     wider = any(
         _area(later.rect) > _area(earlier.rect) and _around(later.rect, earlier.rect)
-        for earlier, later in itertools.pairwise(looks)
+        for earlier, later in itertools.pairwise(seen)
     )
     mended = any(
         earlier.malformed is not None and later.malformed is None
         for earlier, later in zip(episode.turns, episode.turns[1:], strict=False)
     )
-    return wider or mended or any(_says_so(turn.thought) for turn in episode.turns)
+    return wider or mended or any(_admits_failure(turn.thought) for turn in episode.turns)
 
 
-def _says_so(thought: str) -> bool:
-    """Whether it owns to a look that failed; `nothing is cut off and I missed nothing` does not."""
+def _admits_failure(thought: str) -> bool:
+    """Whether it admits that a zoom failed; `nothing is cut off and I missed nothing` does not."""
     return any(
         not _DENIED.search(thought[: found.start()])
         and not thought[found.end() :].lstrip().lower().startswith("nothing")
@@ -150,7 +144,7 @@ def _shared(one: Rect, other: Rect) -> float:
 
 
 def _around(wide: Rect, narrow: Rect) -> bool:
-    """Whether a look is at the same place as a narrower one, and holds it."""
+    """Whether a rectangle is at the same place as a narrower one, and contains it."""
     across = abs(wide.left + wide.right - narrow.left - narrow.right) / 2 / wide.width
     down = abs(wide.top + wide.bottom - narrow.top - narrow.bottom) / 2 / wide.height
     return max(across, down) <= _SAME and _shared(wide, narrow) >= _INSIDE

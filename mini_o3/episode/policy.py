@@ -1,4 +1,4 @@
-"""The contract between whoever decides and the episode."""
+"""The contract between a policy, which decides, and the episode."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a policy said in one turn.
+    """One turn of a policy.
 
     Attributes:
         text: the whole turn, thought and action.
@@ -36,7 +36,7 @@ class Reply:
         token_ids, log_probs: ids that were sampled, and the log-probability of each; empty for policies
             without tokens.
         context_tokens: length of the context after this turn; 0 if the policy does not know.
-        learn: False for a deliberate mistake of a teacher, which nobody should imitate.
+        learn: False for a deliberate mistake of a teacher, which training must not imitate.
         usage: tokens that an endpoint counted for this turn; zeros for policies without one.
     """
 
@@ -82,8 +82,7 @@ class Conversation(Protocol):
     """One episode seen from the policy.
 
     Call order: `reply` with the opening messages, then `reply` with what the environment said since, until
-    the episode
-    ends, then `close` once, also after errors.
+    the episode ends; then `close` once, also after errors.
     """
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
@@ -98,11 +97,11 @@ class Conversation(Protocol):
 
 
 class Policy(Protocol):
-    """Whoever decides what to look at. One policy serves many episodes, also at the same time.
+    """Decides what to look at. One policy serves many episodes, also at the same time.
 
     Attributes:
         name: for records and reports.
-        budget: the size at which it wants to be shown things.
+        budget: the sizes of the views that it is shown.
         profile: the prompts it expects, and with them the dialect in which it writes its actions.
         context_tokens: the longest context it can take; None if it has no such limit.
     """

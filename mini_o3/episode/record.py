@@ -25,15 +25,15 @@ class Turn:
     """One policy message and what came back.
 
     Attributes:
-        text: what the policy wrote, exactly.
+        text: exactly what the policy wrote.
         action: what it was read as; Malformed also where the environment could not carry it out.
-        observation: number of the observation that came back; None if none did.
-        rect: what that observation covers, pixels of the upright original.
+        observation: number of the observation that came back; None if there was none.
+        rect: what that observation covers, in pixels of the upright original.
         shown: (width, height) of the view of it.
-        prompt_ids: ids that the environment put into the context before this turn.
-        token_ids, log_probs: ids the policy sampled, with the log-probability of each.
-        learn: False for a teacher's deliberate mistake.
-        seconds: how long the policy took.
+        prompt_ids: ids that the environment added to the context before this turn.
+        token_ids, log_probs: ids that the policy sampled, and the log-probability of each.
+        learn: False for a deliberate mistake of a teacher.
+        seconds: how long the turn took.
         usage: tokens that an endpoint counted for it; zeros for policies without one.
     """
 
@@ -93,7 +93,7 @@ class Episode:
 
     @property
     def evidence(self) -> Region | None:
-        """Region of the original that was looked at last before the answer; None without an answer."""
+        """The region of the original that was seen last before the answer; None without an answer."""
         if self.stop is not StopReason.ANSWERED:
             return None
         rects = [turn.rect for turn in self.turns if turn.rect is not None]
@@ -127,7 +127,7 @@ class Episode:
         return tuple(p for turn in self.turns for p in (*(0.0 for _ in turn.prompt_ids), *turn.log_probs))
 
     def to_dict(self, tokens: bool = True) -> dict[str, Any]:
-        """As JSON; without `tokens`, what was said and seen is left and no ids."""
+        """JSON-ready; without `tokens`, token ids and log-probabilities are left out."""
         data: dict[str, Any] = {
             "task_id": self.task_id,
             "picture": self.picture,

@@ -17,9 +17,10 @@ from mini_o3.vision import PixelBudget, Rect, show
 def replay_messages(
     episode: Episode, picture: Image.Image, profile: PromptProfile, budget: PixelBudget
 ) -> Iterator[Message]:
-    """The whole conversation as somebody with these prompts and this budget would have had it.
+    """The whole conversation as it is with these prompts and this budget.
 
-    `picture` is the upright original. Each turn of the policy is an assistant message; the last one ends it.
+    Each turn of the policy is an assistant message, and the last message is the last turn. `picture` is the
+    upright original.
     """
     yield from opening(profile, episode.question, show(picture, Rect(0, 0, *picture.size), budget))
     for turn in episode.turns:
@@ -30,13 +31,12 @@ def replay_messages(
 
 
 def is_exemplary(turn: Turn) -> bool:
-    """Whether anybody should learn to write this turn: not a teacher's mistake, and not what could not be
-    read."""
+    """Whether training should imitate this turn: it is no deliberate mistake and not malformed."""
     return turn.learn and turn.malformed is None
 
 
 def picture_of(episode: Episode, folder: Path) -> str:
-    """Where an episode's picture lies: beside its record if it is there, else its path as it stands."""
+    """Path of an episode's picture: beside its record if it is there, else as recorded."""
     path = Path(episode.picture)
     beside = folder / path
     return str(beside if not path.is_absolute() and beside.is_file() else path)

@@ -28,7 +28,7 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The episode is over."""
+    """The episode is over. `malformed` is the last turn's fault, if it had one."""
 
     reason: StopReason
     malformed: Malformed | None = None
@@ -40,16 +40,16 @@ Outcome = Observed | Corrected | Stopped
 class Session:
     """One episode's state.
 
-    `rects[i]` is what frame i covers, in pixels of the upright original: 0 the whole picture, i >= 1
-    observation i. An observation is numbered by its place in this list and by nothing else, so that after
-    errors too the number the policy is told is the number it can use. (In the released code the label counts
-    turns and the list counts successes.)
+    `rects[i]` is what frame i covers, in pixels of the upright original: frame 0 is the whole picture, frame
+    i >= 1 is observation i. The number of an observation is its place in this list, so that after errors too
+    the number that the policy is told is the one that it can use. (In the released code the label counts
+    turns and the list counts successful zooms.)
     """
 
     def __init__(
         self, size: tuple[int, int], limits: Limits, view_tokens: Callable[[Rect], int] | None = None
     ) -> None:
-        """`view_tokens` tells what a view of a rectangle costs in the policy's context; None: nothing."""
+        """`view_tokens` returns how many tokens a view of a rectangle has; by default none."""
         self.limits = limits
         self.rects = [Rect(0, 0, *size)]
         self.turns = 0
@@ -84,7 +84,7 @@ class Session:
 
     @property
     def evidence(self) -> Rect | None:
-        """What the answer rests on: the last thing that was looked at. None before an answer."""
+        """What the answer rests on: the rectangle that was seen last. None before an answer."""
         return self.rects[-1] if self.stop is StopReason.ANSWERED else None
 
     def _check_open(self) -> None:

@@ -14,7 +14,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.vision import Region
 
 TASKS_FILE = "tasks.jsonl"
-_TRUTH = ("goal", "things")  # keys of a row that belong to `truth`
+_TRUTH = ("goal", "things", "absent")  # keys of a row that belong to `truth`
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

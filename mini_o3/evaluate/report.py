@@ -12,8 +12,10 @@ from typing import Any
 from mini_o3.benchmarks.published import Published, benchmark_of, published
 from mini_o3.benchmarks.published import to_markdown as published_table
 from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, StopReason, read_tasks
+from mini_o3.evaluate.absent import is_absent, not_there
+from mini_o3.evaluate.certainty import certainty
 from mini_o3.evaluate.metrics import Judged, summarise
-from mini_o3.evaluate.protocol import PROTOCOL_FILE
+from mini_o3.evaluate.protocol import PROTOCOL_FILE, REPORT_VERSION
 from mini_o3.judge import unjudged
 from mini_o3.judge.record import read_verdicts
 from mini_o3.kit.errors import UserError
@@ -74,7 +76,11 @@ def write_report(
     `rows` are those of `read_judged`, if they are at hand.
     """
     rows = rows if rows is not None else read_judged(folder, tasks)
-    report = {**summarise(rows), "protocol": read_manifest(folder)}
+    manifest = read_manifest(folder)
+    more = certainty(rows) if manifest.get("report", 1) >= REPORT_VERSION else {}
+    report = {**summarise(rows), **more, "protocol": manifest}
+    if any(is_absent(row.task) for row in rows):
+        report["not_there"] = not_there(rows)
     known = sorted({row.task.source for row in rows if benchmark_of(row.task.source)})
     if known:
         report["published"] = [asdict(number) for number in published(known)]
@@ -98,10 +104,13 @@ def write_report(
 def headline(report: dict[str, Any]) -> str:
     """Accuracy with its error; whatever nobody judged is said here and nowhere smaller."""
     name = f"Avg@{report['samples']}" if report["samples"] > 1 else "accuracy"
-    line = f"{name} {_percent(report)} on {report['tasks']} tasks"
+    ends = report.get("intervals", {})
+    line = f"{name} {_percent(report, ends.get('accuracy'))} on {report['tasks']} tasks"
     if report["unjudged"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report["unjudged_reasons"].items())
         line += f"; {report['unjudged']} OF {report['episodes']} EPISODES UNJUDGED ({reasons})"
+        if "worst_case" in report:
+            line += f", {_percent(report['worst_case'])} IF THEY COUNTED AS WRONG"
         line += ": the same command asks a policy again that failed, `mini-o3 judge run` a judge"
     return line
 
@@ -113,8 +122,16 @@ def to_markdown(report: dict[str, Any]) -> str:
         for name, key in (("Pass", "pass_at_k"), ("Maj", "maj_at_k")):
             lines += [f"{name}@{report['samples']} {_percent(report[key])}", ""]
     lines += _table(
+        ("any of k samples, unbiased", "accuracy", "tasks"),
+        [(k, _percent(f, f["interval"]), f["tasks"]) for k, f in report.get("pass_at", {}).items()],
+    )
+    intervals = report.get("intervals", {})
+    lines += _table(
         ("at a limit of", "accuracy"),
-        [(f"{n} turns", _percent(point)) for n, point in report["curve"].items()],
+        [
+            (f"{n} turns", _percent(point, intervals.get("curve", {}).get(n)))
+            for n, point in report["curve"].items()
+        ],
     )
     endings = [(name.replace("_", " "), str(count)) for name, count in report["stops"].items()]
     endings += [("share with a malformed turn", f"{report['malformed_rate']:.1%}")]
@@ -126,7 +143,11 @@ def to_markdown(report: dict[str, Any]) -> str:
     for name in ("categories", "families", "levels"):
         parts = report.get(name, {})
         lines += _table(
-            (name, "tasks", "accuracy"), [(kind, str(r["tasks"]), _percent(r)) for kind, r in parts.items()]
+            (name, "tasks", "accuracy"),
+            [
+                (kind, str(r["tasks"]), _percent(r, intervals.get(name, {}).get(kind)))
+                for kind, r in parts.items()
+            ],
         )
     if "groups" in report:
         groups = report["groups"]
@@ -139,6 +160,8 @@ def to_markdown(report: dict[str, Any]) -> str:
             ("not in any", f"{found['missed_right']:.1%}", f"{found['missed_wrong']:.1%}"),
         ]
         lines += _table((f"of {found['episodes']} episodes", "right", "wrong"), cells)
+    if "not_there" in report:
+        lines += _table(("what is not there", ""), _not_there(report["not_there"]))
     if "faithfulness" in report:
         rows = [
             (name.replace("_", " "), _percent(r), str(r["turns_mean"]))
@@ -172,11 +195,29 @@ def _control(report: dict[str, Any]) -> dict[str, Any]:
     return {key: report[key] for key in ("accuracy", "stderr", "tasks", "episodes", "unjudged", "turns_mean")}
 
 
-def _percent(figure: dict[str, Any]) -> str:
+def _percent(figure: dict[str, Any], interval: Sequence[float] | None = None) -> str:
+    """An accuracy with its standard error and, if known, between what it lies with 95% confidence."""
     if figure["accuracy"] is None:
         return "not known"
     error = "" if figure["stderr"] is None else f" +- {100 * figure['stderr']:.1f}"
-    return f"{100 * figure['accuracy']:.1f}%{error}"
+    ends = "" if interval is None else f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+    return f"{100 * figure['accuracy']:.1f}%{error}{ends}"
+
+
+def _not_there(found: dict[str, Any]) -> list[tuple[str, str]]:
+    tasks, (false, *_) = found["tasks"], reversed(found["false_not_found"].values())
+    rows = [
+        (f"right where it is there ({tasks['present']} tasks)", _percent(found["present"])),
+        (f"right where it is not ({tasks['absent']} tasks)", _percent(found["absent"])),
+        ("mean of the two", _percent(found["mean"])),
+        *((f"right on {kind.replace('_', ' ')}", _percent(right)) for kind, right in found["kinds"].items()),
+        ("called absent although it is there", _percent(false)),
+        ("candidates looked at before it was called absent", _share(found["candidates_told"]["claims"])),
+        ("turns until it was called absent", str(found["turns_mean"] or "not known")),
+    ]
+    if found["auroc"] is not None:
+        rows.append(("AUROC of the agreement of samples", f"{found['auroc']:.3f}"))
+    return rows
 
 
 def _share(value: float | None) -> str:

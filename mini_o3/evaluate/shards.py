@@ -40,7 +40,7 @@ def merge(folders: Sequence[Path], out: Path) -> dict[str, Any]:
     manifests = [read_manifest(folder) for folder in folders]
     shards = [str(manifest.pop("shard", "")) for manifest in manifests]
     for folder, manifest in zip(folders, manifests, strict=True):
-        keys = {*manifests[0], *manifest} - {"revision"}
+        keys = {*manifests[0], *manifest} - {"revision", "report"}
         changed = sorted(key for key in keys if not same(manifests[0].get(key), manifest.get(key)))
         if changed:
             raise UserError(

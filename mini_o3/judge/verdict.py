@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from mini_o3.episode import Episode, StopReason
+from mini_o3.episode import Episode, Status, StopReason
+from mini_o3.episode.status import status_of
 
 UNPARSED = "unparsed"
 NO_TRUTH = "no expected answer"
@@ -82,7 +83,7 @@ def without_judge(episode: Episode, expected: str | None) -> Verdict | None:
     """The verdict that needs no judge; None if there is an answer to be compared with the expected one.
 
     An episode whose policy failed was never answered and is unjudged; one that ran over or was void is
-    incorrect.
+    incorrect. That something is not there may be said in any words.
     """
     if episode.stop is StopReason.POLICY_ERROR:
         return unjudged(f"policy failed: {_line(episode.error)}" if episode.error else "policy failed")
@@ -94,6 +95,8 @@ def without_judge(episode: Episode, expected: str | None) -> Verdict | None:
         return Verdict(Kind.INCORRECT, f"no answer: {episode.stop.value}")
     if not episode.answer.strip():
         return Verdict(Kind.INCORRECT, "no answer: empty")
+    if status_of(StopReason.ANSWERED, expected) is Status.NOT_FOUND:
+        return CORRECT if episode.status is Status.NOT_FOUND else INCORRECT
     return None
 
 

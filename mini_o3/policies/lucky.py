@@ -47,8 +47,11 @@ class GuesserConversation:
         task, reply = self.inner.task, await self.inner.reply(messages)
         if self.turns != self.turn or self.inner.searcher.found or task.answer is None:
             return reply
-        goal = restate(truth_of(task).goal)
-        return Reply(format_action(Answer(task.answer, f"Find {goal}; not seen; answer {task.answer}")))
+        truth = truth_of(task)
+        if truth.absent:
+            return reply
+        thought = f"Find {restate(truth.goal)}; not seen; answer {task.answer}"
+        return Reply(format_action(Answer(task.answer, thought)))
 
     def close(self) -> None:
         self.inner.close()

@@ -10,7 +10,7 @@ from mini_o3.protocol.actions import (
     frame_of,
     source_name,
 )
-from mini_o3.protocol.dialect import format_action, parse
+from mini_o3.protocol.dialects.mini_o3 import format_action, parse
 from mini_o3.protocol.prompts import VIEW, Pieces, PromptProfile, lasting_name, load_profile
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What a policy can do in a turn, and every way in which its text can fail to say so."""
+"""What a policy can do in a turn, and every way in which a turn can fail."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ TAGS = ("<think>", "</think>", "<grounding>", "</grounding>", "<answer>", "</ans
 class Fault(StrEnum):
     """Why a turn could not be carried out."""
 
-    NO_ACTION = "no_action"  # neither a grounding nor an answer
+    NO_ACTION = "no_action"  # neither a zoom nor an answer
     UNFINISHED = "unfinished"  # an opening tag without its closing tag, or the length limit was hit
     SEVERAL_ACTIONS = "several_actions"
     TRAILING_TEXT = "trailing_text"
     BAD_THOUGHT = "bad_thought"  # think tags that do not enclose the text before the action
     EMPTY_ANSWER = "empty_answer"
     BAD_JSON = "bad_json"
-    BAD_FIELDS = "bad_fields"  # not exactly bbox_2d and source
+    BAD_FIELDS = "bad_fields"  # fields missing or too many
     BAD_BOX = "bad_box"  # not four finite numbers
     OUTSIDE = "outside"  # a number below 0 or above 1
     EMPTY_BOX = "empty_box"  # x1 <= x0 or y1 <= y0
     BAD_SOURCE = "bad_source"  # not original_image or observation_i
     UNKNOWN_SOURCE = "unknown_source"  # an observation that does not exist
-    TOO_THIN = "too_thin"  # sides that differ 200 times or more; some dialects refuse less
+    TOO_THIN = "too_thin"  # sides that differ 200 times or more; in some dialects 100 times
     TOO_SMALL = "too_small"  # fewer pixels than the dialect's rules allow
 
 
-#: The policy did not act at all. The released system calls such an ending `void`.
+#: Faults of a turn without any action. The released system calls an episode that ends so `void`.
 VOID_FAULTS = frozenset({Fault.NO_ACTION, Fault.UNFINISHED})
 
 
 @dataclass(frozen=True, slots=True)
 class Zoom:
-    """Look at `region` of the original (frame 0) or of observation i (frame i)."""
+    """Show `region` of the original (frame 0) or of observation i (frame i)."""
 
     region: Region
     thought: str = ""
@@ -102,7 +102,7 @@ def _check_text(what: str, text: str) -> None:
 
 
 def is_number(value: object) -> bool:
-    """A finite number of JSON; true and false are none."""
+    """Whether a value of JSON is a finite number; true and false are not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:

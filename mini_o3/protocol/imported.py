@@ -1,8 +1,7 @@
-"""A prompt profile out of files that a user has: the official constants file, or a row of the official
-cold-start data.
+"""A prompt profile from files that a user has: the official constants file, or the official cold-start data.
 
-The released weights were trained on other wording than ours, and byte for byte counts. The texts are read as
-data: a Python file is parsed, never executed; only string literals are taken from it.
+The released weights were trained with other texts than ours and expect them byte for byte. The texts are read
+as data: a Python file is parsed and never executed; only string literals are taken from it.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +93,8 @@ def _string_constants(file: Path) -> dict[str, str]:
     return found
 
 
-def _only(file: Path, constants: dict[str, str], what: str, fits: Any) -> str:
-    """The one constant that fits; where several do, the one that says nothing of video."""
+def _only(file: Path, constants: dict[str, str], what: str, fits: Callable[[str], bool]) -> str:
+    """The one constant that fits; where several do, the one whose name has no VIDEO."""
     names = [name for name, text in constants.items() if fits(text)]
     names = [name for name in names if "VIDEO" not in name] or names
     if len({constants[name] for name in names}) != 1:
@@ -109,9 +108,9 @@ def _only(file: Path, constants: dict[str, str], what: str, fits: Any) -> str:
 def _from_rows(file: Path) -> dict[str, str]:
     """From the first conversation that has a system text and an observation."""
     for turns in _conversations(file):
-        said = [(str(turn.get("from")), str(turn.get("value"))) for turn in turns if isinstance(turn, dict)]
-        system = next((text for who, text in said if who == "system"), None)
-        humans = [text for who, text in said if who == "human"]
+        texts = [(str(turn.get("from")), str(turn.get("value"))) for turn in turns if isinstance(turn, dict)]
+        system = next((text for who, text in texts if who == "system"), None)
+        humans = [text for who, text in texts if who == "human"]
         seen = next((text for text in humans[1:] if "<image>" in text and _OBSERVATION.search(text)), None)
         if system and seen:
             failed = next((text for text in humans if text.startswith(_FAILED)), None)
@@ -125,7 +124,7 @@ def _from_rows(file: Path) -> dict[str, str]:
 
 
 def _template(failed: str) -> str:
-    """The error text with a gap where its detail stands: up to the end of the first line."""
+    """The error text with a gap in place of its detail, which ends with the first line."""
     _, _, advice = failed.partition(".\n")
     return f"{_FAILED}{{detail}}.\n{advice}"
 

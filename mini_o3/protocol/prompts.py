@@ -1,9 +1,9 @@
-"""Prompt profiles: the environment's side of the conversation as text files, with a hash that is saved with
-every run."""
+"""Prompt profiles: the environment's side of the conversation as text files, with a hash that runs record."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,10 +14,11 @@ from mini_o3.protocol.actions import Malformed, source_name
 PROMPTS_DIR = Path(__file__).parent / "prompts"
 _PARTS = ("system", "question", "observation", "correction")
 _IMAGE_MARK = "<image>"
+_GAP = re.compile(r"\{(\w+)\}")
 
 
 class ViewMark:
-    """Stands where a view goes; not a string, so that no text anybody writes can be mistaken for it."""
+    """Stands where a view goes. It is not a string, so that no text can be mistaken for it."""
 
 
 VIEW = ViewMark()
@@ -26,17 +27,17 @@ Pieces = list[str | ViewMark]
 
 @dataclass(frozen=True, slots=True)
 class PromptProfile:
-    """The four texts an environment speaks; `<image>` in a text is where the view goes.
+    """The four texts of an environment; `<image>` in a text is where the view goes.
 
     Attributes:
-        system: said once, before everything.
+        system: the system message.
         question: the first user message; `{question}` is filled in, and `{width}` and `{height}` of the view
             in pixels.
-        observation: after a successful zoom; `{number}` and `{source}` of the new view are filled in, its
-            `{width}` and `{height}`, and `{action}`, its number counted from 0.
+        observation: after a successful zoom; `{number}`, `{source}`, `{width}` and `{height}` of the new view
+            are filled in, and `{action}`, its number counted from 0.
         correction: after a malformed turn; `{kind}` and `{detail}` are filled in.
-        dialect: in which the policy is told to write its actions (`protocol/dialects`). It goes where the
-            texts go: whoever is spoken to like this is listened to like this.
+        dialect: the one in which these texts tell the policy to write its actions (`protocol/dialects`), and
+            so the one in which its turns are read.
     """
 
     name: str
@@ -48,22 +49,23 @@ class PromptProfile:
 
     @property
     def hash(self) -> str:
-        """Twelve hex digits of the four texts, and of the dialect if it is another than Mini-o3's."""
-        foreign = [] if self.dialect == "mini_o3" else [self.dialect]
-        joined = "\x00".join([*(getattr(self, part) for part in _PARTS), *foreign])
+        """Twelve hex digits of the four texts, and of the dialect if it is not Mini-o3's."""
+        other = [] if self.dialect == "mini_o3" else [self.dialect]
+        joined = "\x00".join([*(getattr(self, part) for part in _PARTS), *other])
         return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
     def ask(self, question: str, size: tuple[int, int] | None = None) -> Pieces:
-        """The first user message; `size` is the (width, height) of the view, None for texts that do not tell
+        """The first user message; `size` is the (width, height) of the view, None if the text does not tell
         it."""
         return _pieces(self.question, question=question, **_sides(size))
 
     def observe(self, number: int, size: tuple[int, int] | None = None) -> Pieces:
-        """What comes with observation `number`; `size` as in `ask`."""
+        """The message with observation `number`; `size` as in `ask`."""
         names = {"number": str(number), "action": str(number - 1), "source": source_name(number)}
         return _pieces(self.observation, **names, **_sides(size))
 
     def correct(self, malformed: Malformed) -> Pieces:
+        """The message after a malformed turn."""
         return _pieces(self.correction, kind=malformed.kind.value.replace("_", " "), detail=malformed.detail)
 
 
@@ -71,7 +73,7 @@ class PromptProfile:
 def load_profile(name: str) -> PromptProfile:
     """A shipped profile by name, or a folder with the four files `system.txt`, `question.txt`, ...
 
-    A file `dialect.txt` beside them names the dialect that they teach; without it that is Mini-o3's.
+    A file `dialect.txt` beside them names the dialect that they teach; without it, that is Mini-o3's.
 
     Raises:
         UserError: there is no such profile, or one of its files is missing.
@@ -87,13 +89,13 @@ def load_profile(name: str) -> PromptProfile:
             raise UserError(
                 f"prompt profile {name}: {path} cannot be read as text; shipped profiles: {known}"
             ) from None
-    spoken = folder / "dialect.txt"
-    dialect = spoken.read_text(encoding="utf-8", errors="replace").strip() if spoken.is_file() else "mini_o3"
+    named = folder / "dialect.txt"
+    dialect = named.read_text(encoding="utf-8", errors="replace").strip() if named.is_file() else "mini_o3"
     return PromptProfile(name=folder.name, dialect=dialect, **texts)
 
 
 def lasting_name(name: str) -> str:
-    """The name of a profile that will do from any folder."""
+    """A name of the profile that works from any folder."""
     return name if (PROMPTS_DIR / name).is_dir() else str(Path(name).resolve())
 
 
@@ -102,24 +104,14 @@ def _sides(size: tuple[int, int] | None) -> dict[str, str]:
 
 
 def _pieces(template: str, **values: str) -> Pieces:
-    """Fill in the gaps in one pass (a question that contains `{number}` stays as it is) and cut at the image
-    mark.
+    """Fill in the gaps and cut the text at the image mark.
 
-    The image mark counts only in the template: a question that contains `<image>` cannot conjure up a view.
+    Only the template's own gaps and marks count: a question may contain `{number}` or `<image>`.
     """
     pieces: Pieces = []
     for index, part in enumerate(template.split(_IMAGE_MARK)):
         if index:
             pieces.append(VIEW)
-        out, rest = "", part
-        while rest:
-            at, name = min(
-                ((rest.find(f"{{{n}}}"), n) for n in values if f"{{{n}}}" in rest), default=(-1, "")
-            )
-            if at < 0:
-                out, rest = out + rest, ""
-            else:
-                out, rest = out + rest[:at] + values[name], rest[at + len(name) + 2 :]
-        if out:
-            pieces.append(out)
+        if text := _GAP.sub(lambda gap: values.get(gap[1], gap[0]), part):
+            pieces.append(text)
     return pieces

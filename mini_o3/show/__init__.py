@@ -1,1 +1,1 @@
-"""Where people look: turns on the terminal as they happen, and an episode as one page."""
+"""What people see: turns on the terminal, an episode as a page, an evaluation as a page."""

@@ -1,5 +1,4 @@
-"""The episode browser's data: which episodes, what is said of each, and their pictures within a budget of
-bytes."""
+"""The data of a report's episode browser: which episodes, what is told of each, and their pictures."""
 
 from __future__ import annotations
 
@@ -19,9 +18,9 @@ from mini_o3.show.page import zoom_words
 from mini_o3.vision import Rect, open_picture
 from mini_o3.vision.draw import data_url, shrink
 
-PICTURE_BYTES, CROP_BYTES = 20_000_000, 8_000_000  # of the page, as data URLs
-_TEXT_CHARACTERS = 6_000_000
-_SIDES, _CROP_SIDES = (1400, 1100, 800, 560, 400), (280, 200, 140)
+PICTURE_BYTES, CROP_BYTES = 20_000_000, 8_000_000  # on the whole page, as data URLs
+_TEXT_CHARACTERS = 6_000_000  # on the whole page
+_SIDES, _CROP_SIDES = (1400, 1100, 800, 560, 400), (280, 200, 140)  # longest sides to try, in pixels
 _LEAST_TEXT, _MOST_TEXT = 300, 20_000  # characters of one turn
 
 #: What episodes can be filtered by: name -> what it says on the page.
@@ -36,13 +35,12 @@ TAGS = {
 
 
 def choose(rows: Sequence[Judged], most: int) -> list[Judged]:
-    """At most `most` rows, the wrong ones first, then the unjudged and the right ones; otherwise in their
-    order."""
+    """At most `most` rows: the wrong ones first, then the unjudged, then the right ones, each in order."""
     return sorted(rows, key=lambda row: row.verdict.is_correct + (not row.verdict.is_judged) * 0.5)[:most]
 
 
 def tags_of(row: Judged) -> list[str]:
-    """The names in `TAGS` that fit: one verdict, and whatever else is true of the episode."""
+    """The names in `TAGS` that hold for an episode; exactly one of them is the verdict."""
     verdict = "unjudged" if not row.verdict.is_judged else "right" if row.verdict.is_correct else "wrong"
     also = {
         "over-turn": row.episode.is_over_turn,
@@ -53,11 +51,11 @@ def tags_of(row: Judged) -> list[str]:
 
 
 def entries(rows: Sequence[Judged], crops: bool) -> Iterator[dict[str, Any]]:
-    """What the page knows of each row, JSON-ready: boxes are [left, top, right, bottom] in pixels of the
+    """What the page knows of each row, JSON-ready. Boxes are [left, top, right, bottom] in pixels of the
     original.
 
-    Texts are cut to a share of what a page may hold; `crops` is False if what a policy was shown is not what
-    it asked for.
+    Texts are cut to an equal share of what a page may hold. `crops` is False if the policy was not shown
+    what it asked for.
     """
     turns = sum(row.episode.num_turns for row in rows)
     length = min(max(_TEXT_CHARACTERS // max(turns, 1), _LEAST_TEXT), _MOST_TEXT)
@@ -83,14 +81,16 @@ def entries(rows: Sequence[Judged], crops: bool) -> Iterator[dict[str, Any]]:
 
 
 def ending(episode: Episode) -> str:
-    """How it ended, in words."""
+    """In words, how an episode ended."""
     words = episode.stop.value.replace("_", " ")
     return f"{words}: {episode.error}" if episode.error else words
 
 
 class Album:
-    """Pictures and crops as data URLs, each opened once, until the budget is spent; `left_out` counts what is
-    not there."""
+    """Pictures and crops as data URLs within the page's budget; each file is opened once.
+
+    `left_out` counts the pictures that cannot be opened or for which there is no room.
+    """
 
     def __init__(self, rows: Sequence[Judged], crops: bool) -> None:
         self.rows, self.crops, self.left_out = rows, crops, 0
@@ -105,14 +105,12 @@ class Album:
         """For every file its data blocks (name, text), with one picture in memory at a time.
 
         `picture-N` is a data URL for episode N, or the name of the block that holds the same picture;
-        `crop-N-T` is what was seen in turn T, from 1. Of a file that cannot be opened there is none.
+        `crop-N-T` is the observation of its turn T, counted from 1. A file that cannot be opened has none.
         """
-        left = (
-            len(self.by_path),
-            sum(turn.rect is not None for row in self.rows for turn in row.episode.turns),
-        )
-        pictures, crops = _Purse(PICTURE_BYTES, left[0], _SIDES), _Purse(CROP_BYTES, left[1], _CROP_SIDES)
-        known: dict[str, str] = {}  # copies of one file are one picture
+        zooms = sum(turn.rect is not None for row in self.rows for turn in row.episode.turns)
+        pictures = _Shares(PICTURE_BYTES, len(self.by_path), _SIDES)
+        crops = _Shares(CROP_BYTES, zooms, _CROP_SIDES)
+        known: dict[str, str] = {}  # hash of a file -> its block; copies of a file are packed once
         for path, numbers in self.by_path.items():
             blocks: list[tuple[str, str]] = []
             try:
@@ -122,11 +120,9 @@ class Album:
                 self.left_out += 1
                 yield blocks
                 continue
-            if digest not in known and original is not None:
-                url = pictures.pack(original)
-                if url is not None:
-                    known[digest] = f"picture-{numbers[0]}"
-                    blocks.append((known[digest], url))
+            if digest not in known and original and (url := pictures.pack(original)) is not None:
+                known[digest] = f"picture-{numbers[0]}"
+                blocks.append((known[digest], url))
             if digest in known:
                 blocks += [
                     (f"picture-{n}", known[digest]) for n in numbers if f"picture-{n}" != known[digest]
@@ -137,26 +133,23 @@ class Album:
                 blocks += self._crops(original, numbers, crops)
             yield blocks
 
-    def _crops(self, original: Image.Image, numbers: Sequence[int], purse: _Purse) -> list[tuple[str, str]]:
+    def _crops(self, original: Image.Image, numbers: Sequence[int], shares: _Shares) -> list[tuple[str, str]]:
         blocks = []
         for number in numbers:
             for turn, one in enumerate(self.rows[number].episode.turns, start=1):
-                if one.rect is not None:
-                    url = purse.pack(original, one.rect)
-                    if url is not None:
-                        blocks.append((f"crop-{number}-{turn}", url))
+                if one.rect is not None and (url := shares.pack(original, one.rect)) is not None:
+                    blocks.append((f"crop-{number}-{turn}", url))
         return blocks
 
 
-class _Purse:
-    """Bytes to spend on a number of pictures: each gets an equal share of what is left."""
+class _Shares:
+    """A budget of bytes for a number of pictures: each gets an equal share of what is left."""
 
     def __init__(self, budget: int, count: int, sides: Sequence[int]) -> None:
         self.budget, self.count, self.sides = budget, count, sides
 
     def pack(self, picture: Image.Image, rect: Rect | None = None) -> str | None:
-        """A data URL of the picture, or of a part of it, as large as its share allows; None if there is no
-        room."""
+        """A data URL of the picture or a part of it, as large as its share allows; None if nothing fits."""
         share = self.budget / max(self.count, 1)
         self.count -= 1
         view = picture if rect is None else picture.crop(rect)
@@ -172,8 +165,7 @@ class _Purse:
 
 
 def script_json(data: Any) -> str:
-    """JSON that can stand in a script element: whatever a text holds, it cannot end the element or begin a
-    comment."""
+    """JSON for a script element: no text in it can end the element or begin a comment."""
     text = json.dumps(data, ensure_ascii=False)
     text = text.encode("utf-8", "backslashreplace").decode()  # lone surrogates become \\udcXX, which is JSON
     for mark in "<>&\u2028\u2029":

@@ -1,5 +1,4 @@
-"""An episode as one self-contained HTML page: the picture with every turn's numbered box, the crops beside
-it."""
+"""An episode as one self-contained HTML page: the picture with numbered boxes, and its turns beside it."""
 
 from __future__ import annotations
 

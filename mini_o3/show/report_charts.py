@@ -20,7 +20,7 @@ class Point(NamedTuple):
 
 
 def curve_chart(points: Sequence[Point], *, label: str, axis: str) -> str:
-    """Shares 0..1 over named steps, joined by a line. `label` says what it is, `axis` what the names are."""
+    """Shares 0..1 over named steps, joined by a line. `label` names the chart, `axis` what the steps are."""
     known = [(number, point) for number, point in enumerate(points) if point.value is not None]
     step = (_WIDTH - _LEFT - _RIGHT) / max(len(points), 1)
 
@@ -51,7 +51,7 @@ def histogram(points: Sequence[Point], *, label: str, axis: str) -> str:
     step = (_WIDTH - _LEFT - _RIGHT) / max(len(points), 1)
     high = _HEIGHT - _TOP - _BOTTOM
     marks = [_grid(_TOP + high * (1 - share), f"{most * share:.0f}") for share in (0, 0.5, 1)]
-    every = -(-len(points) // 16)  # names that have room
+    every = -(-len(points) // 16)  # at most 16 names have room
     for number, point in enumerate(points):
         tall = high * (point.value or 0.0) / most
         left = _LEFT + step * number
@@ -66,7 +66,7 @@ def histogram(points: Sequence[Point], *, label: str, axis: str) -> str:
 
 
 def bar_chart(points: Sequence[Point], *, label: str) -> str:
-    """Shares 0..1 as lying bars, a row each, with the figure at the end."""
+    """Shares 0..1 as horizontal bars, a row each, with the figure at the end."""
     height, wide = _ROW * len(points) + 8, _WIDTH - _NAMES - 96
     marks = []
     for number, point in enumerate(points):
@@ -92,7 +92,7 @@ def bar_chart(points: Sequence[Point], *, label: str) -> str:
 
 
 def percent(point: Point) -> str:
-    """`80.2% ± 1.8`, or that it is not known."""
+    """`80.2% ± 1.8`, or `not known`."""
     if point.value is None:
         return "not known"
     return f"{100 * point.value:.1f}%" + ("" if point.error is None else f" ± {100 * point.error:.1f}")

@@ -1,8 +1,7 @@
 """An evaluation as one self-contained HTML page: figures, charts, protocol, and a browser of its episodes.
 
-The page asks nothing of any network, and its Content-Security-Policy forbids it to. What models and people
-wrote reaches it as escaped text or as JSON that cannot end its element; a policy by hash lets no script run
-but the page's own.
+The page loads nothing from any network, and its Content-Security-Policy forbids it. What models and people
+wrote is in it as escaped text or as JSON that cannot end its element; only the page's own script may run.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ def write_page(
     most: int = 200,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> str:
-    """Write the page to `out`, picture after picture, and return a line that says what is on it.
+    """Write the page to `out`, one picture after the other, and return a line that says what is on it.
 
     Args:
-        rows: all episodes; at most `most` of them, wrong ones first, can be looked at on the page.
-        report: their figures, as `metrics.summarise` gives them, with `faithfulness` if there were control
+        rows: all episodes; the browser holds at most `most` of them, the wrong ones first.
+        report: their figures, as `metrics.summarise` returns them, with `faithfulness` if there were control
             experiments.
-        protocol: how they came about, for the table; `views` other than honest leaves the crops out, for the
-            policy did not see them.
-        figures: numbers that came with the log, shown as they are.
+        protocol: the settings of the evaluation, for a table; with `views` other than honest the crops are
+            left out, because the policy did not see them.
+        figures: numbers that came with the log, for a table of their own.
     """
     shown = choose(rows, most)
     crops = protocol.get("views", "honest") == "honest"
@@ -57,14 +56,11 @@ def write_page(
             _data(file, shown, crops)
             for done, blocks in enumerate(album, start=1):
                 for name, text in blocks:
-                    file.write(
-                        f'<script type="text/plain" id="{name}">{text}</script>\n'
-                    )  # base64 or a name of ours
+                    file.write(f'<script type="text/plain" id="{name}">{text}</script>\n')
                 progress(done, len(album))
             if album.left_out:
-                file.write(
-                    f"<p>{album.left_out} pictures are not on this page: no longer there, or no room.</p>"
-                )
+                missing = f"{album.left_out} pictures are not on this page: no longer there, or no room."
+                file.write(f"<p>{missing}</p>")
             file.write(f"</main><script>{script}</script></body></html>\n")
 
     write_atomically(out, write)
@@ -104,46 +100,35 @@ def _overview(rows: Sequence[Judged], report: dict[str, Any], title: str) -> str
 
 def _charts(report: dict[str, Any]) -> list[str]:
     curve = [_point(limit, point) for limit, point in report["curve"].items()]
-    turns = [Point(turn, float(count)) for turn, count in report["turns_histogram"].items()]
-    found = [
-        (
-            "curve",
-            "Accuracy over turn limit",
-            curve_chart(curve, label="accuracy over turn limit", axis="turn limit"),
-        ),
-        (
-            "turns",
-            "Turns",
-            histogram(_filled(turns), label="episodes by number of turns", axis="turns of an episode"),
-        ),
+    turns = _filled([Point(turn, float(count)) for turn, count in report["turns_histogram"].items()])
+    title = "Accuracy over turn limit"
+    charts = [
+        _figure("curve", title, curve_chart(curve, label=title.lower(), axis="turn limit")),
+        _figure("turns", "Turns", histogram(turns, label="episodes by turns", axis="turns of an episode")),
     ]
+
+    def bars(name: str, title: str, points: Sequence[Point]) -> None:
+        charts.append(_figure(name, title, bar_chart(points, label=title.lower())))
+
     for name in ("categories", "families", "levels"):
-        parts = report.get(name)
-        if parts:
-            bars = [_point(f"{kind} ({part['tasks']})", part) for kind, part in parts.items()]
-            found.append((name, f"Accuracy by {name}", bar_chart(bars, label=f"accuracy by {name}")))
+        if parts := report.get(name):
+            points = [_point(f"{kind} ({part['tasks']})", part) for kind, part in parts.items()]
+            bars(name, f"Accuracy by {name}", points)
     if "faithfulness" in report:
-        bars = [_point(kind.replace("_", " "), part) for kind, part in report["faithfulness"].items()]
-        found.append(
-            (
-                "faithfulness",
-                "What was shown: control experiments",
-                bar_chart(bars, label="accuracy by control"),
-            )
-        )
-    endings = [
-        Point(kind.replace("_", " "), count / max(report["episodes"], 1))
-        for kind, count in report["stops"].items()
-    ]
-    found.append(("endings", "Endings, share of episodes", bar_chart(endings, label="endings")))
-    return [
-        f'<figure id="chart-{name}"><figcaption>{escape(title)}</figcaption>{chart}</figure>'
-        for name, title, chart in found
-    ]
+        points = [_point(kind.replace("_", " "), part) for kind, part in report["faithfulness"].items()]
+        bars("faithfulness", "What was shown: control experiments", points)
+    total = max(report["episodes"], 1)
+    points = [Point(kind.replace("_", " "), count / total) for kind, count in report["stops"].items()]
+    bars("endings", "Endings, share of episodes", points)
+    return charts
+
+
+def _figure(name: str, title: str, chart: str) -> str:
+    return f'<figure id="chart-{name}"><figcaption>{escape(title)}</figcaption>{chart}</figure>'
 
 
 def _filled(turns: Sequence[Point]) -> list[Point]:
-    """With the numbers of turns that nobody took, so that the axis is even."""
+    """With the numbers of turns that no episode took, so that the axis is even."""
     counts = {int(point.name): point.value for point in turns}
     return [
         Point(str(n), counts.get(n, 0.0)) for n in range(min(counts, default=1), max(counts, default=1) + 1)
@@ -177,5 +162,5 @@ def _value(value: Any) -> str:
 def _extent(shown: int, count: int, crops: bool) -> str:
     line = f"{shown} of {count} episodes are on this page"
     if shown < count:
-        line += f"; {count - shown} are left out: the wrong ones come first, --most N takes in more"
+        line += f"; {count - shown} are left out: the wrong ones come first, a larger `most` takes in more"
     return line + ("." if crops else ". What was shown was changed on purpose, so there are no crops.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from mini_o3.episode import Episode
 from mini_o3.kit.usage import Price
-from mini_o3.show.terminal import pixels
+from mini_o3.vision import Rect
 
 #: Exit status of `mini-o3 ask` by what came of the search.
 EXIT_CODES = {"answered": 0, "failed": 1, "not_found": 3, "gave_up": 4, "stopped": 5}
@@ -27,7 +27,7 @@ def result_of(episode: Episode, price: Price | None = None, tokens: bool = False
     """
     evidence = None
     if episode.evidence is not None:
-        rect = pixels(episode.evidence, episode.size)
+        rect = episode.evidence.to_rect(Rect(0, 0, *episode.size))
         evidence = {
             "fractions": [round(value, 6) for value in episode.evidence.xyxy],
             "pixels": [rect.left, rect.top, rect.right, rect.bottom],

@@ -8,7 +8,7 @@ from typing import Any
 from mini_o3.episode import OVER_TURN, Episode, Status, StopReason, Turn
 from mini_o3.kit.usage import Usage
 from mini_o3.protocol import Answer, Fault, Malformed, Zoom, source_name
-from mini_o3.vision import Rect, Region
+from mini_o3.vision import Rect
 
 Say = Callable[[str], None]
 _LINE = 80  # characters of an answer that is named beside others
@@ -35,11 +35,11 @@ def turn_lines(number: int, turn: Turn) -> list[str]:
 
 
 def verdict_lines(episode: Episode) -> list[str]:
-    """How it ended: the answer and its evidence in pixels of the original, or why there is none."""
+    """How an episode ended: the answer and its evidence in pixels of the original, or why there is none."""
     lines = []
     evidence = episode.evidence
     if episode.stop is StopReason.ANSWERED and evidence is not None:
-        rect = pixels(evidence, episode.size)
+        rect = evidence.to_rect(Rect(0, 0, *episode.size))
         words = _STATUS_WORDS.get(episode.status)
         lines.append(f"answer    {episode.answer}" + (f"  ({words})" if words else ""))
         lines.append(
@@ -79,8 +79,8 @@ def _void_lines(episode: Episode) -> list[str]:
 
 def search_line(episode: Episode) -> str:
     """One of several searches in a few words."""
-    taken = f"{episode.num_turns} turn{'' if episode.num_turns == 1 else 's'}"
-    return f"{verdict_lines(episode)[0] if episode.answer is None else _short(episode.answer)} ({taken})"
+    ending = verdict_lines(episode)[0] if episode.answer is None else _short(episode.answer)
+    return f"{ending} ({episode.num_turns} turn{'' if episode.num_turns == 1 else 's'})"
 
 
 def _votes(meta: dict[str, Any]) -> str:
@@ -93,13 +93,9 @@ def _votes(meta: dict[str, Any]) -> str:
 
 
 def _short(answer: str) -> str:
-    """On one line, however it was written."""
+    """An answer on one line."""
     line = " ".join(answer.split())
     return line if len(line) <= _LINE else f"{line[:_LINE]}..."
-
-
-def pixels(region: Region, size: tuple[int, int]) -> Rect:
-    return region.to_rect(Rect(0, 0, *size))
 
 
 _STATUS_WORDS = {

@@ -1,4 +1,4 @@
-"""How large a view a model is shown: the one place that decides sizes, and the one resampling filter."""
+"""How large a view is: the one place that decides sizes, and the one resampling filter."""
 
 from __future__ import annotations
 
@@ -25,15 +25,13 @@ class PixelBudget:
     x merge 2 of Qwen2.5-VL). A picture inside the limits keeps its native size up to rounding; crops are
     never enlarged beyond what `min_pixels` asks for.
 
-    `square=True` shows everything as one square of `max_pixels`, whatever the shape of the crop. Only nano
-    uses it: a fixed grid of image tokens is one thing less that a model of a few million parameters has to
-    learn.
-
-    `marks=True` prints a tiny mark into the corner of every patch whose colour tells where it is (red: from
-    left to right,
-    green: from top to bottom). Rotary vision towers see positions only relative to each other, and nano would
-    need hours
-    to learn where in a view something is. Only what is shown is marked, never the observation itself.
+    Attributes:
+        square: every view is a square of `max_pixels`, whatever the shape of the crop. Only nano uses it: a
+            fixed grid of image tokens is easier to learn for a model of a few million parameters.
+        marks: every patch gets a tiny mark in its corner whose colour tells where it is (red from left to
+            right, green from top to bottom). Rotary vision towers see positions only relative to each other,
+            and nano would need hours to learn where in a view something is. Only the view is marked, not the
+            stored observation.
     """
 
     max_pixels: int = 2_000_000
@@ -53,7 +51,7 @@ class PixelBudget:
             raise ValueError(f"min_pixels must lie between 0 and max_pixels, got {self.min_pixels}")
 
     def limited(self, max_pixels: int) -> PixelBudget:
-        """The same sizes with no view larger than `max_pixels`; exactly so large if all views are alike.
+        """The same budget with no view larger than `max_pixels`; square views have exactly that size.
 
         Raises:
             SettingError: no view can be so small.
@@ -104,8 +102,8 @@ def show(picture: Image.Image, rect: Rect, budget: PixelBudget) -> Image.Image:
     size = budget.fit(rect.width, rect.height)
     view = picture if tuple(rect) == (0, 0, *picture.size) else picture.crop(rect)
     if size != view.size:
-        # reducing_gap first averages whole blocks of pixels: 5x faster on 16 megapixels, no visible
-        # difference at 3.0.
+        # reducing_gap averages whole blocks of pixels first: 5 times faster on 16 megapixels, and at 3.0 no
+        # difference can be seen.
         view = view.resize(size, FILTER, reducing_gap=3.0)
     if budget.marks:
         view = view.copy() if view is picture else view
@@ -116,7 +114,7 @@ def show(picture: Image.Image, rect: Rect, budget: PixelBudget) -> Image.Image:
 
 @lru_cache(maxsize=8)
 def _marks(size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
-    """Colours of all marks and the mask of where they are: the two by two first pixels of every 14 by 14."""
+    """Colours of all marks, and the mask of their places: the first 2 x 2 pixels of every 14 x 14."""
     width, height = size
     across = np.linspace(0, 255, width // _MARK_STEP).round().repeat(_MARK_STEP)
     down = np.linspace(0, 255, height // _MARK_STEP).round().repeat(_MARK_STEP)

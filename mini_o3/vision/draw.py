@@ -1,4 +1,4 @@
-"""Pictures of pictures: small copies for pages, as data URLs."""
+"""Small copies of pictures for pages, as data URLs."""
 
 from __future__ import annotations
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 
 class Rect(NamedTuple):
-    """A box in whole pixels of the upright original picture: left and top inside, right and bottom
-    outside."""
+    """A box in whole pixels of the upright original: left and top are inside it, right and bottom outside."""
 
     left: int
     top: int
@@ -29,8 +28,7 @@ class Rect(NamedTuple):
 class Region:
     """A box as fractions of its frame: 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1, y pointing down.
 
-    `frame` names what the fractions are of: 0 is the original picture, i >= 1 is observation i of the
-    episode.
+    `frame` is what the fractions are of: 0 is the original picture, i >= 1 is observation i of the episode.
 
     Raises:
         ValueError: for a box that is empty, reaches outside its frame or holds a number that is not finite.
@@ -57,8 +55,7 @@ class Region:
 
     @classmethod
     def around(cls, cx: float, cy: float, width: float, height: float, frame: int = 0) -> Region:
-        """A box of `width` x `height` centred at (cx, cy), moved (not cut) so that it stays inside its
-        frame."""
+        """A box of `width` x `height` centred at (cx, cy), moved if it would reach outside its frame."""
         width, height = min(width, 1.0), min(height, 1.0)
         x0 = min(max(cx - width / 2, 0.0), 1.0 - width)
         y0 = min(max(cy - height / 2, 0.0), 1.0 - height)
@@ -102,7 +99,7 @@ class Region:
         return (max(width, 0.0) / (other.x1 - other.x0)) * (max(height, 0.0) / (other.y1 - other.y0))
 
 
-# 0.3 * 10 is 3.0000000000000004: a hair of rounding error must not add or drop a pixel.
+# A rounding error must not add or drop a pixel: 0.1 * 3 * 10 is 3.0000000000000004.
 _HAIR = 1e-6
 
 

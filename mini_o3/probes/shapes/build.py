@@ -22,9 +22,12 @@ def make_probes(
     out: Path,
     *,
     photos: str | None = None,
+    absent: float = 0.0,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Make probes with seeds `seed .. seed + count - 1` and return how many lie in `out`.
+
+    In a share `absent` of them the target is not there, and the answer is `NOT_THERE`.
 
     Probes that are there already are kept, so an interrupted run goes on where it stopped. Another process is
     waited for.
@@ -35,11 +38,12 @@ def make_probes(
     if level not in LEVELS:
         raise SettingError("level", f"unknown; choose one of {', '.join(LEVELS)}", level)
     files = find_photos(photos)
-    with owned(out, SETTINGS, {"level": level, "photos": photos}):
+    settings = {"level": level, "photos": photos, **({"absent": absent} if absent else {})}
+    with owned(out, SETTINGS, settings):
         done = {row["seed"] for row in read_jsonl(out / TASKS_FILE)}
         for index, number in enumerate(range(seed, seed + count), start=1):
             if number not in done:
-                _save(make_probe(number, level, photos=files), out)
+                _save(make_probe(number, level, photos=files, absent=absent), out)
             report(index, count)
         return len(read_jsonl(out / TASKS_FILE))
 

@@ -13,6 +13,7 @@ from mini_o3.episode.task import SearchTask
 from mini_o3.kit.rng import stream
 from mini_o3.probes import backgrounds
 from mini_o3.probes.shapes import questions
+from mini_o3.probes.shapes.absent import is_absent, without_target
 from mini_o3.probes.shapes.draw import place
 from mini_o3.probes.shapes.levels import LEVELS, Level
 from mini_o3.probes.shapes.scene import FAMILIES, lay_out
@@ -39,6 +40,7 @@ def make_probe(
     family: str | None = None,
     photos: tuple[Path, ...] = (),
     size: tuple[int, int] | None = None,
+    absent: float = 0.0,
 ) -> Probe:
     """One probe.
 
@@ -47,6 +49,7 @@ def make_probe(
         family: one of `FAMILIES`; drawn when None.
         photos: photographs to hide things in; empty for a procedural scene.
         size: (width, height) in pixels; drawn from the level's range when None.
+        absent: share of the seeds whose target is not there, see `absent`. The others give the usual probe.
     """
     rng = stream("probe", level, seed)
     rules = LEVELS[level]
@@ -55,6 +58,8 @@ def make_probe(
     family, size = family or drawn_family, size or drawn_size
     scene = lay_out(rng, rules, family, size)
     question = questions.ask(rng, scene.goal)
+    if is_absent(level, seed, absent):
+        scene = without_target(scene, level, seed)
     task = SearchTask(
         picture=f"{level}_{seed}.jpg",
         question=question,

@@ -26,10 +26,11 @@ class Scene:
     answer: str
     things: tuple[Thing, ...]
     evidence: tuple[Region, ...]
+    absent: str = ""
 
     @property
     def truth(self) -> Truth:
-        return Truth(self.goal, self.things)
+        return Truth(self.goal, self.things, self.absent)
 
 
 def lay_out(rng: np.random.Generator, level: Level, family: str, size: tuple[int, int]) -> Scene:
@@ -58,7 +59,7 @@ def lay_out(rng: np.random.Generator, level: Level, family: str, size: tuple[int
             evidence = (thing.region,)
         if family == "beside":
             neighbour = Thing(
-                _other(rng, COLOURS, colour), str(rng.choice(SHAPES)), _digit(rng), board.put_beside(spot)
+                other(rng, COLOURS, colour), str(rng.choice(SHAPES)), _digit(rng), board.put_beside(spot)
             )
             things.append(neighbour)
             if index == 0:
@@ -68,7 +69,7 @@ def lay_out(rng: np.random.Generator, level: Level, family: str, size: tuple[int
         for _ in range(int(rng.integers(level.others[0], level.others[1] + 1))):
             spot = board.free_spot(0.11)
             if spot is not None:
-                colour = _other(rng, COLOURS, looks[0][0])
+                colour = other(rng, COLOURS, looks[0][0])
                 things.append(Thing(colour, str(rng.choice(SHAPES)), _digit(rng), board.put(spot)))
     return Scene(size, goal, answer, tuple(things), evidence)
 
@@ -83,11 +84,11 @@ def _looks(rng: np.random.Generator, family: str, count: int) -> list[Traits]:
     colours = [str(c) for c in rng.permutation([c for c in COLOURS if c != colour])]
     for index in range(count - 1):
         if family == "colour":
-            looks.append((colours[index % len(colours)], _other(rng, SHAPES, shape), _digit(rng)))
+            looks.append((colours[index % len(colours)], other(rng, SHAPES, shape), _digit(rng)))
         elif family == "shape":
-            looks.append((colour, str(rng.choice(SHAPES)), _other(rng, DIGITS, digit)))
+            looks.append((colour, str(rng.choice(SHAPES)), other(rng, DIGITS, digit)))
         else:
-            looks.append((colour, _other(rng, SHAPES, shape), _digit(rng)))
+            looks.append((colour, other(rng, SHAPES, shape), _digit(rng)))
     return looks
 
 
@@ -108,7 +109,7 @@ def _digit(rng: np.random.Generator) -> str:
     return DIGITS[rng.integers(len(DIGITS))]
 
 
-def _other(rng: np.random.Generator, values, taken: str) -> str:  # type: ignore[no-untyped-def]
+def other(rng: np.random.Generator, values, taken: str) -> str:  # type: ignore[no-untyped-def]
     rest = [value for value in values if value != taken]
     return rest[rng.integers(len(rest))]
 

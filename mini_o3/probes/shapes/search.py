@@ -15,7 +15,8 @@ A search follows one of four patterns:
   colour; it notices, says so and looks wider or goes on;
 - `second_look`: the first list of candidates lacks the right one; it runs out, and goes through the quarters.
 
-Now and then a pass through the quarters overlooks the target as well, and a second one follows.
+Now and then a pass through the quarters overlooks the target as well, and a second one follows. It says that
+the target is not there only after it has been through all quarters.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mini_o3.episode import SearchTask
+from mini_o3.episode.status import NOT_THERE
 from mini_o3.probes.searcher import Move
 from mini_o3.probes.shapes import eye
 from mini_o3.probes.shapes.levels import (
@@ -63,7 +65,7 @@ class ShapesSearcher:
         self, task: SearchTask, size: tuple[int, int], pattern: str, rng: np.random.Generator
     ) -> None:
         truth = truth_of(task)
-        self.goal, self.things = truth.goal, truth.things
+        self.goal, self.things, self.absent = truth.goal, truth.things, bool(truth.absent)
         self.size, self.pattern, self.rng = size, pattern, rng
         self.goal_words = restate(truth.goal)
         self.mistakes = Mistakes(truth, size, rng)
@@ -74,8 +76,8 @@ class ShapesSearcher:
         self.last = (0, (0.5, 0.5), 1.0)  # frame, centre and side of the last look
 
     def moves(self) -> Iterator[Move]:
-        """All moves up to the answer; ends without one if the target cannot be seen from anywhere it
-        looked."""
+        """All moves up to the answer; ends without one if the target is there and cannot be seen from
+        anywhere it looked."""
         overlooks = self.pattern in ("depth_first", "second_look") and self.rng.random() < _OVERLOOKS
         overlooks = overlooks and self.in_one_quarter()
         if self.pattern == "depth_first":
@@ -88,6 +90,9 @@ class ShapesSearcher:
         if not self.found and overlooks:
             self.verdict = f"{self.verdict}; not seen"
             yield from self.descend(again=True)
+        if not self.found and self.absent:
+            self.verdict = f"{self.verdict}; not seen"
+            yield Move(Answer(NOT_THERE, self.thought(f"answer {NOT_THERE}")))
 
     def try_candidates(
         self,

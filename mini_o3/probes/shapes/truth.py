@@ -49,16 +49,20 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is looked for, and all things of a picture."""
+    """What is looked for, and all things of a picture.
+
+    `absent` says why the target is not there (one of `absent.KINDS`); it is empty where it is.
+    """
 
     goal: Goal
     things: tuple[Thing, ...]
+    absent: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, as `SearchTask.truth` holds it."""
         goal = {key: value for key, value in asdict(self.goal).items() if value is not None}
         things = [[t.colour, t.shape, t.digit, list(t.region.xyxy)] for t in self.things]
-        return {"goal": goal, "things": things}
+        return {"goal": goal, "things": things, **({"absent": self.absent} if self.absent else {})}
 
 
 def truth_of(task: SearchTask) -> Truth:
@@ -74,7 +78,7 @@ def truth_of(task: SearchTask) -> Truth:
         things = ()
     if not things:
         raise UserError(f"{task.picture}: not a probe; make probes with `mini-o3 probe make shapes`")
-    return Truth(goal, things)
+    return Truth(goal, things, str(task.truth.get("absent", "")))
 
 
 def is_probe(task: SearchTask) -> bool:

@@ -3,17 +3,15 @@
 | dialect | a call | its boxes | of which picture | the answer |
 | --- | --- | --- | --- | --- |
 | `mini_o3` | `<grounding>` | fractions of the source | any, by name | `<answer>` |
-| `deepeyes` | `<tool_call>` image_zoom_in_tool | pixels as stored (`-shown`: as shown) | the original |
-`<answer>` |
-| `pixel_reasoner` | `<tool_call>` crop_image_normalized | fractions, 0.1 added around | any, from 1 |
-`\\boxed{}` |
-| `qwen3_vl` | `<tool_call>` image_zoom_in_tool | thousandths | any, from 0 | any text without a call |
-| `qwen2_5_vl` | `<tool_call>` image_zoom_in_tool | pixels as shown | any, from 0 | any text without a call |
+| `deepeyes` | image_zoom_in_tool | pixels as stored (`-shown`: as shown) | the original | `<answer>` |
+| `pixel_reasoner` | crop_image_normalized | fractions, 0.1 added around | any, from 1 | `\\boxed{}` |
+| `qwen3_vl` | image_zoom_in_tool | thousandths | any, from 0 | any text without a call |
+| `qwen2_5_vl` | image_zoom_in_tool | pixels as shown | any, from 0 | any text without a call |
 | `direct` | none | - | - | any text |
 
-Only Mini-o3's is read strictly (`protocol/dialect.py`). The others are read as their own systems read them,
-so that nobody loses a turn to a rule he was never told; where a turn holds several actions, the first one
-counts.
+The functions are called between `<tool_call>` tags. Only Mini-o3's dialect is read strictly. The others are
+read as their own systems read them, so that no policy loses a turn to a rule it was never told; where a turn
+holds several actions, the first one counts.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a dialect is: how one kind of policy writes its actions, and how it wants to be spoken to."""
+"""What a dialect is: how one kind of policy writes its actions, and which prompts teach it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from mini_o3.vision import PixelBudget, Rect
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture that the policy has been shown: what it covers, in pixels of the upright original, and the
-    (width, height)
-    in pixels at which it was shown. Number 0 of an episode is the whole picture, number i observation i."""
+    """One picture that the policy has been shown. Number 0 is the whole picture, number i observation i.
+
+    Attributes:
+        rect: what it covers, in pixels of the upright original.
+        shown: (width, height) in pixels at which it was shown.
+    """
 
     rect: Rect
     shown: tuple[int, int]
@@ -33,8 +36,8 @@ class Dialect(ABC):
 
     Attributes:
         profile: name of the shipped prompts that teach it.
-        ends: a turn ends with the first of these that its text holds.
-        budget: sizes at which the system that it comes from is shown things; None: no wish of its own.
+        ends: a turn ends with the first of these that its text contains.
+        budget: the sizes of views in the system that it comes from; None if that has none of its own.
     """
 
     name: str
@@ -43,11 +46,10 @@ class Dialect(ABC):
     budget: ClassVar[PixelBudget | None] = None
 
     def parse(self, text: str, frames: Sequence[Frame], *, finished: bool = True) -> Action:
-        """The one action that `text`, a policy's whole turn, stands for; any text gives one, nothing is
-        raised.
+        """The one action that `text`, a policy's whole turn, stands for; nothing is raised.
 
         Args:
-            frames: everything it was shown so far, the whole picture first.
+            frames: everything the policy was shown so far, the whole picture first.
             finished: False if the turn was cut off; then words without a mark are no answer.
         """
         try:
@@ -56,23 +58,21 @@ class Dialect(ABC):
             return Malformed(refused.kind, refused.detail)
 
     def format_action(self, action: Zoom | Answer, frames: Sequence[Frame]) -> str:
-        """How this dialect says an action. `parse` gives it back, a region to the pixel or as near as the
-        dialect can say.
+        """The text of an action; `parse` reads it back, a region as exactly as the dialect allows.
 
         Raises:
-            ValueError: it cannot be said: an action the dialect lacks, a box its rules refuse, words that
-                would be misread.
+            ValueError: the dialect lacks the action, its rules refuse the box, or it would misread the words.
         """
         if isinstance(action, Zoom) and action.region.frame >= len(frames):
-            raise ValueError(f"there is no picture {action.region.frame} to look closer at")
+            raise ValueError(f"there is no picture {action.region.frame} to zoom into")
         text = self._write(action, frames)
-        heard = self.parse(text, frames)
-        if isinstance(heard, Malformed):
-            raise ValueError(f"{self.name} cannot say that: {heard.detail}")
+        read = self.parse(text, frames)
+        if isinstance(read, Malformed):
+            raise ValueError(f"{self.name} cannot say that: {read.detail}")
         misread = (
-            heard != action
+            read != action
             if isinstance(action, Answer)
-            else isinstance(heard, Answer) or heard.thought != action.thought
+            else isinstance(read, Answer) or read.thought != action.thought
         )
         if misread:
             raise ValueError(f"{self.name} would read that as something else: {text!r}")
@@ -83,7 +83,7 @@ class Dialect(ABC):
         """As `parse`.
 
         Raises:
-            Refused: it is not an action.
+            Refused: the text is not an action.
         """
 
     @abstractmethod

@@ -1,9 +1,8 @@
-"""DeepEyes (github.com/Visual-Agent/DeepEyes): one function, boxes in pixels of the original, answers in
-tags.
+"""DeepEyes (github.com/Visual-Agent/DeepEyes): one function, boxes in pixels, answers in tags.
 
 The box rules are those of its environment (`visual_toolbox_v2.py`, `validate_bbox`; `reference`: Mini-o3
-section 10.1). Its function schema requires a field `bbox` that it does not have; the shipped prompts repeat
-that slip, the weights saw it.
+section 10.1). Its function schema requires a field `bbox` that it does not have; the shipped prompts keep
+that mistake, because the weights were trained with it.
 """
 
 from __future__ import annotations
@@ -18,17 +17,19 @@ from mini_o3.protocol.dialects.reading import (
     ANSWER,
     ANSWER_END,
     CALL_END,
-    both,
     clipped,
     first_action,
+    join_thoughts,
     marked_answer,
     read_box,
     read_call,
     refuse,
-    short,
+    rounded,
     split_thought,
+    write_answer,
     write_call,
-    zoom,
+    write_thought,
+    zoom_to,
 )
 from mini_o3.vision import PixelBudget
 
@@ -38,12 +39,12 @@ _MAX_ASPECT, _MIN_SIDE = 100, 30
 
 @dataclass(frozen=True)
 class DeepEyes(Dialect):
-    """Pixels of the original, always; it cannot look into what it has been shown.
+    """Boxes are always of the original; an observation cannot be zoomed into.
 
     Its environment crops the picture as it is stored, while the model counts pixels of the picture as it is
-    shown. With its own budget these differ little up to 12.8 megapixels, and then more and more (an open
-    question, #141 there). `shown` takes boxes as pixels of the view. The rules hold for the part of the
-    stored picture that is cut out, either way.
+    shown. With its own budget the two differ little up to 12.8 megapixels, and then more and more (an open
+    question, #141 there). With `shown`, boxes are pixels of the view. In both cases the rules are applied to
+    the part of the stored picture that is cut out.
     """
 
     shown: bool = False
@@ -55,11 +56,9 @@ class DeepEyes(Dialect):
         thought, rest = split_thought(text)
         action = first_action(rest)
         if action is None:
-            refuse(
-                Fault.NO_ACTION,
-                f"There is neither a call of {TOOL} nor an <answer> in your turn; give one of them.",
-            )
-        thought = both(thought, action.before)
+            detail = f"There is neither a call of {TOOL} nor an <answer> in your turn; give one of them."
+            refuse(Fault.NO_ACTION, detail)
+        thought = join_thoughts(thought, action.before)
         if action.mark == ANSWER:
             return marked_answer(action.content, thought)
         x0, y0, x1, y1 = read_box(read_call(action.content, TOOL))
@@ -68,31 +67,24 @@ class DeepEyes(Dialect):
         box = clipped((x0 * across, y0 * down, x1 * across, y1 * down), (width, height))
         sides = box[2] - box[0], box[3] - box[1]
         if max(sides) > _MAX_ASPECT * min(sides):
-            refuse(
-                Fault.TOO_THIN,
-                f"The sides of the box differ more than {_MAX_ASPECT} times; make it wider or higher.",
-            )
+            detail = f"The sides of the box differ more than {_MAX_ASPECT} times; make it wider or higher."
+            refuse(Fault.TOO_THIN, detail)
         if min(sides) <= _MIN_SIDE:
-            refuse(
-                Fault.TOO_SMALL,
-                f"Both sides of the box must be more than {_MIN_SIDE} pixels; make it larger.",
-            )
-        return zoom(box, (width, height), 0, thought)
+            detail = f"Both sides of the box must be more than {_MIN_SIDE} pixels; make it larger."
+            refuse(Fault.TOO_SMALL, detail)
+        return zoom_to(box, (width, height), 0, thought)
 
     def _write(self, action: Zoom | Answer, frames: Sequence[Frame]) -> str:
-        thought = f"<think>{action.thought}</think>"
         if isinstance(action, Answer):
-            return f"{thought}<answer>{action.text}</answer>"
-        rect = action.region.to_rect(
-            frames[action.region.frame].rect
-        )  # of the original, whatever it was a part of
+            return write_answer(action)
+        rect = action.region.to_rect(frames[action.region.frame].rect)
         across, down = self._scale(frames[0])
         box = [rect.left / across, rect.top / down, rect.right / across, rect.bottom / down]
-        arguments: dict[str, Any] = {"bbox_2d": [short(value) for value in box], "label": "region"}
-        return thought + write_call(TOOL, arguments)
+        arguments: dict[str, Any] = {"bbox_2d": [rounded(value) for value in box], "label": "region"}
+        return write_thought(action) + write_call(TOOL, arguments)
 
     def _scale(self, original: Frame) -> tuple[float, float]:
-        """Pixels of the original per pixel that it counts, across and down."""
+        """Pixels of the original per pixel of a box, across and down."""
         if not self.shown:
             return 1.0, 1.0
         return original.rect.width / original.shown[0], original.rect.height / original.shown[1]

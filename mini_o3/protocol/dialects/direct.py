@@ -1,4 +1,4 @@
-"""No function at all: one look, one turn, and whatever is said is the answer."""
+"""No function at all: one view, one turn, and the answer is whatever the policy writes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import ClassVar
 
 from mini_o3.protocol.actions import Answer, Zoom
 from mini_o3.protocol.dialects.base import Dialect, Frame
-from mini_o3.protocol.dialects.reading import ANSWER_END, free_answer, split_thought
+from mini_o3.protocol.dialects.reading import ANSWER_END, free_answer, split_thought, write_answer
 
 
 @dataclass(frozen=True)
 class Direct(Dialect):
-    """For what a model knows without looking closer. Only an empty turn, and one cut off before its answer,
-    are no answer."""
+    """For measuring what a model sees without zooming.
+
+    Only an empty turn, and one cut off before its answer, are no answer.
+    """
 
     profile: ClassVar[str] = "direct"
     ends: ClassVar[tuple[str, ...]] = (ANSWER_END,)
@@ -25,5 +27,5 @@ class Direct(Dialect):
 
     def _write(self, action: Zoom | Answer, frames: Sequence[Frame]) -> str:
         if isinstance(action, Zoom):
-            raise ValueError("direct cannot look closer")
-        return f"<think>{action.thought}</think><answer>{action.text}</answer>"
+            raise ValueError("direct has no zoom")
+        return write_answer(action)

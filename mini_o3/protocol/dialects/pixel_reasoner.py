@@ -1,5 +1,4 @@
-"""Pixel Reasoner (github.com/TIGER-AI-Lab/Pixel-Reasoner): fractions of any view, widened by a tenth, answers
-in a box.
+"""Pixel Reasoner (github.com/TIGER-AI-Lab/Pixel-Reasoner): boxes as fractions, answers in `\\boxed{}`.
 
 The rules are those of `crop_image_normalized` in its `experience_maker.py` (`reference`: Mini-o3 section
 10.2). Its second function selects frames of a video and is left out.
@@ -16,19 +15,19 @@ from mini_o3.protocol.dialects.base import Dialect, Frame
 from mini_o3.protocol.dialects.reading import (
     CALL,
     CALL_END,
-    both,
     boxed,
     clipped,
     first_action,
+    join_thoughts,
     marked_answer,
     read_box,
     read_call,
     read_index,
     refuse,
-    short,
+    rounded,
     split_thought,
     write_call,
-    zoom,
+    zoom_to,
 )
 from mini_o3.vision import PixelBudget
 
@@ -39,13 +38,12 @@ _MIN_SIDE = 28
 
 @dataclass(frozen=True)
 class PixelReasoner(Dialect):
-    """What is shown is the box and a tenth of the picture around it, so never less than a fifth of the
-    picture, but at its
-    border. A box with a number above 1 is taken as pixels: of the stored original, or of an observation as it
-    was shown.
+    """The view is the box and a tenth of the picture around it, so at least a fifth of the picture, except at
+    its border.
 
-    `quirk` does as released: a box with a number of 1 or more is pixels, so one that reaches the right or
-    lower border, at exactly 1.0, becomes the corner at the top left.
+    A box with a number above 1 is read as pixels: of the stored original, or of an observation as it was
+    shown. With `quirk`, as in the released code, a box with a number of exactly 1 is read as pixels too, so
+    that a box which reaches the right or lower border becomes the top left corner.
     """
 
     quirk: bool = False
@@ -59,45 +57,40 @@ class PixelReasoner(Dialect):
         if action is None:
             answer = boxed(rest)
             if answer is None:
-                refuse(
-                    Fault.NO_ACTION,
-                    f"There is neither a call of {TOOL} nor an answer in \\boxed{{}} in your turn.",
-                )
-            return marked_answer(answer[1], both(thought, rest[: answer[0]]))
+                detail = f"There is neither a call of {TOOL} nor an answer in \\boxed{{}} in your turn."
+                refuse(Fault.NO_ACTION, detail)
+            return marked_answer(answer[1], join_thoughts(thought, rest[: answer[0]]))
         arguments = read_call(action.content, TOOL)
         box = read_box(arguments)
         frame = read_index(arguments, "target_image", 1, len(frames))
         width, height = frames[0].size if frame == 0 else frames[frame].shown
         if any(value >= 1 if self.quirk else value > 1 for value in box):
             box = box[0] / width, box[1] / height, box[2] / width, box[3] / height
-        x0, y0, x1, y1 = clipped(
-            (box[0] - _PADDING, box[1] - _PADDING, box[2] + _PADDING, box[3] + _PADDING), (1.0, 1.0)
-        )
+        padded = box[0] - _PADDING, box[1] - _PADDING, box[2] + _PADDING, box[3] + _PADDING
+        x0, y0, x1, y1 = clipped(padded, (1.0, 1.0))
         sides = round(x1 * width) - round(x0 * width), round(y1 * height) - round(y0 * height)
         if min(sides) <= _MIN_SIDE:
-            refuse(
-                Fault.TOO_SMALL,
-                f"The part would be {sides[0]}x{sides[1]} pixels; both must be more than {_MIN_SIDE}.",
-            )
-        return zoom((x0, y0, x1, y1), (1.0, 1.0), frame, both(thought, action.before))
+            detail = f"The part would be {sides[0]}x{sides[1]} pixels; both must be more than {_MIN_SIDE}."
+            refuse(Fault.TOO_SMALL, detail)
+        return zoom_to((x0, y0, x1, y1), (1.0, 1.0), frame, join_thoughts(thought, action.before))
 
     def _write(self, action: Zoom | Answer, frames: Sequence[Frame]) -> str:
-        """A region narrower than a fifth becomes the fifth around its middle (a tenth at the border), the
-        least there is."""
+        """A region narrower than a fifth becomes the fifth around its centre, or the tenth at the border: the
+        smallest view there is."""
         before = f"{action.thought}\n" if action.thought else ""
         if isinstance(action, Answer):
             return f"{before}\\boxed{{{action.text}}}"
         x0, x1 = _without_padding(action.region.x0, action.region.x1)
         y0, y1 = _without_padding(action.region.y0, action.region.y1)
         arguments: dict[str, Any] = {
-            "bbox_2d": [short(value, 6) for value in (x0, y0, x1, y1)],
+            "bbox_2d": [rounded(value, 6) for value in (x0, y0, x1, y1)],
             "target_image": action.region.frame + 1,
         }
         return before + write_call(TOOL, arguments)
 
 
 def _without_padding(start: float, end: float) -> tuple[float, float]:
-    """The two numbers that become `start` and `end`, both below 1, or as near as can be."""
+    """The two numbers below 1 that become `start` and `end`, or come as near as possible."""
     low, high = start + _PADDING, end - _PADDING
     if low <= high:
         return low, high

@@ -1,10 +1,9 @@
 """The zoom function of Qwen-VL models, in the form of function calls that all Qwen chat models know.
 
-Qwen3-VL: boxes in thousandths, as in Qwen-Agent's `image_zoom_in_qwen3vl.py`. Qwen2.5-VL was taught to locate
-things in
-pixels of the view, but no zoom function: this is its zero-shot use, and the function is ours. For both, a
-turn without a call is the answer, as in Qwen-Agent. Fields that are required there and left out are forgiven:
-`label` says nothing, and `img_idx` is 0 for the whole picture.
+Qwen3-VL writes boxes in thousandths, as in Qwen-Agent's `image_zoom_in_qwen3vl.py`. Qwen2.5-VL was taught to
+locate things in pixels of the view, but no zoom function: this is its zero-shot use, and the function is
+ours. For both, a turn without a call is the answer, as in Qwen-Agent. Two fields are required there and may
+be left out here: `label`, which has no use, and `img_idx`, which is then 0 for the whole picture.
 """
 
 from __future__ import annotations
@@ -20,29 +19,31 @@ from mini_o3.protocol.dialects.reading import (
     ANSWER_END,
     CALL,
     CALL_END,
-    both,
+    Box,
     clipped,
     first_action,
     free_answer,
+    join_thoughts,
     marked_answer,
     read_box,
     read_call,
     read_index,
-    short,
+    rounded,
     split_thought,
+    write_answer,
     write_call,
-    zoom,
+    write_thought,
+    zoom_to,
 )
 from mini_o3.vision import PixelBudget
 
 TOOL = "image_zoom_in_tool"
 _MIN_SIDE = 32  # pixels of the picture that is cut from; Qwen-Agent widens smaller boxes
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class Qwen(Dialect):
-    """What both have in common; they differ in the unit of boxes."""
+    """What both models have in common; they differ in the unit of boxes."""
 
     ends: ClassVar[tuple[str, ...]] = (CALL_END, ANSWER_END)
 
@@ -52,27 +53,26 @@ class Qwen(Dialect):
         if action is None:
             return free_answer(thought, rest, finished)
         if action.mark != CALL:
-            return marked_answer(action.content, both(thought, action.before))
+            return marked_answer(action.content, join_thoughts(thought, action.before))
         arguments = read_call(action.content, TOOL)
         box = read_box(arguments)
         frame = read_index(arguments, "img_idx", 0, len(frames))
         width, height = self._unit(frames[frame])
         box = self._widened(clipped(box, (width, height)), frames[frame])
-        return zoom(box, (width, height), frame, both(thought, action.before))
+        return zoom_to(box, (width, height), frame, join_thoughts(thought, action.before))
 
     def _write(self, action: Zoom | Answer, frames: Sequence[Frame]) -> str:
-        thought = f"<think>{action.thought}</think>"
         if isinstance(action, Answer):
-            return f"{thought}<answer>{action.text}</answer>"
+            return write_answer(action)
         region = action.region
         width, height = self._unit(frames[region.frame])
         box = region.x0 * width, region.y0 * height, region.x1 * width, region.y1 * height
         arguments: dict[str, Any] = {
-            "bbox_2d": [short(value) for value in box],
+            "bbox_2d": [rounded(value) for value in box],
             "label": "region",
             "img_idx": region.frame,
         }
-        return thought + write_call(TOOL, arguments)
+        return write_thought(action) + write_call(TOOL, arguments)
 
     @abstractmethod
     def _unit(self, frame: Frame) -> tuple[float, float]:
@@ -86,10 +86,10 @@ class Qwen(Dialect):
 class Qwen3Vl(Qwen):
     """Thousandths of the picture that `img_idx` names.
 
-    The model was taught to count pictures of the user only and to zoom further by a smaller box of the same
-    picture (its makers, Qwen3-VL #1667); an index above 0 is taken as that observation. A box with a side
-    below 32 pixels of its picture is widened around its middle, in the same shape, unless it lies so close to
-    the border that it would not fit.
+    The model was taught to count only pictures of the user, and to zoom further with a smaller box of the
+    same picture (its makers in Qwen3-VL #1667). Here an index above 0 names an observation. A box with a side
+    below 32 pixels of its picture is enlarged around its centre, in the same shape, unless it lies so close
+    to the border that it would not fit.
     """
 
     profile: ClassVar[str] = "qwen3_vl"
@@ -109,9 +109,8 @@ class Qwen3Vl(Qwen):
         factor = _MIN_SIDE / least
         half_width, half_height = (x1 - x0) * factor / 2, (y1 - y0) * factor / 2
         x, y = (x0 + x1) / 2, (y0 + y1) / 2
-        x0, y0, x1, y1 = clipped(
-            (x - half_width, y - half_height, x + half_width, y + half_height), (1000.0, 1000.0)
-        )
+        wide = x - half_width, y - half_height, x + half_width, y + half_height
+        x0, y0, x1, y1 = clipped(wide, (1000.0, 1000.0))
         return (x0, y0, x1, y1) if min((x1 - x0) * across, (y1 - y0) * down) > _MIN_SIDE - 0.01 else box
 
 

@@ -1,4 +1,4 @@
-"""What the reading of several dialects shares: thoughts, marked answers, calls in JSON, boxes, numbers."""
+"""What several dialects read and write alike: thoughts, marked answers, function calls, boxes, numbers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mini_o3.vision import Region
 
 CALL, CALL_END = "<tool_call>", "</tool_call>"
 ANSWER, ANSWER_END = "<answer>", "</answer>"
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 _TAG = re.compile("|".join(TAGS))
 _FUNCTION = re.compile(r"<function=")
 _BOXED = re.compile(r"(\\+)(boxed\s{0,9}\{)?|[{}]")
@@ -29,28 +30,29 @@ def refuse(kind: Fault, detail: str) -> NoReturn:
 
 
 class Marked(NamedTuple):
-    """The first action of a turn as it stands there: its mark, what comes before it, and what is between its
-    marks."""
+    """The first action of a turn: its opening mark, the text before it and the text between its marks."""
 
     mark: str
     before: str
     content: str
 
 
-def plain(text: str) -> str:
-    """The text without protocol tags and without white space around it, as actions want their words."""
+def without_tags(text: str) -> str:
+    """The text without protocol tags and without white space around it, as `Zoom` and `Answer` demand."""
     return _TAG.sub(" ", text).strip()
 
 
 def split_thought(text: str) -> tuple[str, str]:
-    """What is thought in tags, and the rest. The opening tag may be missing: some chat templates write it
-    themselves."""
+    """The thought that ends in `</think>`, and the rest.
+
+    The opening tag may be missing, since some chat templates write it themselves.
+    """
     thought, closed, rest = text.partition("</think>")
     return (thought, rest) if closed else ("", text)
 
 
-def both(thought: str, more: str) -> str:
-    """What was thought in tags and what was said before the action, as one thought."""
+def join_thoughts(thought: str, more: str) -> str:
+    """The thought in tags and the words before the action, as one thought."""
     return f"{thought}\n{more}"
 
 
@@ -74,32 +76,31 @@ def marked_answer(content: str, thought: str) -> Answer:
     """An answer from what stands between its marks.
 
     Raises:
-        Refused: nothing does.
+        Refused: there is nothing.
     """
-    words = plain(content)
+    words = without_tags(content)
     if not words:
         refuse(Fault.EMPTY_ANSWER, "The answer is empty.")
-    return Answer(words, plain(thought))
+    return Answer(words, without_tags(thought))
 
 
 def free_answer(thought: str, rest: str, finished: bool) -> Answer:
-    """An answer from whatever was said: the text of the last `<answer>` or else of the last `\\boxed{}`, or
-    else all of it.
+    """An answer from any text: that of the last `<answer>`, else of the last `\\boxed{}`, else all of it.
 
     Raises:
-        Refused: nothing was said, or the turn was cut off before the answer was marked.
+        Refused: the text is empty, or was cut off before an answer was marked.
     """
     opened = rest.rfind(ANSWER)
     if opened >= 0:
         content, closed, _ = rest[opened + len(ANSWER) :].partition(ANSWER_END)
         if closed or finished:
-            return marked_answer(content, both(thought, rest[:opened]))
+            return marked_answer(content, join_thoughts(thought, rest[:opened]))
     box = boxed(rest)
-    if box is not None and plain(box[1]):
-        return marked_answer(box[1], both(thought, rest[: box[0]]))
+    if box is not None and without_tags(box[1]):
+        return marked_answer(box[1], join_thoughts(thought, rest[: box[0]]))
     if not finished:
         refuse(Fault.UNFINISHED, "Your turn was cut off before an answer.")
-    if not plain(rest):
+    if not without_tags(rest):
         refuse(Fault.NO_ACTION, "There is no answer in your turn.")
     return marked_answer(rest, thought)
 
@@ -109,11 +110,10 @@ def boxed(text: str) -> tuple[int, str] | None:
 
     Escaped braces do not count. Takes linear time.
     """
-    opened: list[
-        tuple[int, int] | None
-    ] = []  # of a brace of \boxed: where that begins, where its content does
+    # Of each open brace: where its \boxed begins and where its content begins; None for other braces.
+    opened: list[tuple[int, int] | None] = []
     found: tuple[int, str] | None = None
-    escaped = -1  # where a character stands that an odd run of backslashes escapes
+    escaped = -1  # place of a character that an odd number of backslashes escapes
     for match in _BOXED.finditer(text):
         if match[2]:
             opened.append((match.start(), match.end()))
@@ -147,9 +147,8 @@ def read_call(content: str, tool: str) -> dict[str, Any]:
     if isinstance(arguments, str):
         arguments = _json(arguments)
     if not isinstance(call, dict) or not isinstance(arguments, dict):
-        refuse(
-            Fault.BAD_FIELDS, "The call needs the fields name and arguments, and arguments must be an object."
-        )
+        detail = "The call needs the fields name and arguments, and arguments must be an object."
+        refuse(Fault.BAD_FIELDS, detail)
     if call.get("name") != tool:
         refuse(Fault.BAD_FIELDS, f"There is no function of that name; the one there is is {tool}.")
     return dict(arguments)
@@ -162,10 +161,8 @@ def _json(content: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        refuse(
-            Fault.BAD_JSON,
-            f"The call is not valid JSON; write it between {CALL} and {CALL_END} as one object.",
-        )
+        detail = f"The call is not valid JSON; write it between {CALL} and {CALL_END} as one object."
+        refuse(Fault.BAD_JSON, detail)
 
 
 def _tagged_call(content: str) -> dict[str, Any]:
@@ -182,11 +179,11 @@ def _tagged_call(content: str) -> dict[str, Any]:
     return {"name": head.removeprefix("<function=").partition(">")[0].strip(), "arguments": arguments}
 
 
-def read_box(arguments: dict[str, Any]) -> tuple[float, float, float, float]:
-    """The four finite numbers of `bbox_2d`, as they stand there.
+def read_box(arguments: dict[str, Any]) -> Box:
+    """The four finite numbers of `bbox_2d`, in the unit in which they were written.
 
     Raises:
-        Refused: there are no such four.
+        Refused: it is not four finite numbers.
     """
     box = arguments.get("bbox_2d")
     if not (isinstance(box, list) and len(box) == 4 and all(is_number(value) for value in box)):
@@ -196,11 +193,10 @@ def read_box(arguments: dict[str, Any]) -> tuple[float, float, float, float]:
 
 
 def read_index(arguments: dict[str, Any], field: str, first: int, count: int) -> int:
-    """The number of the frame that `field` names, if names go from `first` on; the whole picture if the field
-    is missing.
+    """The frame that `field` names, where the whole picture has the number `first`; it is the default.
 
     Raises:
-        Refused: it is not a whole number, or one of the `count` frames.
+        Refused: it is not a whole number, or not one of the `count` frames.
     """
     value = arguments.get(field, first)
     if not is_number(value) or float(value) != int(value):
@@ -211,42 +207,46 @@ def read_index(arguments: dict[str, Any], field: str, first: int, count: int) ->
     return int(value) - first
 
 
-def clipped(
-    box: tuple[float, float, float, float], size: tuple[float, float]
-) -> tuple[float, float, float, float]:
+def clipped(box: Box, size: tuple[float, float]) -> Box:
     """The part of a box that lies in a picture of that size (width, height), in the same unit.
 
     Raises:
-        Refused: none does.
+        Refused: no part does.
     """
     (x0, y0, x1, y1), (width, height) = box, size
     x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height)
     if x0 >= x1 or y0 >= y1:
-        refuse(
-            Fault.EMPTY_BOX,
-            "The box is empty or outside the picture: x1 must be less than x2, and y1 less than y2.",
-        )
+        detail = "The box is empty or outside the picture: x1 must be less than x2, and y1 less than y2."
+        refuse(Fault.EMPTY_BOX, detail)
     return x0, y0, x1, y1
 
 
-def zoom(box: tuple[float, float, float, float], size: tuple[float, float], frame: int, thought: str) -> Zoom:
-    """A look at a box that `clipped` gave for that size.
+def zoom_to(box: Box, size: tuple[float, float], frame: int, thought: str) -> Zoom:
+    """The zoom to a box that `clipped` returned for that size.
 
     Raises:
-        Refused: it is so small that nothing of it is left as a fraction of the picture.
+        Refused: it is so small that it is empty as fractions of the picture.
     """
     (x0, y0, x1, y1), (width, height) = box, size
     x0, y0, x1, y1 = x0 / width, y0 / height, min(x1 / width, 1.0), min(y1 / height, 1.0)
     if x0 >= x1 or y0 >= y1:
         refuse(Fault.EMPTY_BOX, "The box is empty.")
-    return Zoom(Region(x0, y0, x1, y1, frame), plain(thought))
+    return Zoom(Region(x0, y0, x1, y1, frame), without_tags(thought))
+
+
+def write_thought(action: Zoom | Answer) -> str:
+    return f"<think>{action.thought}</think>"
+
+
+def write_answer(answer: Answer) -> str:
+    return f"{write_thought(answer)}{ANSWER}{answer.text}{ANSWER_END}"
 
 
 def write_call(tool: str, arguments: dict[str, Any]) -> str:
     return f"{CALL}\n{json.dumps({'name': tool, 'arguments': arguments})}\n{CALL_END}"
 
 
-def short(value: float, digits: int = 3) -> int | float:
-    """Rounded; whole numbers without a point, as models write them."""
-    rounded = round(value, digits)
-    return int(rounded) if rounded == int(rounded) else rounded
+def rounded(value: float, digits: int = 3) -> int | float:
+    """Whole numbers have no decimal point, as models write them."""
+    number = round(value, digits)
+    return int(number) if number == int(number) else number
