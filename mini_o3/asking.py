@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mini_o3.episode import EPISODES_FILE, Episode, EpisodeRun, Limits, SearchTask, StopReason
 from mini_o3.judge import tally
 from mini_o3.kit.errors import SettingError, UserError
-from mini_o3.kit.files import make_folder, to_json, write_json, write_text
+from mini_o3.kit.files import make_folder, write_json, write_jsonl, write_text
 from mini_o3.policies.load import load_policy
 from mini_o3.policies.spec import CHOICES, PolicySpec
 from mini_o3.probes.shapes.questions import is_probe_question
@@ -80,7 +80,7 @@ def ask_one(
     rows = searches.records(out)
     episode = rows[0] if samples == 1 else elect(rows)
     write_json(out / "episode.json", episode.to_dict())
-    write_text(out / EPISODES_FILE, "".join(to_json(row.to_dict()) + "\n" for row in rows))
+    write_jsonl(out / EPISODES_FILE, (row.to_dict() for row in rows))
     write_text(out / "episode.html", episode_page(episode, original))
     interrupted = isinstance(failure, KeyboardInterrupt)
     if failure and not interrupted:

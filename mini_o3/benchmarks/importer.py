@@ -20,7 +20,7 @@ from mini_o3.episode import SearchTask
 from mini_o3.episode.task import TASKS_FILE
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_json
-from mini_o3.kit.run import claim_run
+from mini_o3.kit.run import ensure_same_run
 
 SKIPPED_FILE = "skipped.jsonl"  # rows that were left out: file, row, reason
 STATE_FILE = "import.json"  # how far the import is
@@ -226,7 +226,7 @@ def _claim(out: Path, source: Path, found: Found, seed: int, copy: bool) -> Impo
         "copy": copy,
         "content": f"{len(sizes)} files, {sum(sizes)} bytes",
     }
-    claim_run(out, settings)
+    ensure_same_run(out, settings)
     state = (
         Imported(**json.loads(path.read_text(encoding="utf-8")))
         if path.exists()

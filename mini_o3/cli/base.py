@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import time
 from functools import partial
@@ -134,16 +135,32 @@ def main() -> None:
         command()
     except SettingError as error:
         option = "--" + error.setting.replace("_", "-")
-        err(f"error: {error.under(option)}")
+        err(f"error: {in_options(error.under(option), command)}")
         sys.exit(2)
     except UserError as error:
-        err(f"error: {error}")
+        err(f"error: {in_options(str(error), command)}")
         sys.exit(2)
     except SystemExit as stop:
         # typer turns Ctrl-C into an exit; `ask` says itself what an interruption means for it.
         if isinstance(getattr(stop.__context__, "__cause__", None), KeyboardInterrupt):
             err("interrupted; what was finished is kept: run the same command again to go on")
         raise
+
+
+def in_options(message: str, command: Any) -> str:
+    """A message of the library with its settings, such as `max_pixels`, named as options of the commands."""
+
+    def options(of: Any) -> set[str]:
+        own = {name for param in of.params for name in param.opts if name.startswith("--")}
+        return own.union(*(options(below) for below in getattr(of, "commands", {}).values()))
+
+    known = options(command)
+
+    def as_option(found: re.Match[str]) -> str:
+        option = "--" + found[1].replace("_", "-")
+        return option if option in known else found[0]
+
+    return re.sub(r"`([a-z_]+)`", as_option, message)
 
 
 class Progress:

@@ -102,7 +102,7 @@ def collect(
         chosen,
         make_judge(settings.judge, cache=out / "judge_cache.jsonl"),
         out,
-        report=Progress("episodes of this round"),
+        progress=Progress("episodes of this round"),
     )
     say(summary.headline())
     if summary.total(Status.KEPT) == 0:

@@ -183,12 +183,12 @@ class _Evaluation:
         from mini_o3.evaluate.protocol import manifest
         from mini_o3.evaluate.run import evaluate
         from mini_o3.judge import make_judge
-        from mini_o3.kit.run import held
+        from mini_o3.kit.run import folder_lock
 
         judge = make_judge(protocol.judge, cache=out / "judge_cache.jsonl", concurrent=self.concurrent)
-        policy, progress = self.policy(protocol), Progress("episodes")
+        policy = self.policy(protocol)
         made = manifest(protocol, policy, self.spec, self.tasks, self.folder, judge.name) | self.more
-        with held(out):
+        with folder_lock(out):
             return evaluate(
                 part,
                 policy,
@@ -198,7 +198,7 @@ class _Evaluation:
                 manifest=made,
                 among=self.everything,
                 concurrent=self.concurrent,
-                report=lambda done, total, accuracy: progress(done, total, f"accuracy {accuracy:.3f}"),
+                progress=Progress("episodes"),
             )
 
     def check(self, out: Path, protocol: Any, count: int) -> None:

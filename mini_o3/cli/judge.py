@@ -11,9 +11,9 @@ from mini_o3.cli.base import Progress, app, say
 from mini_o3.kit.errors import UserError
 
 if TYPE_CHECKING:
+    from mini_o3.episode.store import Key
     from mini_o3.judge import Judge, Verdict
-    from mini_o3.judge.folder import Asked
-    from mini_o3.judge.record import Key
+    from mini_o3.judge.folder import Attempt
 
 CACHE_FILE = "judge_cache.jsonl"
 
@@ -65,7 +65,7 @@ def judge_run(
 
     made = _made(judge, folder, cache, concurrent)
     tally = judge_folder(
-        folder, made, tasks=tasks, out=out, concurrent=concurrent, report=Progress("episodes judged")
+        folder, made, tasks=tasks, out=out, concurrent=concurrent, progress=Progress("episodes judged")
     )
     say(tally.headline())
     for line in tally.reasons():
@@ -95,9 +95,9 @@ def judge_agree(
     no verdicts.
     """
     from mini_o3.judge.agreement import agreement
-    from mini_o3.judge.folder import read_asked
+    from mini_o3.judge.folder import read_attempts
 
-    rows = read_asked(folder, tasks)
+    rows = read_attempts(folder, tasks)
     files = list(against or [])
     if len(judge or []) + len(files) == 1:
         files.insert(0, folder)
@@ -131,13 +131,12 @@ def judge_agree(
 
 
 def _from_file(path: Path) -> tuple[str, dict[Key, Verdict]]:
-    from mini_o3.judge.record import VERDICTS_FILE, read_rows, read_verdicts
+    from mini_o3.judge.record import VerdictStore
 
-    file = path / VERDICTS_FILE if path.is_dir() else path
-    if not file.is_file():
-        raise UserError(f"{file}: no such file; make it with: mini-o3 judge run {file.parent}")
-    names = sorted({str(row.get("judge", "?")) for row in read_rows(file).values()})
-    return f"{' and '.join(names)} ({file})", read_verdicts(file)
+    store = VerdictStore(path)
+    if not store.path.is_file():
+        raise UserError(f"{store.path}: no such file; make it with: mini-o3 judge run {store.path.parent}")
+    return f"{' and '.join(store.judges)} ({store.path})", store.verdicts
 
 
 def _made(spec: str, folder: Path, cache: Path | None, concurrent: int) -> Judge:
@@ -148,23 +147,19 @@ def _made(spec: str, folder: Path, cache: Path | None, concurrent: int) -> Judge
     return make_judge(spec, cache=cache or folder / CACHE_FILE, concurrent=concurrent)
 
 
-def _verdicts(judge: Judge, rows: list[Asked], concurrent: int) -> dict[Key, Verdict]:
-    import asyncio
-
+def _verdicts(judge: Judge, rows: list[Attempt], concurrent: int) -> dict[Key, Verdict]:
     from mini_o3.judge.folder import ask_judge
 
-    progress = Progress(f"episodes judged by {judge.name}")
     found: dict[Key, Verdict] = {}
 
-    def judged(row: Asked, verdict: Verdict) -> None:
+    def note(row: Attempt, verdict: Verdict) -> None:
         found[row.key] = verdict
-        progress(len(found), len(rows))
 
-    asyncio.run(ask_judge(rows, judge, judged, concurrent))
+    ask_judge(rows, judge, note, concurrent, Progress(f"episodes judged by {judge.name}"))
     return found
 
 
-def _show(row: Asked, one: Verdict, other: Verdict) -> None:
+def _show(row: Attempt, one: Verdict, other: Verdict) -> None:
     from mini_o3.judge.neutral import quoted, visible
 
     say(f"\n{row.task.id} seed {row.episode.seed}: {' / '.join(_words(verdict) for verdict in (one, other))}")

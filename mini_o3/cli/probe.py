@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mini_o3.cli.base import Progress, app, say
+from mini_o3.kit.errors import UserError
 
 probe_app = typer.Typer(no_args_is_help=True, help="Make pictures in which something small must be found.")
 make_app = typer.Typer(
@@ -96,9 +97,11 @@ def make_without_kind(
     # `probe make --level ...` made shapes before there were scenes, and `probe build` scenes.
     if context.invoked_subcommand is not None:
         return
-    if level is None or count is None or out is None:
+    if level is None and count is None and out is None:
         say(context.get_help())
         raise typer.Exit(2)
+    if level is None or count is None or out is None:
+        raise UserError("probe make: give --level, --count and --out, or one of `shapes` and `scenes`")
     make_shapes(level, count, out, seed, photos)
 
 

@@ -9,13 +9,13 @@ are ours.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from mini_o3.coldstart.config import CollectConfig
 from mini_o3.coldstart.exemplars import Exemplar, exemplar_of, read_exemplars, with_exemplars
@@ -23,11 +23,13 @@ from mini_o3.coldstart.report import Summary, summarise
 from mini_o3.coldstart.select import Collected, Status, fault, of_tasks, select
 from mini_o3.episode import EPISODES_FILE, Episode, Limits, Policy, SearchTask, StopReason, run_episode
 from mini_o3.episode.patterns import patterns
-from mini_o3.judge import Judge, Verdict
-from mini_o3.judge.record import VERDICTS_FILE, read_verdicts, verdict_row
-from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl, to_json, write_json, write_text
+from mini_o3.episode.store import EpisodeStore, run_jobs
+from mini_o3.judge import Judge
+from mini_o3.judge.record import VerdictStore
+from mini_o3.kit.files import make_folder, write_json, write_jsonl, write_text
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.rng import stream
-from mini_o3.kit.run import claim_run, held
+from mini_o3.kit.run import ensure_same_run, folder_lock
 from mini_o3.policies.metered import Meter, Metered
 from mini_o3.protocol import PromptProfile
 from mini_o3.vision import open_picture
@@ -37,8 +39,6 @@ OUTCOMES_FILE = "outcomes.jsonl"
 _SPAN = 1000  # seeds of one round
 _MOST_OWN = 6  # kept searches that join the exemplars
 _WARMEST = 1.2
-
-Key = tuple[str, int]
 
 
 @runtime_checkable
@@ -55,7 +55,7 @@ def collect(
     judge: Judge,
     out: Path,
     *,
-    report: Callable[[int, int, str], None] = lambda done, total, more: None,
+    progress: OnProgress = no_progress,
 ) -> Summary:
     """Collect into `out`, going on where an earlier start stopped, and write what is kept, what is not, and
     why.
@@ -63,14 +63,14 @@ def collect(
     `episodes.jsonl` and `verdicts.jsonl` grow as episodes end; a kill loses only those in flight. At the end
     `outcomes.jsonl` (one line per episode), `kept/episodes.jsonl` and `report.json`, `report.md` are written
     from them. Episodes in which the policy failed, or the judge, are asked or judged again at the next start.
-    `report` gets episodes done and wanted in this round.
+    `progress` is of the episodes of a round.
 
     Raises:
         UserError: `out` holds another collection, or the exemplars cannot be read.
     """
-    with held(out):
-        claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
-        collector = Collector(config, tasks, policy, judge, out, report)
+    with folder_lock(out):
+        ensure_same_run(out, config.model_dump(mode="json"), config.free_to_change)
+        collector = Collector(config, tasks, policy, judge, out, progress)
         asyncio.run(collector.run())
         return collector.finish()
 
@@ -85,33 +85,27 @@ class Collector:
         policy: Policy,
         judge: Judge,
         out: Path,
-        report: Callable[[int, int, str], None],
+        progress: OnProgress,
     ) -> None:
-        self.config, self.policy, self.judge, self.out, self.report = config, policy, judge, out, report
+        self.config, self.policy, self.judge, self.out, self.progress = config, policy, judge, out, progress
         self.tasks = {task.id: task for task in tasks}
         self.exemplars = (
             read_exemplars(config.exemplars) if config.exemplars and takes_exemplars(policy) else []
         )
-        self.episodes: dict[Key, Episode] = {}
-        requests = tokens = 0
-        for row in read_jsonl(out / EPISODES_FILE):
-            episode = Episode.from_dict(row)
-            requests, tokens = (
-                requests + episode.meta.get("requests", 0),
-                tokens + episode.meta.get("tokens", 0),
-            )
-            self.episodes[episode.task_id, episode.seed] = episode
-        self.verdicts = read_verdicts(out)
+        self.store, self.verdicts = EpisodeStore(out), VerdictStore(out)
+        spent = [episode.meta for episode in self.store.records]
+        requests, tokens = (sum(meta.get(what, 0) for meta in spent) for what in ("requests", "tokens"))
         self.meter = Meter(config.max_requests, config.max_tokens, requests, tokens)
-        self.total = self.done = self.good = 0
+        self.good = 0
         self.mix: Counter[str] = Counter()
         self.opened = lru_cache(maxsize=2)(open_picture)  # samples of a task follow each other
-        for key in self.episodes:
-            if key[0] in self.tasks:
-                self._count(key)
+        for episode in self._episodes():
+            self._count(episode)
 
     async def run(self) -> None:
-        await self._together([partial(self._judged_again, key) for key in self._unjudged()])
+        await run_jobs(
+            [partial(self._judge, episode) for episode in self._unjudged()], self.config.concurrent
+        )
         for number in range(self.config.rounds):
             wanted = [
                 (task, number * _SPAN + sample)
@@ -119,12 +113,19 @@ class Collector:
                 if not self._has_yielded(task, before=number)
                 for sample in range(self.config.samples)
             ]
-            left = [key for key in wanted if not self._is_done((key[0].id, key[1]))]
+            left = [(task, seed) for task, seed in wanted if not self.store.is_done((task.id, seed))]
             pool = self.exemplars + (
                 self._own(before=number) if self.config.own_exemplars and self.exemplars else []
             )
-            self.total, self.done = len(wanted), len(wanted) - len(left)
-            await self._together([partial(self._asked, task, seed, number, pool) for task, seed in left])
+            jobs = [partial(self._ask, task, seed, number, pool) for task, seed in left]
+            await run_jobs(
+                takewhile(lambda _: not self.meter.is_spent, jobs),
+                self.config.concurrent,
+                progress=self.progress,
+                done=len(wanted) - len(left),
+                total=len(wanted),
+                state=self._state,
+            )
 
     def finish(self) -> Summary:
         """Select, and write down what became of everything."""
@@ -139,14 +140,14 @@ class Collector:
             }
             for row, outcome in zip(rows, outcomes, strict=True)
         ]
-        _write_jsonl(self.out / OUTCOMES_FILE, lines)
+        write_jsonl(self.out / OUTCOMES_FILE, lines)
         kept = [
             row.episode for row, outcome in zip(rows, outcomes, strict=True) if outcome.status is Status.KEPT
         ]
         make_folder(self.out / KEPT)
-        _write_jsonl(self.out / KEPT / EPISODES_FILE, [episode.to_dict() for episode in kept])
+        write_jsonl(self.out / KEPT / EPISODES_FILE, [episode.to_dict() for episode in kept])
         by_task = of_tasks(rows, outcomes, list(self.tasks.values()))
-        _write_jsonl(
+        write_jsonl(
             self.out / "tasks_outcomes.jsonl",
             [{"task_id": key, "status": o.status.value, "reason": o.reason} for key, o in by_task.items()],
         )
@@ -158,12 +159,10 @@ class Collector:
     def rows(self) -> list[Collected]:
         """Everything collected, in order of task and seed."""
         order = {task: number for number, task in enumerate(self.tasks)}
-        keys = [key for key in self.episodes if key[0] in order]
-        return [self._row(key) for key in sorted(keys, key=lambda key: (order[key[0]], key[1]))]
+        found = sorted(self._episodes(), key=lambda episode: (order[episode.task_id], episode.seed))
+        return [self._row(episode) for episode in found]
 
-    async def _asked(self, task: SearchTask, seed: int, number: int, pool: Sequence[Exemplar]) -> None:
-        if self.meter.is_spent:
-            return
+    async def _ask(self, task: SearchTask, seed: int, number: int, pool: Sequence[Exemplar]) -> None:
         chosen = self._chosen(task, seed, pool)
         temperature = min(
             self.config.temperature + self.config.warmer * number, max(_WARMEST, self.config.temperature)
@@ -183,57 +182,43 @@ class Collector:
         }
         episode = replace(episode, meta={**meta, "exemplars": [exemplar.name for exemplar in chosen]})
         verdict = await self.judge(task, episode)
-        append_jsonl(self.out / EPISODES_FILE, episode.to_dict())
-        self.episodes[task.id, seed] = episode
-        self._note(verdict, (task.id, seed))
-        self._count((task.id, seed))
-        self.done += 1
-        self.report(self.done, self.total, self._state())
+        self.store.append(episode)
+        self.verdicts.append(episode, verdict, self.judge)
+        self._count(episode)
 
-    def _count(self, key: Key) -> None:
-        if fault(self._row(key), self.config.select) is None:
+    async def _judge(self, episode: Episode) -> None:
+        verdict = await self.judge(self.tasks[episode.task_id], episode)
+        self.verdicts.append(episode, verdict, self.judge)
+
+    def _count(self, episode: Episode) -> None:
+        if fault(self._row(episode), self.config.select) is None:
             self.good += 1
-            self.mix.update(patterns(self.episodes[key]))
+            self.mix.update(patterns(episode))
 
-    async def _judged_again(self, key: Key) -> None:
-        self._note(await self.judge(self.tasks[key[0]], self.episodes[key]), key)
+    def _episodes(self) -> list[Episode]:
+        """Those about the tasks that are asked now."""
+        return [episode for episode in self.store.episodes.values() if episode.task_id in self.tasks]
 
-    def _note(self, verdict: Verdict, key: Key) -> None:
-        self.verdicts[key] = verdict
-        append_jsonl(self.out / VERDICTS_FILE, verdict_row(key, verdict, self.judge, self.episodes[key]))
-
-    def _unjudged(self) -> list[Key]:
+    def _unjudged(self) -> list[Episode]:
         """Episodes that ended and that nobody has judged, or could."""
         return [
-            key
-            for key, episode in self.episodes.items()
-            if key[0] in self.tasks
-            and episode.stop is not StopReason.POLICY_ERROR
-            and (key not in self.verdicts or not self.verdicts[key].is_judged)
+            episode
+            for episode in self._episodes()
+            if episode.stop is not StopReason.POLICY_ERROR and self.verdicts.settled(episode) is None
         ]
-
-    def _is_done(self, key: Key) -> bool:
-        return key in self.episodes and self.episodes[key].stop is not StopReason.POLICY_ERROR
 
     def _has_yielded(self, task: SearchTask, before: int) -> bool:
+        seeds = (number * _SPAN + sample for number in range(before) for sample in range(self.config.samples))
+        found = (self.store.episodes.get((task.id, seed)) for seed in seeds)
         return any(
-            fault(row, self.config.select) is None
-            for row in self._of_task(task)
-            if row.episode.seed < before * _SPAN
+            episode is not None and fault(self._row(episode), self.config.select) is None for episode in found
         )
 
-    def _of_task(self, task: SearchTask) -> list[Collected]:
-        seeds = [
-            number * _SPAN + sample
-            for number in range(self.config.rounds)
-            for sample in range(self.config.samples)
-        ]
-        return [self._row((task.id, seed)) for seed in seeds if (task.id, seed) in self.episodes]
-
-    def _row(self, key: Key) -> Collected:
-        verdict = self.verdicts.get(key)
-        right = verdict.is_correct if verdict and verdict.is_judged else None
-        return Collected(self.tasks[key[0]], self.episodes[key], right)
+    def _row(self, episode: Episode) -> Collected:
+        verdict = self.verdicts.settled(episode)
+        return Collected(
+            self.tasks[episode.task_id], episode, None if verdict is None else verdict.is_correct
+        )
 
     def _own(self, before: int) -> list[Exemplar]:
         """Searches kept in earlier rounds, the richest in patterns first."""
@@ -251,16 +236,6 @@ class Collector:
         picks = stream("exemplars", self.config.seed, task.id, seed).permutation(len(pool))[:count]
         return [pool[index] for index in picks]
 
-    async def _together(self, jobs: Sequence[Callable[[], Awaitable[None]]]) -> None:
-        left = iter(jobs)
-
-        async def go_on() -> None:
-            for job in left:
-                await job()
-                await asyncio.sleep(0)  # a policy that never waits would not let an interrupt through
-
-        await asyncio.gather(*(go_on() for _ in range(self.config.concurrent)))
-
     def _state(self) -> str:
         """For the progress line: yield so far, patterns of what would be kept, cost."""
         mix = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in self.mix.most_common(3))
@@ -270,7 +245,3 @@ class Collector:
 def takes_exemplars(policy: Policy) -> bool:
     """nano knows one prompt only, and scripts read none."""
     return isinstance(policy, Adjustable) and policy.profile.name != "nano"
-
-
-def _write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    write_text(path, "".join(to_json(row) + "\n" for row in rows))

@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from mini_o3.episode import EPISODES_FILE, Episode, Message, StopReason
+from mini_o3.episode import EPISODES_FILE, Episode, Message
 from mini_o3.episode.patterns import patterns
 from mini_o3.episode.replayed import is_exemplary, picture_of, replay_messages
-from mini_o3.kit.errors import UserError
+from mini_o3.episode.store import answered_episodes
+from mini_o3.kit.errors import SettingError
 from mini_o3.kit.extras import require
-from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_atomically, write_bytes, write_json
+from mini_o3.kit.files import make_folder, to_json, write_atomically, write_bytes, write_json
 from mini_o3.protocol import load_profile
 from mini_o3.vision import PixelBudget, open_picture
 
@@ -60,14 +61,9 @@ def export(
         UserError: the format is unknown, or there are no episodes.
     """
     if form not in FORMATS:
-        raise UserError(f"--format {form}: unknown; choose one of {', '.join(FORMATS)}")
+        raise SettingError("format", f"unknown; choose one of {', '.join(FORMATS)}", form)
     folder = folder / "kept" if (folder / "kept" / EPISODES_FILE).is_file() else folder
-    episodes = [Episode.from_dict(row) for row in read_jsonl(folder / EPISODES_FILE)]
-    episodes = [episode for episode in episodes if episode.stop is StopReason.ANSWERED]
-    if not episodes:
-        raise UserError(
-            f"{folder / EPISODES_FILE}: no answered episodes there; give the folder of a collection"
-        )
+    episodes = answered_episodes(folder)
     fit = episodes if form == "parquet" else [e for e in episodes if all(map(is_exemplary, e.turns))]
     make_folder(out)
     prompts, size = load_profile(profile), budget or PixelBudget()

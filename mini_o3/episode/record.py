@@ -80,6 +80,11 @@ class Episode:
     meta: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def key(self) -> tuple[str, int]:
+        """What tells it from other episodes of a folder: task and seed."""
+        return self.task_id, self.seed
+
+    @property
     def num_turns(self) -> int:
         return len(self.turns)
 

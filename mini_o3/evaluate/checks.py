@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from mini_o3.episode import Episode, Policy, SearchTask, StopReason
+from mini_o3.episode.store import Key, run_jobs
 from mini_o3.evaluate.lenses import lens_of
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.evaluate.protocol import Protocol
-from mini_o3.evaluate.run import ask_all
+from mini_o3.evaluate.run import asker
 from mini_o3.kit.rng import stream
 
 
@@ -34,15 +36,13 @@ def check_curve(
     order = stream("check curve", limit, count).permutation(len(rows))[:count]
     chosen = [rows[index] for index in sorted(order)]
     short = protocol.model_copy(update={"turns": limit})
-    again: dict[tuple[str, int], Episode] = {}
+    ask = asker(policy, short, lens_of(protocol.views, among or [row.task for row in rows]))
+    again: dict[Key, Episode] = {}
 
-    async def ended(task: SearchTask, episode: Episode) -> None:
-        again[task.id, episode.seed] = episode
+    async def repeat(row: Judged) -> None:
+        again[row.episode.key] = await ask(row.task, row.episode.seed)
 
-    lens_for = lens_of(protocol.views, among or [row.task for row in rows])
-    asyncio.run(
-        ask_all([(row.task, row.episode.seed) for row in chosen], policy, short, lens_for, concurrent, ended)
-    )
+    asyncio.run(run_jobs([partial(repeat, row) for row in chosen], concurrent))
     differing = [
         {
             "task": row.task.id,
@@ -51,7 +51,7 @@ def check_curve(
             "short": _end(found, limit),
         }
         for row in chosen
-        if _end(row.episode, limit) != _end(found := again[row.task.id, row.episode.seed], limit)
+        if _end(row.episode, limit) != _end(found := again[row.episode.key], limit)
     ]
     return {"limit": limit, "episodes": len(chosen), "differing": differing}
 

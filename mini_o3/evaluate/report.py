@@ -11,13 +11,13 @@ from typing import Any
 
 from mini_o3.benchmarks.published import Published, benchmark_of, published
 from mini_o3.benchmarks.published import to_markdown as published_table
-from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, StopReason, read_tasks
+from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, read_tasks
+from mini_o3.episode.store import EpisodeStore
 from mini_o3.evaluate.absent import is_absent, not_there
-from mini_o3.evaluate.certainty import certainty
 from mini_o3.evaluate.metrics import Judged, summarise
-from mini_o3.evaluate.protocol import PROTOCOL_FILE, REPORT_VERSION
+from mini_o3.evaluate.protocol import PROTOCOL_FILE
 from mini_o3.judge import unjudged
-from mini_o3.judge.record import read_verdicts
+from mini_o3.judge.record import VerdictStore
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import read_jsonl, write_json, write_text
 
@@ -32,17 +32,12 @@ def read_judged(folder: Path, tasks: Sequence[SearchTask] | None = None) -> list
     """
     manifest = read_manifest(folder)
     tasks = tasks if tasks is not None else read_tasks(manifest["tasks"])
-    verdicts = read_verdicts(folder)
-    found: dict[tuple[str, int], Episode] = {}
-    for row in read_jsonl(folder / EPISODES_FILE):
-        key = row["task_id"], row["seed"]
-        if key not in found or row["stop"] != StopReason.POLICY_ERROR:
-            found[key] = Episode.from_dict(row)
+    verdicts = VerdictStore(folder).verdicts
     by_task: dict[str, list[Episode]] = {}
-    for episode in found.values():
+    for episode in EpisodeStore(folder).episodes.values():
         by_task.setdefault(episode.task_id, []).append(episode)
     return [
-        Judged(task, episode, verdicts.get((task.id, episode.seed), unjudged("not judged yet")))
+        Judged(task, episode, verdicts.get(episode.key, unjudged("not judged yet")))
         for task in {task.id: task for task in tasks}.values()
         for episode in sorted(by_task.get(task.id, []), key=lambda episode: episode.seed)
     ]
@@ -63,7 +58,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         return dict(json.loads((folder / PROTOCOL_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         raise UserError(
-            f"{folder / PROTOCOL_FILE}: cannot be read; give a folder that `mini-o3 eval --out` wrote"
+            f"{folder / PROTOCOL_FILE}: cannot be read; give a folder that `mini-o3 eval` wrote"
         ) from None
 
 
@@ -76,9 +71,7 @@ def write_report(
     `rows` are those of `read_judged`, if they are at hand.
     """
     rows = rows if rows is not None else read_judged(folder, tasks)
-    manifest = read_manifest(folder)
-    more = certainty(rows) if manifest.get("report", 1) >= REPORT_VERSION else {}
-    report = {**summarise(rows), **more, "protocol": manifest}
+    report = {**summarise(rows), "protocol": read_manifest(folder)}
     if any(is_absent(row.task) for row in rows):
         report["not_there"] = not_there(rows)
     known = sorted({row.task.source for row in rows if benchmark_of(row.task.source)})
@@ -104,13 +97,10 @@ def write_report(
 def headline(report: dict[str, Any]) -> str:
     """Accuracy with its error; whatever nobody judged is said here and nowhere smaller."""
     name = f"Avg@{report['samples']}" if report["samples"] > 1 else "accuracy"
-    ends = report.get("intervals", {})
-    line = f"{name} {_percent(report, ends.get('accuracy'))} on {report['tasks']} tasks"
+    line = f"{name} {_percent(report)} on {report['tasks']} tasks"
     if report["unjudged"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report["unjudged_reasons"].items())
         line += f"; {report['unjudged']} OF {report['episodes']} EPISODES UNJUDGED ({reasons})"
-        if "worst_case" in report:
-            line += f", {_percent(report['worst_case'])} IF THEY COUNTED AS WRONG"
         line += ": the same command asks a policy again that failed, `mini-o3 judge run` a judge"
     return line
 
@@ -122,16 +112,8 @@ def to_markdown(report: dict[str, Any]) -> str:
         for name, key in (("Pass", "pass_at_k"), ("Maj", "maj_at_k")):
             lines += [f"{name}@{report['samples']} {_percent(report[key])}", ""]
     lines += _table(
-        ("any of k samples, unbiased", "accuracy", "tasks"),
-        [(k, _percent(f, f["interval"]), f["tasks"]) for k, f in report.get("pass_at", {}).items()],
-    )
-    intervals = report.get("intervals", {})
-    lines += _table(
         ("at a limit of", "accuracy"),
-        [
-            (f"{n} turns", _percent(point, intervals.get("curve", {}).get(n)))
-            for n, point in report["curve"].items()
-        ],
+        [(f"{n} turns", _percent(point)) for n, point in report["curve"].items()],
     )
     endings = [(name.replace("_", " "), str(count)) for name, count in report["stops"].items()]
     endings += [("share with a malformed turn", f"{report['malformed_rate']:.1%}")]
@@ -143,11 +125,7 @@ def to_markdown(report: dict[str, Any]) -> str:
     for name in ("categories", "families", "levels"):
         parts = report.get(name, {})
         lines += _table(
-            (name, "tasks", "accuracy"),
-            [
-                (kind, str(r["tasks"]), _percent(r, intervals.get(name, {}).get(kind)))
-                for kind, r in parts.items()
-            ],
+            (name, "tasks", "accuracy"), [(kind, str(r["tasks"]), _percent(r)) for kind, r in parts.items()]
         )
     if "groups" in report:
         groups = report["groups"]
@@ -195,13 +173,11 @@ def _control(report: dict[str, Any]) -> dict[str, Any]:
     return {key: report[key] for key in ("accuracy", "stderr", "tasks", "episodes", "unjudged", "turns_mean")}
 
 
-def _percent(figure: dict[str, Any], interval: Sequence[float] | None = None) -> str:
-    """An accuracy with its standard error and, if known, between what it lies with 95% confidence."""
+def _percent(figure: dict[str, Any]) -> str:
     if figure["accuracy"] is None:
         return "not known"
     error = "" if figure["stderr"] is None else f" +- {100 * figure['stderr']:.1f}"
-    ends = "" if interval is None else f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
-    return f"{100 * figure['accuracy']:.1f}%{error}{ends}"
+    return f"{100 * figure['accuracy']:.1f}%{error}"
 
 
 def _not_there(found: dict[str, Any]) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from mini_o3.evaluate.protocol import PROTOCOL_FILE
 from mini_o3.evaluate.report import read_manifest, write_report
 from mini_o3.judge.record import VERDICTS_FILE
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_json, write_text
-from mini_o3.kit.run import same
+from mini_o3.kit.files import make_folder, read_jsonl, write_json, write_jsonl
+from mini_o3.kit.run import other_settings
 
 
 def shard(tasks: Sequence[SearchTask], spec: str) -> list[SearchTask]:
@@ -40,9 +40,7 @@ def merge(folders: Sequence[Path], out: Path) -> dict[str, Any]:
     manifests = [read_manifest(folder) for folder in folders]
     shards = [str(manifest.pop("shard", "")) for manifest in manifests]
     for folder, manifest in zip(folders, manifests, strict=True):
-        keys = {*manifests[0], *manifest} - {"revision", "report"}
-        changed = sorted(key for key in keys if not same(manifests[0].get(key), manifest.get(key)))
-        if changed:
+        if changed := other_settings(manifests[0], manifest, ("revision",)):
             raise UserError(
                 f"{folder}: is not of the same evaluation as {folders[0]} (other {', '.join(changed)})"
             )
@@ -54,10 +52,10 @@ def merge(folders: Sequence[Path], out: Path) -> dict[str, Any]:
         raise UserError(f"merge: got the shards {', '.join(shards) or 'none'}, {what}; give every shard once")
     make_folder(out)
     if (out / PROTOCOL_FILE).exists():
-        raise UserError(f"{out}: holds an evaluation already; give another --out")
+        raise UserError(f"{out}: holds an evaluation already; give another `out` folder")
     for name in (EPISODES_FILE, VERDICTS_FILE):
         rows = [row for folder in folders for row in read_jsonl(folder / name)]
-        write_text(out / name, "".join(to_json(row) + "\n" for row in rows))
+        write_jsonl(out / name, rows)
     revisions = dict.fromkeys(manifest["revision"] for manifest in manifests)
     write_json(out / PROTOCOL_FILE, {**manifests[0], "revision": ", ".join(revisions)})
     return write_report(out)

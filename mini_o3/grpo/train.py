@@ -31,7 +31,7 @@ from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, make_folder, write_atomically
-from mini_o3.kit.run import claim_run, cut_log, held
+from mini_o3.kit.run import cut_log, ensure_same_run, folder_lock
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.shipped import NANO_DIR, checkpoint_in
 from mini_o3.models.vlm import budget_of, load_vlm, save_vlm, steps_of
@@ -63,7 +63,7 @@ def train(
     """
     torch.set_num_threads(config.threads)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    with held(out) if accelerator.is_main_process else nullcontext():
+    with folder_lock(out) if accelerator.is_main_process else nullcontext():
         return _train(Trainer(config, make_folder(out), judge, accelerator), report, say, stop_after)
 
 
@@ -130,7 +130,7 @@ class Trainer:
         self.step, self.next_index, self.yield_ = 0, 0, 0.5
         self.rows: list[Row] = []
         if self.is_main:  # last, so that nothing is claimed for settings that cannot be run
-            claim_run(
+            ensure_same_run(
                 out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(GrpoConfig)
             )
 

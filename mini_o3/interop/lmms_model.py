@@ -108,7 +108,7 @@ class MiniO3(lmms):
         with tqdm(total=len(questions), desc="searches") as bar:
             return [
                 self._said(episode)
-                for episode in self.searches.answer(questions, lambda: bar.update() and None)
+                for episode in self.searches.answer(questions, lambda done, total, more="": bar.update())
             ]
 
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:

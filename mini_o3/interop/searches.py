@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +16,12 @@ from PIL import Image
 from mini_o3.benchmarks.options import settle
 from mini_o3.benchmarks.pictures import Encoded, PictureStore
 from mini_o3.benchmarks.rows import BadRow
-from mini_o3.episode import EPISODES_FILE, Episode, Limits, Policy, SearchTask, StopReason, run_episode
+from mini_o3.episode import Episode, Limits, Policy, SearchTask, StopReason, run_episode
+from mini_o3.episode.store import EpisodeStore, run_jobs
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl
-from mini_o3.kit.run import claim_run
+from mini_o3.kit.files import make_folder
+from mini_o3.kit.progress import OnProgress, no_progress
+from mini_o3.kit.run import ensure_same_run
 
 
 class Question(NamedTuple):
@@ -55,17 +58,12 @@ class Searches:
         """
         self.policy, self.limits, self.concurrent = policy, limits, concurrent
         self.out = make_folder(out).resolve()
-        claim_run(self.out, {**settings, "profile": f"{policy.profile.name}@{policy.profile.hash}"})
+        ensure_same_run(self.out, {**settings, "profile": f"{policy.profile.name}@{policy.profile.hash}"})
         self.pictures = PictureStore(self.out)
-        found = [Episode.from_dict(row) for row in read_jsonl(self.out / EPISODES_FILE)]
-        self.done = {
-            (episode.task_id, episode.seed): episode
-            for episode in found
-            if episode.stop is not StopReason.POLICY_ERROR
-        }
+        self.store = EpisodeStore(self.out)
 
     def answer(
-        self, questions: Sequence[Callable[[], Question]], report: Callable[[], None] = lambda: None
+        self, questions: Sequence[Callable[[], Question]], progress: OnProgress = no_progress
     ) -> list[Episode]:
         """An episode for each question; a question is called for when its turn comes, so few pictures are in
         memory.
@@ -73,11 +71,15 @@ class Searches:
         Raises:
             UserError: a picture cannot be used; or the policy failed at some (said after all the others are
                 done: a program that cannot leave a question unscored must not score a failure as a wrong
-                    answer).
+                answer).
         """
         episodes: dict[int, Episode] = {}
-        left = iter(enumerate(questions))
-        asyncio.run(self._all(left, episodes, report))
+
+        async def search(number: int, question: Callable[[], Question]) -> None:
+            episodes[number] = await self._episode(question())
+
+        jobs = [partial(search, number, question) for number, question in enumerate(questions)]
+        asyncio.run(run_jobs(jobs, self.concurrent, progress=progress, total=len(jobs)))
         failed = [episode for episode in episodes.values() if episode.stop is StopReason.POLICY_ERROR]
         if failed:
             raise UserError(
@@ -86,31 +88,15 @@ class Searches:
             )
         return [episodes[number] for number in range(len(questions))]
 
-    async def _all(
-        self,
-        left: Iterator[tuple[int, Callable[[], Question]]],
-        episodes: dict[int, Episode],
-        report: Callable[[], None],
-    ) -> None:
-        async def go_on() -> None:
-            for number, question in left:
-                episodes[number] = await self._one(question())
-                report()
-                await asyncio.sleep(0)  # a policy that never waits would not let an interrupt through
-
-        await asyncio.gather(*(go_on() for _ in range(self.concurrent)))
-
-    async def _one(self, question: Question) -> Episode:
+    async def _episode(self, question: Question) -> Episode:
         task = self.task_of(question)
         key = task.id, question.seed
-        if key not in self.done:
-            episode = await run_episode(task, self.policy, self.limits, seed=question.seed)
-            episode = replace(episode, meta={"source": question.name})
-            append_jsonl(self.out / EPISODES_FILE, episode.to_dict())
-            if episode.stop is StopReason.POLICY_ERROR:
-                return episode
-            self.done[key] = episode
-        return self.done[key]
+        if self.store.is_done(key):
+            return self.store.episodes[key]
+        episode = await run_episode(task, self.policy, self.limits, seed=question.seed)
+        episode = replace(episode, meta={"source": question.name})
+        self.store.append(episode)
+        return episode
 
     def task_of(self, question: Question) -> SearchTask:
         """The question as a task, its picture in `pictures/` under the hash of its content.

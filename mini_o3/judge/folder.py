@@ -7,21 +7,22 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, StopReason, read_tasks
+from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, read_tasks
+from mini_o3.episode.store import EpisodeStore, Key, run_jobs
 from mini_o3.judge.chain import Judge
 from mini_o3.judge.neutral import visible
-from mini_o3.judge.record import VERDICTS_FILE, Key, digest, read_rows, verdict_row
+from mini_o3.judge.record import VerdictStore
 from mini_o3.judge.verdict import JUDGE_FAILED, UNPARSED, Kind, Verdict
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl, to_json, write_text
+from mini_o3.kit.files import make_folder
+from mini_o3.kit.progress import OnProgress, no_progress
 
-Report = Callable[[int, int, str], None]
 
-
-class Asked(NamedTuple):
+class Attempt(NamedTuple):
     """An episode and the task it is about."""
 
     task: SearchTask
@@ -29,7 +30,7 @@ class Asked(NamedTuple):
 
     @property
     def key(self) -> Key:
-        return self.episode.task_id, self.episode.seed
+        return self.episode.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,36 +76,26 @@ class Tally:
         return lines
 
 
-def read_asked(folder: Path, tasks: Path | None = None) -> list[Asked]:
-    """The episodes of a folder written by `mini-o3 eval`, in the order of its file, each with its task.
+def read_attempts(folder: Path, tasks: Path | None = None) -> list[Attempt]:
+    """The episodes of a folder that `mini-o3 eval` wrote, in the order of its file, each with its task.
 
-    Of several about the same task and seed the last counts, but for those in which the policy failed, which
-    an evaluation asks again. `tasks` is the folder with `tasks.jsonl`; None: the one that `protocol.json`
-    names.
+    `tasks` is the folder with `tasks.jsonl`; None: the one that `protocol.json` names.
 
     Raises:
         UserError: there are no episodes, or no task to one of them.
     """
     path = folder / EPISODES_FILE
     if not path.is_file():
-        raise UserError(f"{path}: no such file; give a folder that `mini-o3 eval --out` wrote")
-    episodes: dict[Key, Episode] = {}
-    for row in read_jsonl(path):
-        try:
-            episode = Episode.from_dict(row)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: a line is not an episode ({error!r}); remove or mend it") from None
-        key = episode.task_id, episode.seed
-        if key not in episodes or episode.stop is not StopReason.POLICY_ERROR:
-            episodes[key] = episode
+        raise UserError(f"{path}: no such file; give a folder that `mini-o3 eval` wrote")
+    episodes = EpisodeStore(folder).episodes.values()
     where = tasks or _tasks_folder(folder)
     known = {task.id: task for task in read_tasks(where)}
-    missing = [task_id for task_id, _ in episodes if task_id not in known]
-    if missing:
+    missing = next((episode.task_id for episode in episodes if episode.task_id not in known), None)
+    if missing is not None:
         raise UserError(
-            f"{where}: has no task {missing[0]}, which {path} is about; give the right folder with --tasks"
+            f"{where}: has no task {missing}, which {path} is about; give the right folder with `tasks`"
         )
-    return [Asked(known[episode.task_id], episode) for episode in episodes.values()]
+    return [Attempt(known[episode.task_id], episode) for episode in episodes]
 
 
 def judge_folder(
@@ -114,61 +105,53 @@ def judge_folder(
     tasks: Path | None = None,
     out: Path | None = None,
     concurrent: int = 16,
-    report: Report = lambda done, total, more: None,
+    progress: OnProgress = no_progress,
 ) -> Tally:
     """Judge the episodes of a folder into its `verdicts.jsonl`, or into the file `out`.
 
     Verdicts that are there are kept; those that are missing, unjudged or about another answer are asked for,
     `concurrent` at the same time, and each is in the file as soon as it is there. When all are, the file is
-    put into the order of the
-    episodes: the same verdicts always make the same file. `report` gets how many are judged and how many
-    there are.
+    put into the order of the episodes: the same verdicts always make the same file.
 
     Raises:
         UserError: the folder is not one of episodes, or the file holds the verdicts of another judge.
     """
-    rows = read_asked(folder, tasks)
-    path = out or folder
-    path = path / VERDICTS_FILE if path.is_dir() else path
-    kept = read_rows(path)
-    if other := next((row["judge"] for row in kept.values() if row.get("judge") != judge.name), None):
+    attempts = read_attempts(folder, tasks)
+    store = VerdictStore(out or folder)
+    if other := next((name for name in store.judges if name != judge.name), None):
         raise UserError(
-            f"{path}: holds verdicts of {other}, not of {judge.name}; remove it or give another file with"
-            " --out"
+            f"{store.path}: holds verdicts of {other}, not of {judge.name}; remove it or give another file"
+            " with `out`"
         )
-    said = {row.key: digest(row.episode) for row in rows}
-    found = {
-        key: verdict
-        for key, row in kept.items()
-        if key in said
-        and row.get("said", said[key]) == said[key]
-        and (verdict := Verdict.from_dict(row)).is_judged
-    }
+    found = {row.key: verdict for row in attempts if (verdict := store.settled(row.episode)) is not None}
 
-    def judged(row: Asked, verdict: Verdict) -> None:
-        found[row.key] = verdict
-        append_jsonl(path, verdict_row(row.key, verdict, judge, row.episode))
-        report(len(found), len(rows), "")
+    def note(attempt: Attempt, verdict: Verdict) -> None:
+        found[attempt.key] = verdict
+        store.append(attempt.episode, verdict, judge)
 
-    make_folder(path.parent)
-    asyncio.run(ask_judge([row for row in rows if row.key not in found], judge, judged, concurrent))
-    lines = [to_json(verdict_row(row.key, found[row.key], judge, row.episode)) + "\n" for row in rows]
-    write_text(path, "".join(lines))
-    return Tally(tuple(found[row.key] for row in rows), judge.name)
+    make_folder(store.path.parent)
+    left = [row for row in attempts if row.key not in found]
+    ask_judge(left, judge, note, concurrent, progress, done=len(found))
+    store.rewrite([(row.episode, found[row.key]) for row in attempts], judge)
+    return Tally(tuple(found[row.key] for row in attempts), judge.name)
 
 
-async def ask_judge(
-    rows: Sequence[Asked], judge: Judge, judged: Callable[[Asked, Verdict], None], concurrent: int = 16
+def ask_judge(
+    attempts: Sequence[Attempt],
+    judge: Judge,
+    note: Callable[[Attempt, Verdict], None],
+    concurrent: int = 16,
+    progress: OnProgress = no_progress,
+    *,
+    done: int = 0,
 ) -> None:
-    """A verdict on every row; `judged` gets each as it comes."""
-    left = iter(rows)
+    """Ask for a verdict on every attempt; `note` gets each as it comes, `done` were there before."""
 
-    async def go_on() -> None:
-        for row in left:
-            judged(row, await judge(row.task, row.episode))
-            await asyncio.sleep(0)  # rules never wait, and would not let an interrupt through
+    async def ask(attempt: Attempt) -> None:
+        note(attempt, await judge(attempt.task, attempt.episode))
 
-    await asyncio.gather(*(go_on() for _ in range(concurrent)))
+    jobs = [partial(ask, attempt) for attempt in attempts]
+    asyncio.run(run_jobs(jobs, concurrent, progress=progress, done=done, total=done + len(jobs)))
 
 
 def _tasks_folder(folder: Path) -> Path:
@@ -176,4 +159,4 @@ def _tasks_folder(folder: Path) -> Path:
     try:
         return Path(json.loads(path.read_text(encoding="utf-8"))["tasks"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: does not say where the tasks are; give their folder with --tasks") from None
+        raise UserError(f"{path}: does not say where the tasks are; give their folder with `tasks`") from None

@@ -7,7 +7,8 @@ class UserError(ValueError):
     """Something the user gave cannot be used: one line that names it and says what to do.
 
     The command line prints the message without a traceback and exits with status 2. Everything else that is
-    raised is a defect of this program and keeps its traceback.
+    raised is a defect of this program and keeps its traceback. A message names a setting as Python does, in
+    backquotes (`max_pixels`); the command line prints its option in that place (`--max-pixels`).
     """
 
 

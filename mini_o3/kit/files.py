@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,10 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, to_json(data, indent=1) + "\n")
 
 
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    write_text(path, "".join(to_json(row) + "\n" for row in rows))
+
+
 def append_jsonl(path: Path, row: dict[str, Any]) -> None:
     """Add one line; a line that a kill has cut off is ignored by `read_jsonl` and removed by the next
     append."""
@@ -79,10 +83,10 @@ def read_jsonl(path: Path, skip_damaged: bool = False) -> list[dict[str, Any]]:
     Raises:
         UserError: another line is damaged, which no kill does, or holds no JSON object.
     """
-    return [row for _, row in numbered_jsonl(path, skip_damaged)]
+    return [row for _, row in numbered_rows(path, skip_damaged)]
 
 
-def numbered_jsonl(path: Path, skip_damaged: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+def numbered_rows(path: Path, skip_damaged: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of `read_jsonl` one at a time, with the numbers of their lines."""
     if not path.exists():
         return
@@ -101,7 +105,7 @@ def read_records(path: Path, make: Callable[[dict[str, Any]], Made], what: str) 
     Raises:
         UserError: as `read_jsonl`, or a row is of another shape; the message names the line.
     """
-    return [made_of(row, f"{path}, line {number}", make, what) for number, row in numbered_jsonl(path)]
+    return [made_of(row, f"{path}, line {number}", make, what) for number, row in numbered_rows(path)]
 
 
 def make_folder(path: Path) -> Path:
@@ -117,7 +121,7 @@ def make_folder(path: Path) -> Path:
         probe.unlink(missing_ok=True)  # another process may probe the same folder
     except OSError as error:
         raise UserError(
-            f"{path}: cannot be written to ({error.strerror}); give another --out folder"
+            f"{path}: cannot be written to ({error.strerror}); give another `out` folder"
         ) from None
     return path
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_json, write_text
+from mini_o3.kit.files import make_folder, read_jsonl, write_json, write_jsonl
 
 #: Values of settings that older records have under another name: checkpoints that now come with the package.
 RENAMED = {
@@ -26,7 +26,7 @@ RENAMED = {
 }
 
 
-def claim_run(
+def ensure_same_run(
     out: Path,
     settings: dict[str, Any],
     free: Collection[str] = (),
@@ -34,39 +34,66 @@ def claim_run(
 ) -> None:
     """Write `config.json` of a run, unless `out` holds a run with other settings (but for the `free` ones).
 
-    `defaults` are those of a record that lacks a setting, since it is older. `revision` names all code that
-    was at work,
-    in order: who resumes a run by other code does not pass for who began it.
+    `defaults` are the values of settings that are younger than the record. `revision` in the file lists all
+    code that was at work, in order.
 
     Raises:
         UserError: it does, or a model that no run there has made.
     """
     path, at_work = out / "config.json", [revision()]
     if not path.exists() and (out / "model").exists():
-        raise UserError(f"{out}: holds a model, but not the run that made it; give another --out folder")
+        raise UserError(f"{out}: holds a model, but not the run that made it; give another `out` folder")
     if path.exists():
         record = json.loads(path.read_text(encoding="utf-8"))
         if "config" not in record:
-            raise UserError(f"{out}: holds a config.json that no run wrote; give another --out folder")
-        kept = {**defaults, **record["config"]}
-        changed = sorted(
-            key
-            for key in {*kept, *settings}
-            if key not in free and not same(kept.get(key), settings.get(key))
-        )
-        if changed:
-            raise UserError(
-                f"{out}: holds a run with other settings ({', '.join(changed)}); give another --out folder"
-            )
+            raise UserError(f"{out}: holds a config.json that no run wrote; give another `out` folder")
+        ensure_same_settings(out, {**defaults, **record["config"]}, settings, free, what="a run")
         before = record["revision"].split(", ")
         at_work = before + [code for code in at_work if code != before[-1]]
     write_json(path, {"config": settings, "revision": ", ".join(at_work)})
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two settings are equal, or name one place, seen from here: `hf:runs/nano` and
+def ensure_same_record(
+    path: Path, settings: dict[str, Any], free: Collection[str] = (), *, what: str
+) -> None:
+    """Write settings to `path`, unless its folder holds `what` made with other settings (but for `free`).
+
+    Raises:
+        UserError: it does.
+    """
+    if path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        ensure_same_settings(path.parent, kept, settings, free, what=what)
+    else:
+        write_json(path, settings)
+
+
+def other_settings(
+    kept: Mapping[str, Any], settings: Mapping[str, Any], free: Collection[str] = ()
+) -> list[str]:
+    """Names of the settings that differ between two records, but for the `free` ones."""
+    names = {*kept, *settings}.difference(free)
+    return sorted(name for name in names if not same_settings(kept.get(name), settings.get(name)))
+
+
+def same_settings(one: Any, other: Any) -> bool:
+    """Whether two settings are equal or name the same place, such as `hf:runs/nano` and
     `hf:/home/me/runs/nano`."""
     return one == other or (isinstance(one, str) and isinstance(other, str) and _place(one) == _place(other))
+
+
+def ensure_same_settings(
+    out: Path, kept: Mapping[str, Any], settings: Mapping[str, Any], free: Collection[str] = (), *, what: str
+) -> None:
+    """Refuse a folder whose record says that `what` it holds has other settings (but for `free`).
+
+    Raises:
+        UserError: it says so.
+    """
+    if changed := other_settings(kept, settings, free):
+        raise UserError(
+            f"{out}: holds {what} with other settings ({', '.join(changed)}); give another `out` folder"
+        )
 
 
 def _place(name: str) -> tuple[str, str]:
@@ -76,18 +103,18 @@ def _place(name: str) -> tuple[str, str]:
 
 
 @contextmanager
-def held(out: Path, wait: bool = False) -> Iterator[None]:
-    """Work on a folder alone: a second process waits, or is refused, instead of doing everything twice.
+def folder_lock(out: Path, wait: bool = False) -> Iterator[None]:
+    """Work on a folder alone, so that two processes do not do everything twice.
 
     Raises:
-        UserError: another process holds it, and nobody asked to `wait`.
+        UserError: another process works there, and `wait` is False.
     """
     with (make_folder(out) / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
             raise UserError(
-                f"{out}: another process is at work there; wait for it, or give another --out folder"
+                f"{out}: another process is at work there; wait for it, or give another `out` folder"
             ) from None
         yield
 
@@ -95,7 +122,7 @@ def held(out: Path, wait: bool = False) -> Iterator[None]:
 def cut_log(path: Path, step: int) -> list[dict[str, Any]]:
     """Cut a log of rows with a `step` back to those up to `step`, and return them."""
     rows = [row for row in read_jsonl(path) if row["step"] <= step]
-    write_text(path, "".join(to_json(row) + "\n" for row in rows))
+    write_jsonl(path, rows)
     return rows
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mini_o3.episode import Message, PolicyError, Reply, Request
+from mini_o3.episode.store import Key, keep_last
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import read_jsonl
 from mini_o3.protocol import PromptProfile, load_profile
@@ -25,7 +26,7 @@ class Replay:
         self,
         scripts: dict[str, list[str]],
         *,
-        searches: dict[tuple[str, int], list[str]] | None = None,
+        searches: dict[Key, list[str]] | None = None,
         budget: PixelBudget | None = None,
         profile: PromptProfile | None = None,
     ) -> None:
@@ -46,19 +47,17 @@ class Replay:
         task.
 
         Of several searches of a task that of the seed asked for is played, else the one of the lowest; of
-        several records of one search the last.
+        several records of one search the last in which the policy did not fail.
 
         Raises:
             UserError: the file is missing or holds no episode.
         """
-        searches: dict[tuple[str, int], list[str]] = {}
+        searches: dict[Key, list[str]] = {}
         try:
             text = Path(path).read_text(encoding="utf-8")
-            rows = [json.loads(text)] if path.endswith(".json") else read_jsonl(Path(path))
-            for row in rows:
-                searches[str(row["task_id"]), int(row.get("seed", 0))] = [
-                    str(turn["text"]) for turn in row["turns"]
-                ]
+            for row in [json.loads(text)] if path.endswith(".json") else read_jsonl(Path(path)):
+                key = str(row["task_id"]), int(row.get("seed", 0))
+                keep_last(searches, key, [str(turn["text"]) for turn in row["turns"]], row.get("stop", ""))
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}; give the episodes.jsonl of a run") from None
         except (KeyError, TypeError, ValueError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import write_json
-from mini_o3.kit.run import held
+from mini_o3.kit.run import ensure_same_settings, folder_lock
 
 BUNDLED_PHOTOS = Path(__file__).parent / "photos"
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
@@ -28,7 +28,7 @@ def owned(out: Path, name: str, settings: dict[str, Any]) -> Iterator[None]:
     """
     if out.is_dir():
         _check(out, name, settings)  # before a lock is put there
-    with held(out, wait=True):
+    with folder_lock(out, wait=True):
         _check(out, name, settings)
         if not (out / name).exists():
             write_json(out / name, settings)
@@ -76,11 +76,7 @@ def _check(out: Path, name: str, settings: dict[str, Any]) -> None:
         kept = None
     if not isinstance(kept, dict):
         raise UserError(f"{path}: does not say how probes were made; give another folder")
-    changed = sorted(key for key in {*kept, *settings} if kept.get(key) != settings.get(key))
-    if changed:
-        raise SettingError(
-            "out", f"holds probes made with other settings ({', '.join(changed)}); give another folder", out
-        )
+    ensure_same_settings(out, kept, settings, what="probes made")
 
 
 def _is_part(path: Path, name: str) -> bool:

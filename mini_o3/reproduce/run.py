@@ -17,7 +17,8 @@ from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder, read_jsonl
-from mini_o3.kit.run import claim_run, held, same
+from mini_o3.kit.progress import OnProgress
+from mini_o3.kit.run import ensure_same_run, folder_lock, same_settings
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.shipped import checkpoint_in
 from mini_o3.models.vlm import steps_of, weights_hash
@@ -36,7 +37,7 @@ def run_suite(
     *,
     only: str | None = None,
     say: Callable[[str], None],
-    progress: Callable[[str], Callable[[int, int, str], None]],
+    progress: Callable[[str], OnProgress],
     training: Callable[[Any, Path], Any],
 ) -> Path:
     """Train and measure every run of a suite, or `only` one of them, and write `out/report.md` with its
@@ -55,7 +56,7 @@ def run_suite(
     chosen = [name for name in suite.runs if only is None or name == only]
     for name in chosen:
         _refuse(suite, name, out / name)
-    claim_run(make_folder(out), {"measure": suite.measure.model_dump(mode="json")})
+    ensure_same_run(make_folder(out), {"measure": suite.measure.model_dump(mode="json")})
     probes = _probes(suite.measure, out / "probes", progress)
     for name in chosen:
         with stop_signals() as stopping:
@@ -107,18 +108,10 @@ def _ended(settings: GrpoConfig, out: Path) -> bool:
     return steps >= settings.steps or bool(alarm(rows, settings) or starved(rows, settings))
 
 
-def _probes(
-    measure: Measurement, out: Path, progress: Callable[[str], Callable[[int, int, str], None]]
-) -> dict[str, Path]:
-    folders: dict[str, Path] = {}
-    for level in measure.levels:
-        line = progress(f"{level} probes")
-
-        def report(done: int, total: int, line: Callable[[int, int, str], None] = line) -> None:
-            line(done, total, "")
-
-        make_probes(level, measure.probes, TRAINING_SEEDS, out / level, report=report)
-        folders[level] = out / level
+def _probes(measure: Measurement, out: Path, progress: Callable[[str], OnProgress]) -> dict[str, Path]:
+    folders: dict[str, Path] = {level: out / level for level in measure.levels}
+    for level, folder in folders.items():
+        make_probes(level, measure.probes, TRAINING_SEEDS, folder, report=progress(f"{level} probes"))
     return folders
 
 
@@ -136,9 +129,7 @@ def _trained(
         return train(settings, out, report=show, say=say)
 
 
-def _measure(
-    measure: Measurement, model: Path, tasks: Path, out: Path, line: Callable[[int, int, str], None]
-) -> None:
+def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, progress: OnProgress) -> None:
     found = read_tasks(tasks)[: measure.probes]
     protocol = Protocol(
         turns=measure.turns, samples=measure.samples, temperature=measure.temperature, judge="exact"
@@ -146,17 +137,8 @@ def _measure(
     policy = load_policy(protocol.policy_spec(f"hf:{model}", CONCURRENT))
     judge = make_judge(protocol.judge)
     made = manifest(protocol, policy, f"hf:{model}", found, str(tasks), judge.name)
-    with held(out):
-        evaluate(
-            found,
-            policy,
-            protocol,
-            judge,
-            out,
-            manifest=made,
-            concurrent=CONCURRENT,
-            report=lambda done, total, accuracy: line(done, total, f"accuracy {accuracy:.3f}"),
-        )
+    with folder_lock(out):
+        evaluate(found, policy, protocol, judge, out, manifest=made, concurrent=CONCURRENT, progress=progress)
 
 
 def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:
@@ -184,7 +166,7 @@ def _recorded_as(settings: GrpoConfig, out: Path) -> bool | None:
     kept = {**defaults_of(GrpoConfig), **json.loads(record.read_text())["config"]}
     wanted = json.loads(settings.model_dump_json())
     return all(
-        same(kept.get(key), value)
+        same_settings(kept.get(key), value)
         for key, value in wanted.items()
         if key not in settings.free_to_change - {"steps"}
     )

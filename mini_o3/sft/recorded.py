@@ -7,10 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from mini_o3.episode import EPISODES_FILE, Episode, StopReason
+from mini_o3.episode import Episode
 from mini_o3.episode.replayed import is_exemplary, picture_of, replay_messages
-from mini_o3.kit.errors import UserError
-from mini_o3.kit.files import read_jsonl
+from mini_o3.episode.store import answered_episodes
 from mini_o3.kit.rng import stream
 from mini_o3.models.chat import ChatRenderer, Rendered
 from mini_o3.protocol import PromptProfile
@@ -49,18 +48,7 @@ class RecordedEpisodes:
         Raises:
             UserError: there are none, or a row is not an episode.
         """
-        path = folder / EPISODES_FILE
-        try:
-            found = [Episode.from_dict(row) for row in read_jsonl(path)]
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{path}: holds a row that is not an episode ({error!r}); remove or mend it"
-            ) from None
-        kept = tuple(episode for episode in found if episode.stop is StopReason.ANSWERED)
-        if not kept:
-            raise UserError(
-                f"{path}: no answered episodes there; make some with `mini-o3 eval --policy teacher`"
-            )
+        kept = tuple(answered_episodes(folder))
         return cls(renderer, budget, profile, seed, folder, kept, context_tokens)
 
     def __len__(self) -> int:

@@ -27,7 +27,7 @@ from transformers.trainer_callback import PrinterCallback, TrainerControl, Train
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, make_folder
-from mini_o3.kit.run import claim_run, cut_log, held
+from mini_o3.kit.run import cut_log, ensure_same_run, folder_lock
 from mini_o3.kit.signals import leave_signals_to_the_parent, stop_signals
 from mini_o3.models.vlm import steps_of
 from mini_o3.sft.batch import CellHead, collate, micro_batches
@@ -62,7 +62,7 @@ def train(
             process at work; or the data or the loss is not what can be learnt from.
         KeyboardInterrupt: Ctrl-C or SIGTERM came; the step at hand was finished and saved.
     """
-    with held(make_folder(out)) if _is_main() else nullcontext():
+    with folder_lock(make_folder(out)) if _is_main() else nullcontext():
         return _train(config, make_source, out, report if _is_main() else lambda line: None, stop_after)
 
 
@@ -79,7 +79,9 @@ def _train(
     scenes = config.scenes * int(os.environ.get("WORLD_SIZE", "1"))
     steps = config.steps or math.ceil(count * config.epochs / scenes)
     if _is_main():  # only now, so that nothing is claimed for settings that cannot be run
-        claim_run(out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(TrainConfig))
+        ensure_same_run(
+            out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(TrainConfig)
+        )
     trainer = Imitator(pupil, _Indexed(source, steps * scenes, count), out, steps)
     with trainer.accelerator.main_process_first():  # which removes what is not whole
         last = last_state(out)

@@ -16,7 +16,7 @@ from mini_o3.evaluate.compare import compare, to_lines
 from mini_o3.evaluate.lenses import lens_of
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.evaluate.protocol import Protocol
-from mini_o3.evaluate.run import claim, evaluate
+from mini_o3.evaluate.run import evaluate
 from mini_o3.evaluate.shards import merge, shard
 from mini_o3.judge import CORRECT, make_judge
 from mini_o3.kit.errors import UserError
@@ -164,11 +164,10 @@ def test_a_difference_has_the_error_of_pictures_and_a_two_sided_p_and_leaves_out
         round(math.erfc(1 / math.sqrt(2)), 4),
     )
     assert (found["accuracy"], found["better"], found["worse"]) == ([0.0, 0.5], 2, 0)
-    assert (found["paired_p"], found["interval"]) == (1.0, [-1.0, 1.0])  # one picture of two may be chance
-    line = "  difference +50.0 points +- 50.0 (-100.0 to +100.0), p = 1.0; better on 2 tasks, worse on 0"
+    line = "  difference +50.0 points +- 50.0, p = 0.3173; better on 2 tasks, worse on 0"
     assert to_lines(found, tmp_path / "one", tmp_path / "two")[-1] == line
-    assert to_lines({**found, "paired_p": 0.0}, tmp_path / "one", tmp_path / "two")[-1] == line.replace(
-        "= 1.0", "< 0.0001"
+    assert to_lines({**found, "p": 0.0}, tmp_path / "one", tmp_path / "two")[-1] == line.replace(
+        "= 0.3173", "< 0.0001"
     )
 
 
@@ -222,10 +221,13 @@ def test_shards_of_different_evaluations_and_a_folder_in_use_are_refused(tmp_pat
 
 
 def test_other_code_may_go_on_with_an_evaluation_other_settings_may_not(tmp_path):
-    for code in ("aaa", "bbb"):
-        claim(tmp_path, {"turns": 3, "revision": code})
-    with pytest.raises(UserError, match=r"other settings \(turns\)"):
-        claim(tmp_path, {"turns": 4, "revision": "bbb"})
+    tasks, policy = asked(tmp_path, p=(RED, 1)), Replay({"*": [answer("x")]})
+    measured(tmp_path, "out", tasks, policy)
+    path = tmp_path / "out" / "protocol.json"
+    write_json(path, {**json.loads(path.read_text()), "revision": "of before"})
+    measured(tmp_path, "out", tasks, policy)
+    with pytest.raises(UserError, match=r"holds an evaluation with other settings \(void_retries\)"):
+        measured(tmp_path, "out", tasks, policy, void_retries=0)
 
 
 def test_two_pictures_of_one_name_are_not_taken_for_one(tmp_path):

@@ -31,7 +31,7 @@ from mini_o3.grpo.watch import alarm, count, rates, starved
 from mini_o3.judge import CORRECT, unjudged
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.run import held
+from mini_o3.kit.run import folder_lock
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.policies.local import Local
 from mini_o3.policies.replay import Replay
@@ -550,7 +550,7 @@ def test_a_folder_of_few_tasks_is_validated_on_once(tmp_path):
 
 def test_two_trainings_in_one_folder_are_refused(tmp_path):
     config = read_config(_written(tmp_path / "tiny.toml", TINY), GrpoConfig)
-    with held(tmp_path / "out"), pytest.raises(UserError, match="another process is at work there"):
+    with folder_lock(tmp_path / "out"), pytest.raises(UserError, match="another process is at work there"):
         train(config, tmp_path / "out")
 
 

@@ -369,7 +369,7 @@ def test_our_own_records(picture, tmp_path):
             "record 1: the picture in its data URL cannot be read",
         ),
         ("a.json", json.dumps(messages("data:image/png;base64,aGVsbG8=")), "not a picture that can be read"),
-        ("episodes.jsonl", '{"task_id": "a", "turns": []}\n', "line 1: not an episode"),
+        ("episodes.jsonl", '{"task_id": "a", "turns": []}\n', "line 1: is not an episode"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_with_file_and_line(tmp_path, name, text, said):

@@ -12,8 +12,8 @@ from PIL import Image
 
 from mini_o3.episode import Limits, SearchTask, StopReason
 from mini_o3.judge import CORRECT, INCORRECT, Kind, Verdict, make_judge, unjudged
-from mini_o3.judge.folder import judge_folder, read_asked
-from mini_o3.judge.record import read_verdicts, verdict_row
+from mini_o3.judge.folder import judge_folder, read_attempts
+from mini_o3.judge.record import VerdictStore
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, read_jsonl
 from mini_o3.policies.replay import Replay
@@ -57,7 +57,9 @@ def folder(tmp_path):
 
 
 def verdicts(folder):
-    return {(task, seed): read_verdicts(folder).get((task.id, seed)) for task in SAID for seed in (0, 1)}
+    return {
+        (task, seed): VerdictStore(folder).verdicts.get((task.id, seed)) for task in SAID for seed in (0, 1)
+    }
 
 
 FAILED = unjudged("policy failed: http://h: status 500, 4 times")
@@ -97,7 +99,7 @@ def test_rules_judge_a_folder_and_twice_gives_the_same_file(folder, tmp_path):
         == content
     )
     rows = read_jsonl(folder / "verdicts.jsonl")
-    assert [(row["task_id"], row["seed"]) for row in rows] == [row.key for row in read_asked(folder)]
+    assert [(row["task_id"], row["seed"]) for row in rows] == [row.key for row in read_attempts(folder)]
     assert {key: rows[0][key] for key in ("task_id", "seed", "kind", "judge")} == {
         "task_id": OPEN[0].id,
         "seed": 0,
@@ -170,7 +172,7 @@ def test_a_run_that_was_killed_goes_on_to_the_file_of_an_unbroken_one(tmp_path):
             time.sleep(0.005)
         process.kill()
         process.wait()
-    kept = len(read_verdicts(out))
+    kept = len(VerdictStore(out).rows)
     assert 10 <= kept < 400
     (out / "judge_cache.jsonl").unlink()  # the verdicts alone must do
     with Endpoint(
@@ -189,28 +191,30 @@ def test_a_run_that_was_killed_goes_on_to_the_file_of_an_unbroken_one(tmp_path):
 def test_verdicts_of_another_judge_are_not_mixed_in(folder, tmp_path):
     judge_folder(folder, make_judge("auto"))
     content = (folder / "verdicts.jsonl").read_bytes()
-    with pytest.raises(UserError, match=r"verdicts.jsonl: holds verdicts of auto, not of exact; .* --out"):
+    with pytest.raises(UserError, match=r"verdicts.jsonl: holds verdicts of auto, not of exact; .* `out`"):
         judge_folder(folder, make_judge("exact"))
     assert (folder / "verdicts.jsonl").read_bytes() == content
     judge_folder(folder, make_judge("exact"), out=tmp_path / "exact.jsonl")
-    assert read_verdicts(tmp_path / "exact.jsonl")[CHOICE[2].id, 0] == INCORRECT
+    assert VerdictStore(tmp_path / "exact.jsonl").verdicts[CHOICE[2].id, 0] == INCORRECT
 
 
 def test_a_row_without_a_digest_is_trusted(folder):
-    """As a collection writes it, whose episodes never change."""
+    """As collections used to write it, whose episodes never change."""
     judge = make_judge("auto")
-    append_jsonl(folder / "verdicts.jsonl", verdict_row((OPEN[1].id, 0), CORRECT, judge))
+    append_jsonl(
+        folder / "verdicts.jsonl", {"task_id": OPEN[1].id, "seed": 0, "kind": "correct", "judge": "auto"}
+    )
     assert judge_folder(folder, judge).count(Kind.CORRECT) == 3
 
 
 def test_of_several_episodes_the_last_counts_but_for_a_policy_that_failed(folder):
-    assert [row.episode.stop for row in read_asked(folder) if row.key == (OPEN[0].id, 1)] == [
+    assert [row.episode.stop for row in read_attempts(folder) if row.key == (OPEN[0].id, 1)] == [
         StopReason.POLICY_ERROR
     ]
     write_row(folder, OPEN[0], "first", 1)
     write_row(folder, OPEN[0], "second", 1)
     write_row(folder, OPEN[0], "x", 1, stop="policy_error", answer=None)
-    assert [row.episode.answer for row in read_asked(folder) if row.key == (OPEN[0].id, 1)] == ["second"]
+    assert [row.episode.answer for row in read_attempts(folder) if row.key == (OPEN[0].id, 1)] == ["second"]
 
 
 def broken(folder, what):
@@ -220,7 +224,7 @@ def broken(folder, what):
         return "episodes.jsonl: no such file"
     if what == "no settings":
         (folder / "protocol.json").unlink()
-        return "protocol.json: does not say where the tasks are; give their folder with --tasks"
+        return "protocol.json: does not say where the tasks are; give their folder with `tasks`"
     if what == "settings of something else":
         (folder / "protocol.json").write_text("[1]")
         return "protocol.json: does not say where the tasks are"
@@ -229,12 +233,12 @@ def broken(folder, what):
         return "tasks.jsonl: no such file"
     if what == "another task":
         write_row(folder, SearchTask("new.png", "What?", "x"), "x")
-        return "give the right folder with --tasks"
+        return "give the right folder with `tasks`"
     if what == "not an episode":
         append_jsonl(folder / "episodes.jsonl", {"task_id": "x"})
-        return "episodes.jsonl: a line is not an episode"
+        return "episodes.jsonl, line 9: is not an episode"
     append_jsonl(folder / "verdicts.jsonl", {"task_id": "x", "seed": 0, "kind": "perhaps"})
-    return "verdicts.jsonl: a line is not a verdict"
+    return "verdicts.jsonl, line 1: is not a verdict"
 
 
 @pytest.mark.parametrize(

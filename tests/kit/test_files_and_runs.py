@@ -22,7 +22,7 @@ from mini_o3.kit.files import (
     write_json,
     write_text,
 )
-from mini_o3.kit.run import claim_run
+from mini_o3.kit.run import ensure_same_run
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -101,7 +101,7 @@ def test_a_file_where_a_folder_should_be_is_one_clear_line(tmp_path):
 def test_a_run_names_all_code_that_was_at_work_in_order(tmp_path, monkeypatch):
     for code in ("aaa", "aaa", "bbb+", "bbb+", "aaa"):
         monkeypatch.setattr(run_module, "revision", lambda code=code: code)
-        claim_run(tmp_path, {"lr": 1.0})
+        ensure_same_run(tmp_path, {"lr": 1.0})
     assert json.loads((tmp_path / "config.json").read_text()) == {
         "config": {"lr": 1.0},
         "revision": "aaa, bbb+, aaa",
@@ -110,15 +110,17 @@ def test_a_run_names_all_code_that_was_at_work_in_order(tmp_path, monkeypatch):
 
 def test_a_checkpoint_is_no_run_folder(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
-    with pytest.raises(UserError, match=r"holds a config.json that no run wrote; give another --out"):
-        claim_run(tmp_path, {"lr": 1.0})
+    with pytest.raises(UserError, match=r"holds a config.json that no run wrote; give another `out` folder"):
+        ensure_same_run(tmp_path, {"lr": 1.0})
     assert json.loads((tmp_path / "config.json").read_text()) == {"model_type": "qwen2_5_vl"}
 
 
 def test_one_place_under_two_names_is_one_setting(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    claim_run(tmp_path / "run", {"start": "nano", "policy": "hf:nano", "lr": 1.0})
-    claim_run(tmp_path / "run", {"start": f"{tmp_path}/nano", "policy": f"hf:{tmp_path}/nano", "lr": 1.0})
+    ensure_same_run(tmp_path / "run", {"start": "nano", "policy": "hf:nano", "lr": 1.0})
+    ensure_same_run(
+        tmp_path / "run", {"start": f"{tmp_path}/nano", "policy": f"hf:{tmp_path}/nano", "lr": 1.0}
+    )
     for other in (
         {"start": "other"},
         {"start": ""},
@@ -127,4 +129,4 @@ def test_one_place_under_two_names_is_one_setting(tmp_path, monkeypatch):
         {"lr": 2.0},
     ):
         with pytest.raises(UserError, match=rf"other settings \({next(iter(other))}\)"):
-            claim_run(tmp_path / "run", {"start": "nano", "policy": "hf:nano", "lr": 1.0} | other)
+            ensure_same_run(tmp_path / "run", {"start": "nano", "policy": "hf:nano", "lr": 1.0} | other)

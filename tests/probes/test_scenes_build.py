@@ -22,7 +22,7 @@ from mini_o3.probes.scenes import LEVELS, RULE_BUDGET, ScenesConfig, build
 from mini_o3.probes.scenes.check import check
 from mini_o3.probes.scenes.draw import Canvas
 from mini_o3.probes.scenes.icons import find_emoji_font
-from mini_o3.probes.scenes.plan import find_means, plan
+from mini_o3.probes.scenes.plan import find_assets, plan
 from mini_o3.probes.shapes.levels import TRAINING_SEEDS
 from mini_o3.vision import PixelBudget, open_picture
 
@@ -293,12 +293,12 @@ def test_photographs_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(
         UserError, match=r"broken.jpg: not a picture that can be used; take it out of the folder"
     ):
-        find_means(ScenesConfig(photos=str(tmp_path)))
+        find_assets(ScenesConfig(photos=str(tmp_path)))
     Image.new("1", (10_000, 5_001)).save(tmp_path / "broken.jpg", "PNG")
     with pytest.raises(
         UserError, match=r"broken.jpg: 50,010,000 pixels, more than 50,000,000; scale it down"
     ):
-        find_means(ScenesConfig(photos=str(tmp_path)))
+        find_assets(ScenesConfig(photos=str(tmp_path)))
 
 
 @pytest.mark.skipif(find_emoji_font() is None, reason="Noto Color Emoji is not installed here")
@@ -315,7 +315,7 @@ def test_emoji_take_the_place_of_silhouettes_but_for_those_whose_colour_is_asked
 @pytest.mark.skipif(find_emoji_font() is not None, reason="Noto Color Emoji is installed here")
 def test_emoji_that_are_not_installed_are_refused():
     with pytest.raises(UserError, match="emoji: Noto Color Emoji is in none of"):
-        find_means(ScenesConfig(emoji="noto"))
+        find_assets(ScenesConfig(emoji="noto"))
 
 
 def test_the_shipped_config_is_of_the_papers_size():

@@ -282,7 +282,7 @@ def test_what_was_measured_with_other_settings_or_weights_is_not_passed_off_as_t
     from mini_o3.reproduce import run as runner
 
     def train(config, out, **_):
-        module.claim_run(out, json.loads(config.model_dump_json()), config.free_to_change)
+        module.ensure_same_run(out, json.loads(config.model_dump_json()), config.free_to_change)
         shutil.copytree(NANO_DIR, out / "model", dirs_exist_ok=True)
         path = out / "model" / "model.safetensors"
         weights = load_file(path)

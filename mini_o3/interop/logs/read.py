@@ -21,13 +21,14 @@ from typing import Any
 from PIL import Image
 
 from mini_o3.episode import Episode, Limits, SearchTask, StopReason, run_episode
+from mini_o3.episode.store import read_episodes
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.interop.logs.chat import guess_dialect
 from mini_o3.interop.logs.layouts import FIGURES, Recorded, files_of, read_records
 from mini_o3.interop.logs.pictures import Pictures
 from mini_o3.judge import CORRECT, INCORRECT, Judge, Verdict, unjudged
 from mini_o3.judge.exact import same
-from mini_o3.judge.record import read_verdicts
+from mini_o3.judge.record import VerdictStore
 from mini_o3.judge.verdict import without_judge
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.text import with_thought_opened, without_special_tokens
@@ -160,21 +161,13 @@ async def _asked(judge: Judge, task: SearchTask, episode: Episode) -> Verdict:
 
 def _own(path: Path, finder: Pictures) -> list[Judged]:
     """Our own records, with the verdicts beside them, if there are any."""
-    verdicts, rows = read_verdicts(path.parent), []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            episode = Episode.from_dict(json.loads(line))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{path}, line {number}: not an episode ({error!r}); mend or remove the line"
-            ) from None
+    verdicts, rows = VerdictStore(path.parent).verdicts, []
+    for number, episode in enumerate(read_episodes(path), start=1):
         where = f"{path}, line {number}"
         named = (str(Path(episode.picture).absolute()), episode.picture)  # as seen from here, or from the log
         found = str(finder.find(where, named, path.parent, Path(episode.picture).stem))
         task = SearchTask(found, episode.question, episode.expected)
-        given = verdicts.get((episode.task_id, episode.seed))
+        given = verdicts.get(episode.key)
         episode = replace(episode, picture=found)
         rows.append(Judged(task, episode, given or _verdict(task, episode, None, None)))
     return rows

@@ -1,4 +1,4 @@
-"""Worlds: paper-sized sets of pictures that people believe, each with several questions about something small
+"""Scenes: paper-sized sets of pictures that people believe, each with several questions about something small
 in it."""
 
 from mini_o3.probes.scenes.build import build, read_rows, tasks_of

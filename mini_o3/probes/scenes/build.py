@@ -1,10 +1,10 @@
-"""A whole set of worlds on disk: painted on all cores, resumable at any time, checked, and the same every
+"""A whole set of scenes on disk: painted on all cores, resumable at any time, checked, and the same every
 time.
 
     DIR/train/tasks.jsonl  scenes.jsonl  pictures/    DIR/test/...    DIR/dataset_card.md  readers.json
     manifest.json
 
-While it is being made, finished worlds are noted in DIR/.journal.jsonl; when it is done that file is gone and
+While it is being made, finished scenes are noted in DIR/.journal.jsonl; when it is done that file is gone and
 `manifest.json` names every other file with its SHA-256.
 """
 
@@ -28,13 +28,13 @@ from typing import Any
 from mini_o3.episode.task import TASKS_FILE, SearchTask
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, read_jsonl, to_json, write_json, write_text
-from mini_o3.kit.run import held
+from mini_o3.kit.run import folder_lock
 from mini_o3.kit.signals import leave_signals_to_the_parent
 from mini_o3.probes.dataset import clear_parts, owned
 from mini_o3.probes.scenes.card import CARD, PLOT, READERS, write_card
 from mini_o3.probes.scenes.check import check
 from mini_o3.probes.scenes.config import SPLITS, ScenesConfig
-from mini_o3.probes.scenes.plan import PICTURES, Job, Means, find_means, hash_file, make, plan, provenance
+from mini_o3.probes.scenes.plan import PICTURES, Assets, Job, find_assets, hash_file, make, plan, provenance
 from mini_o3.probes.scenes.truth import SCENES_FILE, SceneFile, read_parts
 from mini_o3.vision import Region
 
@@ -72,8 +72,8 @@ def build(
     Raises:
         UserError: `out` holds another set, or something that the config names is missing.
     """
-    means = find_means(config)
-    settings = provenance(config, means)
+    assets = find_assets(config)
+    settings = provenance(config, assets)
     jobs = plan(config)
     total = sum(job.asked for job in jobs)
     with owned(out, SETTINGS, settings):
@@ -82,7 +82,7 @@ def build(
         count = total - sum(job.asked for job in left)
         if not left:
             report(count, total)
-        for job, row in _paint(left, means, out, workers or _cores()):
+        for job, row in _paint(left, assets, out, workers or _cores()):
             append_jsonl(out / _JOURNAL, row)
             count += job.asked
             report(count, total)
@@ -103,7 +103,7 @@ def measure_readers(out: Path, *, report: Report = lambda done, total: None) -> 
         raise UserError(
             f"{out / MANIFEST}: no finished set; make one with `mini-o3 probe make scenes --out {out}`"
         ) from None
-    with held(out, wait=True):
+    with folder_lock(out, wait=True):
         lines = write_card(out, report)
         seal(out, settings, figures)
     return lines
@@ -162,7 +162,7 @@ def _finish(out: Path, jobs: Sequence[Job]) -> Row:
         clear_parts((out / name).parent, {Path(name).name})
     for split in SPLITS:
         clear_parts(out / split / PICTURES, {Path(job.picture).name for job in jobs if job.split == split})
-    done = {row["picture"]: row for row in _noted(out)}  # of worlds that were made again the last row counts
+    done = {row["picture"]: row for row in _noted(out)}  # of scenes that were made again the last row counts
     for split in SPLITS:
         rows = [done[job.picture] for job in jobs if job.split == split]
         write_text(out / split / SCENES_FILE, "".join(to_json(row) + "\n" for row in rows))
@@ -198,10 +198,10 @@ def _finished(out: Path, jobs: Sequence[Job]) -> set[str]:
     }
 
 
-def _paint(jobs: Sequence[Job], means: Means, out: Path, workers: int) -> Iterator[tuple[Job, Row]]:
+def _paint(jobs: Sequence[Job], assets: Assets, out: Path, workers: int) -> Iterator[tuple[Job, Row]]:
     """Every job and its row, in the order in which they are done."""
     if workers == 1:
-        yield from ((job, make(job, means, out)) for job in jobs)
+        yield from ((job, make(job, assets, out)) for job in jobs)
         return
     if not jobs:
         return
@@ -213,11 +213,11 @@ def _paint(jobs: Sequence[Job], means: Means, out: Path, workers: int) -> Iterat
         try:
             while left or running:
                 while left and len(running) < workers + 1:
-                    used = sum(job.held(means) for job in running.values())
-                    if running and used + left[-1].held(means) > room:
+                    used = sum(job.held(assets) for job in running.values())
+                    if running and used + left[-1].held(assets) > room:
                         break
                     job = left.pop()
-                    running[pool.submit(partial(make, job, means, out))] = job
+                    running[pool.submit(partial(make, job, assets, out))] = job
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(future), future.result()
         except BrokenProcessPool:

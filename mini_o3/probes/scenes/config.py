@@ -1,4 +1,4 @@
-"""Settings of a set of worlds, as a TOML file gives them."""
+"""Settings of a set of scenes, as a TOML file gives them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class ScenesConfig(BaseModel):
     """What to make.
 
     Attributes:
-        seed: another one gives another set. Worlds to train on have seeds below 500,000,000, worlds to test
+        seed: another one gives another set. Scenes to train on have seeds below 500,000,000, scenes to test
             on above.
         photos: `bundled`, a folder of pictures for the photo kind, or empty for no such kind.
         emoji: `drawn` (the same on every machine), or `noto`: Noto Color Emoji, which must be installed.
         quality: of the JPEG files.
         per_picture: questions about one picture.
-        kinds: kinds of worlds, taken in turn; empty: all.
+        kinds: kinds of scenes, taken in turn; empty: all.
         train, test: questions of each level.
     """
 

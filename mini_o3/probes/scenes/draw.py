@@ -1,4 +1,4 @@
-"""Pixels of a world: what a sketch has noted down is carried out here, in one picture and without a second
+"""Pixels of a scene: what a sketch has noted down is carried out here, in one picture and without a second
 copy of it."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One world: a kind, a level and a seed in; a scene, its questions and its picture out. The same in, the same
+"""One scene: a kind, a level and a seed in; a sketch of it and its questions out. The same in, the same
 out."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def make_scene(
     photos: tuple[Path, ...] = (),
     size: tuple[int, int] | None = None,
 ) -> tuple[Sketch, list[Question]]:
-    """A world of `kind` at `level` with `count` questions; its sketch can be painted.
+    """A scene of `kind` at `level` with `count` questions; its sketch can be painted.
 
     Args:
         photos: photographs that the `photo` kind may use.
@@ -56,7 +56,7 @@ def make_scene(
 
 
 def scene_size(kind: str, level: str, seed: int) -> tuple[int, int]:
-    """(width, height) of a world in pixels; sizes are spread evenly in the logarithm."""
+    """(width, height) of a scene in pixels; sizes are spread evenly in the logarithm."""
     rng, rules = stream("world size", kind, level, seed), LEVELS[level]
     huge = rng.random() < rules.huge
     low, high = rules.megapixels

@@ -1,4 +1,4 @@
-"""The difficulty rule of the worlds, stated once: how small, how many that look alike, how many looks at
+"""The difficulty rule of the scenes, stated once: how small, how many that look alike, how many looks at
 least.
 
 It is a rule about an ideal eye that is shown at most 401,408 pixels, 512 image tokens of Qwen2.5-VL, and
@@ -39,7 +39,7 @@ class Level:
             leads from one place (a note, a legend) to another.
         megapixels: size of the picture.
         huge: share of the pictures that are 8K (33 megapixels) instead.
-        led: how many of four questions lead from one place to another where the world allows it.
+        led: how many of four questions lead from one place to another where the scene allows it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Which worlds a set consists of, what they need from this machine, and how one of them is made."""
+"""Which scenes a set consists of, what they need from this machine, and how one of them is made."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SEEDS = 1_000_000  # between sets with different seeds
 
 
 class Job(NamedTuple):
-    """One world: one picture and `asked` questions."""
+    """One scene: one picture and `asked` questions."""
 
     split: str
     kind: str
@@ -45,12 +45,12 @@ class Job(NamedTuple):
         width, height = scene_size(self.kind, self.level, self.seed)
         return width * height
 
-    def held(self, means: Means) -> int:
+    def held(self, assets: Assets) -> int:
         """Pixels in memory while it is painted."""
-        return self.pixels + (means.photo_pixels if self.kind == "photo" else 0)
+        return self.pixels + (assets.photo_pixels if self.kind == "photo" else 0)
 
 
-class Means(NamedTuple):
+class Assets(NamedTuple):
     """What painting needs: files on this machine, and the quality of what is written."""
 
     photos: dict[str, tuple[Path, ...]]  # by split: no photograph of a test picture is in a training picture
@@ -60,7 +60,7 @@ class Means(NamedTuple):
 
 
 def plan(config: ScenesConfig) -> list[Job]:
-    """All worlds of a set, in the order of its files."""
+    """All scenes of a set, in the order of its files."""
     kinds: tuple[str, ...] = config.kinds or tuple(kind for kind in KINDS if kind != "photo" or config.photos)
     jobs = []
     for split in SPLITS:
@@ -73,7 +73,7 @@ def plan(config: ScenesConfig) -> list[Job]:
     return jobs
 
 
-def find_means(config: ScenesConfig) -> Means:
+def find_assets(config: ScenesConfig) -> Assets:
     """The files that a config asks for.
 
     Raises:
@@ -92,15 +92,15 @@ def find_means(config: ScenesConfig) -> Means:
             f"emoji: Noto Color Emoji is in none of {', '.join(EMOJI_FONTS)}; install it or write emoji ="
             ' "drawn"'
         )
-    return Means(
+    return Assets(
         {"train": rest, "test": held_out}, max(map(_pixels, photos), default=0), emoji, config.quality
     )
 
 
-def provenance(config: ScenesConfig, means: Means) -> dict[str, Any]:
+def provenance(config: ScenesConfig, assets: Assets) -> dict[str, Any]:
     """All that decides what comes out, bit for bit: settings, versions, and hashes of fonts and
     photographs."""
-    photos = {path for paths in means.photos.values() for path in paths}
+    photos = {path for paths in assets.photos.values() for path in paths}
     return {
         "version": VERSION,
         "config": config.model_dump(mode="json"),
@@ -111,16 +111,16 @@ def provenance(config: ScenesConfig, means: Means) -> dict[str, Any]:
             "freetype": str(features.version("freetype2")),
         },
         "fonts": {path.name: hash_file(path) for path in font_files()},
-        "emoji": {means.emoji.name: hash_file(means.emoji)} if means.emoji else "drawn",
+        "emoji": {assets.emoji.name: hash_file(assets.emoji)} if assets.emoji else "drawn",
         "photos": {path.name: hash_file(path) for path in sorted(photos)},
     }
 
 
-def make(job: Job, means: Means, folder: Path) -> dict[str, Any]:
-    """Paint one world into `folder`/SPLIT/pictures and return its row of `scenes.jsonl`."""
-    sketch, questions = make_scene(job.kind, job.level, job.seed, job.asked, means.photos[job.split])
+def make(job: Job, assets: Assets, folder: Path) -> dict[str, Any]:
+    """Paint one scene into `folder`/SPLIT/pictures and return its row of `scenes.jsonl`."""
+    sketch, questions = make_scene(job.kind, job.level, job.seed, job.asked, assets.photos[job.split])
     buffer = io.BytesIO()
-    sketch.paint(means.emoji).save(buffer, "JPEG", quality=means.quality)
+    sketch.paint(assets.emoji).save(buffer, "JPEG", quality=assets.quality)
     content = buffer.getbuffer()
     write_atomically(folder / job.split / job.picture, lambda part: _write(part, content))
     return {

@@ -1,4 +1,4 @@
-"""A world on paper: strokes are noted down while its parts and marks are laid out, and painted only if it is
+"""A scene on paper: strokes are noted down while its parts and marks are laid out, and painted only if it is
 wanted."""
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Sketch:
     def sprite(
         self, drawer: Callable[..., Image.Image], args: tuple[Any, ...], left: float, top: float
     ) -> None:
-        """A picture with transparency, made (or taken from the last made) when the world is painted."""
+        """A picture with transparency, made (or taken from the last made) when the scene is painted."""
         self("sprite", (drawer, args), round(left), round(top))
 
     def is_sound(self) -> bool:

@@ -1,4 +1,4 @@
-"""What is known about a world: every legible thing in it and exactly where, and what each question rests on.
+"""What is known about a scene: every legible thing in it and exactly where, and what each question rests on.
 
 One row of `scenes.jsonl` per picture. Readers, the scripted searcher and the checks work on this; policies
 never see it.
@@ -90,7 +90,7 @@ class Question:
 
 @dataclass(slots=True)
 class Scene:
-    """A world without its pixels."""
+    """A scene: everything about a picture but its pixels."""
 
     kind: str
     level: str

@@ -1,4 +1,4 @@
-"""What is written in a world: names and words of which any two of a list differ in two letters or more."""
+"""What is written in a scene: names and words of which any two of a list differ in two letters or more."""
 
 from __future__ import annotations
 

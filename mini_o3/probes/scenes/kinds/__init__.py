@@ -1,4 +1,4 @@
-"""Kinds of worlds. A kind lays out a sketch in units of its smallest capital letter and knows families of
+"""Kinds of scenes. A kind lays out a sketch in units of its smallest capital letter and knows families of
 questions."""
 
 from __future__ import annotations

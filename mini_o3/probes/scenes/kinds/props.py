@@ -1,4 +1,4 @@
-"""Things that stand about in several kinds of worlds: flags beside emblems, balloons, signs on posts."""
+"""Things that stand about in several kinds of scenes: flags beside emblems, balloons, signs on posts."""
 
 from __future__ import annotations
 
