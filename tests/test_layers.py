@@ -10,6 +10,7 @@ ROOMS = (
     "kit",
     "presets",
     "vision",
+    "grounding",
     "protocol",
     "episode",
     "judge",
@@ -61,3 +62,11 @@ def test_every_room_is_on_the_map():
 def test_what_needs_no_model_does_not_import_torch(room):
     for path in (PACKAGE / room).rglob("*.py"):
         assert "import torch" not in path.read_text(), path
+
+
+def test_grounding_stands_alone():
+    for path in (PACKAGE / "grounding").rglob("*.py"):
+        assert imported(path) <= {"kit", "vision", "grounding", "training"}, path
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] not in ("grounding", "cli"):
+            assert "grounding" not in imported(path), path

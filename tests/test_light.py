@@ -103,6 +103,7 @@ def test_the_extras_of_the_package_bring_what_is_asked_for():
         for extra in EXTRAS
     }
     brought["train"] = brought["train"] - {"mini-o3[local]"} | brought["local"]
+    brought["grounding"] = brought["grounding"] - {"mini-o3[train]"} | brought["train"]
     assert brought == {extra: set(modules) for extra, modules in EXTRAS.items()}
     plain = {line.partition(">=")[0] for line in project["dependencies"]}
     assert plain == {"pydantic", "typer", "httpx", "Pillow", "numpy", "rich"}

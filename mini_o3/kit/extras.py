@@ -15,6 +15,7 @@ _LOCAL = ("torch", "transformers", "tokenizers", "safetensors")
 EXTRAS = {
     "local": _LOCAL,
     "train": (*_LOCAL, "accelerate"),
+    "grounding": (*_LOCAL, "accelerate", "scipy", "pycocotools"),
     "data": ("pyarrow",),
     "plots": ("matplotlib",),
     "heic": ("pillow_heif",),

@@ -1,0 +1,62 @@
+"""The vision transformer that turns a picture into tokens: transformers' ViT in three sizes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import ViTConfig, ViTModel
+
+from mini_o3.grounding.config import ModelConfig
+
+PATCH = 16
+
+
+class Shape(NamedTuple):
+    """Width, number of layers, number of heads, and width of the feed-forward layers."""
+
+    width: int
+    depth: int
+    heads: int
+    feed_forward: int
+
+
+SHAPES = {
+    "vit_tiny": Shape(192, 6, 3, 768),
+    "vit_b16": Shape(768, 12, 12, 3072),
+    "vit_l16": Shape(1024, 24, 16, 4096),
+}
+
+
+class Backbone(nn.Module):
+    """Pictures (B, 3, S, S) -> tokens (B, (S / 16)^2, width of the backbone), row by row."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        shape = SHAPES[config.backbone]
+        self.width, self.side = shape.width, config.image // PATCH
+        self.vit: Any = ViTModel(
+            ViTConfig(
+                hidden_size=shape.width,
+                num_hidden_layers=shape.depth,
+                num_attention_heads=shape.heads,
+                intermediate_size=shape.feed_forward,
+                image_size=config.image,
+                patch_size=PATCH,
+                hidden_dropout_prob=0.0,
+                attention_probs_dropout_prob=0.0,
+            ),
+            add_pooling_layer=False,
+        )
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        tokens: Tensor = self.vit(pixel_values=pictures).last_hidden_state
+        return tokens[:, 1:]  # without the class token
+
+
+def token_centres(side: int, device: torch.device | None = None) -> Tensor:
+    """The middles of the patches as (x, y) in 0..1: (side * side, 2), row by row."""
+    middles = (torch.arange(side, device=device, dtype=torch.float32) + 0.5) / side
+    y, x = torch.meshgrid(middles, middles, indexing="ij")
+    return torch.stack([x, y], dim=-1).reshape(-1, 2)
