@@ -2,6 +2,10 @@
 
     import mini_o3
 
+    print(mini_o3.ask("probe.jpg", "What digit is on the red star?").answer)
+
+or, in parts:
+
     task = mini_o3.SearchTask("photo.jpg", "What is written on the small sign?")
     policy = mini_o3.load_policy("api:https://HOST/v1#MODEL")
     episode = asyncio.run(mini_o3.run_episode(task, policy, mini_o3.Limits(turns=12)))
@@ -10,6 +14,7 @@ Everything here is imported when it is first used: `import mini_o3` is quick and
 
 | name | what it is |
 | --- | --- |
+| `ask`, `Asked` | one question about one picture, and what came of it |
 | `SearchTask`, `read_tasks` | one picture and one question; the tasks of a folder |
 | `load_policy`, `PolicySpec` | who decides (`nano`, `api:URL#MODEL`, `hf:DIR` ...), and how it is asked |
 | `Limits`, `StopReason` | when an episode ends, and why it did |
@@ -26,6 +31,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mini_o3.asking import Asked, ask
     from mini_o3.episode import (
         Conversation,
         Episode,
@@ -50,6 +56,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Asked",
     "Conversation",
     "Episode",
     "Limits",
@@ -65,6 +72,7 @@ __all__ = [
     "StopReason",
     "UserError",
     "__version__",
+    "ask",
     "load_policy",
     "load_profile",
     "make_judge",
@@ -74,6 +82,7 @@ __all__ = [
 
 #: Module -> the public names that it defines.
 _HOMES = {
+    "mini_o3.asking": "Asked ask",
     "mini_o3.episode": (
         "Conversation Episode Limits Message Policy PolicyError Reply Request SearchTask StopReason"
         " read_tasks run_episode"

@@ -1,98 +1,183 @@
-"""One question about one picture, start to finish: choose, check, search (once, or several times and vote),
-write."""
+"""One question about one picture, start to finish: check, search (once, or several times and vote), write."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from mini_o3.episode import EPISODES_FILE, Episode, EpisodeRun, Limits, SearchTask, StopReason
+import numpy as np
+from PIL import Image
+
+from mini_o3.episode import EPISODES_FILE, Episode, EpisodeRun, Limits, Policy, SearchTask, Status, StopReason
 from mini_o3.judge import tally
 from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, write_json, write_jsonl, write_text
+from mini_o3.kit.loop import run_coroutine
 from mini_o3.policies.load import load_policy
 from mini_o3.policies.spec import CHOICES, PolicySpec
 from mini_o3.probes.shapes.questions import is_probe_question
 from mini_o3.show.page import episode_page
+from mini_o3.show.result import result_of
 from mini_o3.show.terminal import search_line, turn_lines, verdict_lines
-from mini_o3.vision import open_picture
+from mini_o3.vision import Rect, as_picture
 
 Say = Callable[[str], None]
+MAX_QUESTION = 4000  # characters; four times the longest question of the published benchmarks
 NANO_ONLY_PROBES = (
     "note: nano was trained on probes only, and this is not a probe question, so its answer means nothing; "
-    f"for your own pictures choose another --policy ({CHOICES.removeprefix('nano, ')})"
+    f"for your own pictures choose another policy ({CHOICES.removeprefix('nano, ')})"
 )
+_log = logging.getLogger("mini_o3")
 _TOGETHER = 8  # searches that go on at the same time
+_FRAME = "width: 100%; height: 640px; border: 1px solid #ddd"
 
 
-class Asked(NamedTuple):
-    """What came of a question: the episode (of several searches the one that stands for the vote), its page,
-    and whether
-    it was interrupted."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Asked:
+    """What came of a question. A notebook shows it as the page of the search.
+
+    Attributes:
+        episode: the record of the search; of several, of the one that stands for their vote (`elect`).
+        searches: the records of all searches, by seed.
+        original: the upright picture.
+        folder: where the records and the page were written; None if they were not.
+    """
 
     episode: Episode
-    page: Path
-    interrupted: bool
+    searches: tuple[Episode, ...]
+    original: Image.Image
+    folder: Path | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The answer; None if the search ended without one, and `episode.stop` says why."""
+        return self.episode.answer
+
+    @property
+    def status(self) -> Status:
+        """What came of it, in one word."""
+        return self.episode.status
+
+    @property
+    def evidence(self) -> Rect | None:
+        """What the answer rests on, in pixels of the upright picture: the last thing that was looked at."""
+        region = self.episode.evidence
+        return None if region is None else region.to_rect(Rect(0, 0, *self.episode.size))
+
+    @property
+    def page(self) -> Path | None:
+        """The file with the page of the search; None if nothing was written."""
+        return None if self.folder is None else self.folder / "episode.html"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: status, answer, confidence, evidence, then the record (`show.result.result_of`)."""
+        return result_of(self.episode)
+
+    def to_html(self) -> str:
+        """The page of the search, which needs nothing else."""
+        return episode_page(self.episode, self.original)
+
+    def _repr_html_(self) -> str:
+        return f'<iframe style="{_FRAME}" srcdoc="{escape(self.to_html())}"></iframe>'
+
+    def __repr__(self) -> str:
+        found = f"answer={self.answer!r}, evidence={self.evidence}"
+        return f"Asked({found}, status={self.status.value!r}, turns={self.episode.num_turns})"
 
 
-def ask_one(
-    picture: str,
+class Interrupted(KeyboardInterrupt):
+    """Asking was interrupted; `asked` is what was found until then."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__("interrupted")
+        self.asked = asked
+
+
+def ask(
+    picture: str | os.PathLike[str] | Image.Image | np.ndarray,
     question: str,
-    spec: PolicySpec,
+    policy: str | PolicySpec | Policy = "nano",
     *,
-    turns: int,
+    turns: int = 32,
     samples: int = 1,
-    out: Path,
-    say: Say,
-    note: Say,
+    out: str | os.PathLike[str] | None = None,
+    say: Say = lambda line: None,
+    note: Say = _log.warning,
 ) -> Asked:
-    """Ask, saying every turn as it happens, and write `episode.json`, `episodes.jsonl` and `episode.html`
-    into `out`.
+    """Search a picture for the answer to a question.
 
-    Of several `samples`, drawn at the temperature of `spec`, every search is said when it ends, and they
-    vote (`elect`): `episodes.jsonl` holds them all by seed, the other two files the one that stands for the
-    vote. Nothing is written before picture and policy are known to be usable. What is interrupted is written
-    as far as it came; of several searches those vote that had ended.
+    Nothing is printed. Nothing is written unless `out` is given, and then only once picture and policy are
+    known to be usable. It works where an event loop is running, as in a notebook.
+
+    Args:
+        picture: a file, a Pillow picture, or an array (`vision.as_picture`).
+        policy: who decides: a text such as `api:URL#MODEL`, a `PolicySpec`, or a policy that is loaded
+            already, so that many questions share it.
+        turns: how many turns a search may take.
+        samples: how many searches are drawn; they go on side by side and vote (`elect`).
+        out: folder for `episode.json`, `episodes.jsonl` (all searches by seed) and `episode.html`.
+        say: gets every line of what happens: of one search its turns, of several how each ended.
+        note: gets what one should know besides, such as that nano cannot answer this; else it is logged.
 
     Raises:
-        UserError: the picture, the policy or the folder cannot be used, or all samples would be the same.
+        UserError: the picture, the question, the policy or the folder cannot be used, or all samples would
+            be the same.
+        Interrupted: it was interrupted; what was found is written, and in the exception. Of several searches
+            those vote that had ended.
     """
-    _check(spec, samples, out)
-    original = open_picture(picture)
-    task = SearchTask(picture=picture, question=question)
-    chosen = load_policy(replace(spec, concurrency=min(samples, _TOGETHER)), asked=task, say=note, folder=out)
-    if spec.policy == "nano" and not is_probe_question(question):
-        note(NANO_ONLY_PROBES)
-    make_folder(out)
-    say(f"{picture}: {original.width} x {original.height} px; policy {chosen.name}")
+    _check_question(question)
+    folder = None if out is None else _check_folder(Path(out))
+    temperature = 0.0
+    if isinstance(policy, str):
+        policy = PolicySpec(policy)
+    if isinstance(policy, PolicySpec):
+        policy = _check_draws(policy.drawn(samples), samples)
+        temperature = policy.temperature or 0.0
+    original = as_picture(picture)
+    path = _path(picture, folder)
+    task = SearchTask(path, question)
+    if isinstance(policy, PolicySpec):
+        spec = replace(policy, concurrency=min(samples, _TOGETHER))
+        policy = load_policy(spec, asked=task, say=note, folder=folder)
+        if spec.policy == "nano" and not is_probe_question(question):
+            note(NANO_ONLY_PROBES)
+    if folder is not None:
+        make_folder(folder)
+        if not isinstance(picture, str | os.PathLike):
+            original.save(path)
+    say(f"{path}: {original.width} x {original.height} px; policy {policy.name}")
     say(f"question: {question}")
-    begin = partial(EpisodeRun, task, chosen, Limits(turns=turns), picture=original)
-    searches = _Searches(lambda seed: begin(seed=seed), samples, spec.temperature, say)
+    begin = partial(EpisodeRun, task, policy, Limits(turns=turns), picture=original)
+    searches = _Searches(lambda seed: begin(seed=seed), samples, temperature, say)
     failure: BaseException | None = None
     try:
-        asyncio.run(searches.run())
+        run_coroutine(searches.run())
     except (KeyboardInterrupt, Exception) as error:
         failure = error  # a reader that has left, no memory left ...: what was found is written first
-    rows = searches.records(out)
-    episode = rows[0] if samples == 1 else elect(rows)
-    write_json(out / "episode.json", episode.to_dict())
-    write_jsonl(out / EPISODES_FILE, (row.to_dict() for row in rows))
-    write_text(out / "episode.html", episode_page(episode, original))
+    rows = searches.records(folder)
+    asked = Asked(rows[0] if samples == 1 else elect(rows), tuple(rows), original, folder)
+    if folder is not None:
+        write_json(folder / "episode.json", asked.episode.to_dict())
+        write_jsonl(folder / EPISODES_FILE, (row.to_dict() for row in rows))
+        write_text(folder / "episode.html", asked.to_html())
     interrupted = isinstance(failure, KeyboardInterrupt)
     if failure and not interrupted:
         raise failure
     if interrupted and samples > 1:
-        note(
-            f"interrupted after {searches.ended} of {samples} searches"
-            + "; these have voted" * bool(searches.ended)
-        )
-    for line in verdict_lines(episode):
+        voted = "; these have voted" * bool(searches.ended)
+        note(f"interrupted after {searches.ended} of {samples} searches{voted}")
+    for line in verdict_lines(asked.episode):
         say(line)
-    return Asked(episode, out / "episode.html", interrupted)
+    if interrupted:
+        raise Interrupted(asked) from None
+    return asked
 
 
 def elect(searches: Sequence[Episode]) -> Episode:
@@ -129,7 +214,8 @@ class _Searches:
         self, begin: Callable[[int], EpisodeRun], samples: int, temperature: float, say: Say
     ) -> None:
         self.begin, self.samples, self.say = begin, samples, say
-        self.meta = {"samples": samples, "temperature": temperature} if temperature else {}
+        self.meta: dict[str, float] = {"samples": samples} if temperature or samples > 1 else {}
+        self.meta |= {"temperature": temperature} if temperature else {}
         self.runs: dict[int, EpisodeRun] = {}
         self.ended = 0
 
@@ -152,21 +238,35 @@ class _Searches:
         if self.samples > 1:
             self.say(f"search {self.ended} of {self.samples} (seed {seed}): {search_line(run.finish())}")
 
-    def records(self, out: Path) -> list[Episode]:
+    def records(self, out: Path | None) -> list[Episode]:
         """Of those that are over or have a turn, by seed; at least one."""
         begun = [run for _, run in sorted(self.runs.items()) if run.turns or run.session.stop]
         return [self._record(run, out) for run in begun or [self.runs.get(0) or self.begin(0)]]
 
-    def _record(self, run: EpisodeRun, out: Path) -> Episode:
+    def _record(self, run: EpisodeRun, out: Path | None) -> Episode:
         if run.session.stop is not None:
             episode = run.finish()
         else:
-            seen = f"interrupted after {len(run.turns)} turns; what was seen so far is in {out}"
+            seen = f"interrupted after {len(run.turns)} turns"
+            seen += f"; what was seen so far is in {out}" if out else ""
             episode = run.finish(StopReason.INTERRUPTED, f"{seen}; ask again to start over")
         return replace(episode, meta={**episode.meta, **self.meta})
 
 
-def _check(spec: PolicySpec, samples: int, out: Path) -> None:
+def _check_question(question: str) -> None:
+    try:
+        question.encode()
+    except UnicodeEncodeError:
+        raise SettingError("question", "is not text in this terminal's encoding; type it anew") from None
+    if not question.strip():
+        raise SettingError("question", "is empty; say what you want to know")
+    if len(question) > MAX_QUESTION:
+        raise SettingError(
+            "question", f"has {len(question):,} characters; at most {MAX_QUESTION:,} are taken"
+        )
+
+
+def _check_draws(spec: PolicySpec, samples: int) -> PolicySpec:
     if (samples > 1 or spec.temperature) and not spec.draws:
         raise SettingError(
             "samples" if samples > 1 else "temperature",
@@ -174,5 +274,17 @@ def _check(spec: PolicySpec, samples: int, out: Path) -> None:
         )
     if samples > 1 and spec.temperature == 0:
         raise SettingError("samples", "greedy searches are all the same; give a temperature above 0")
+    return spec
+
+
+def _check_folder(out: Path) -> Path:
     if (out / EPISODES_FILE).exists() and not (out / "episode.json").exists():
-        raise UserError(f"{out}: holds episodes that no question left here; give another --out folder")
+        raise UserError(f"{out}: holds episodes that no question left here; give another folder")
+    return out
+
+
+def _path(picture: str | os.PathLike[str] | Image.Image | np.ndarray, folder: Path | None) -> str:
+    """How the records name the picture. One without a file is kept in the folder, if there is one."""
+    if isinstance(picture, str | os.PathLike):
+        return os.fspath(picture)
+    return "picture.png" if folder is None else str(folder / "picture.png")

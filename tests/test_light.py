@@ -86,7 +86,7 @@ def test_endpoints_need_nothing_else(work):
         (("train", "grpo"), "train", "accelerate"),
         (("reproduce", "over_turn_masking", "--quick"), "train", "torch"),
         (("collect", "import", "x.parquet", "--out", "o"), "data", "pyarrow"),
-        (("probe", "build", "--out", "vp"), "plots", "matplotlib"),
+        (("probe", "make", "scenes", "--out", "vp"), "plots", "matplotlib"),
     ],
 )
 def test_what_needs_more_says_how_to_install_it(work, args, extra, module):

@@ -56,7 +56,7 @@ def call(installed, tmp_path_factory):
         return run(installed.parent / "mini-o3", *args, cwd=work)
 
     call.work = work
-    call("probe", "make", "--level", "easy", "--count", "2", "--out", "easy")
+    call("probe", "make", "shapes", "--level", "easy", "--count", "2", "--out", "easy")
     return call
 
 

@@ -6,25 +6,19 @@ import sys
 import time
 from pathlib import Path
 
-from mini_o3.asking import ask_one
-from mini_o3.episode import read_tasks
-from mini_o3.judge import judge_exact
-from mini_o3.kit.errors import UserError
-from mini_o3.policies.spec import PolicySpec
+import mini_o3
 
 FOLDER = Path(__file__).parent
 
 
 def main() -> None:
     began, out = time.monotonic(), Path("runs/demo")
-    pages = []
-    for task in read_tasks(FOLDER):
+    policy, pages = mini_o3.load_policy("nano"), []
+    for task in mini_o3.read_tasks(FOLDER):
         name = Path(task.picture).stem
         _say(f"\n=== mini-o3 ask {task.picture} {task.question!r} --out {out / name}")
-        asked = ask_one(
-            task.picture, task.question, PolicySpec(), turns=32, out=out / name, say=_say, note=_say
-        )
-        _say(f"expected  {task.answer} ({judge_exact(asked.episode, task.answer).kind.value})")
+        asked = mini_o3.ask(task.picture, task.question, policy, out=out / name, say=_say)
+        _say(f"expected  {task.answer} ({'right' if asked.answer == task.answer else 'wrong'})")
         pages.append(asked.page)
     _say(f"\n{len(pages)} pictures in {time.monotonic() - began:.0f} s. Open one of:")
     for page in pages:
@@ -39,6 +33,6 @@ def _say(line: str) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except UserError as error:
+    except mini_o3.UserError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)

@@ -22,10 +22,7 @@ from mini_o3.cli.base import (
     err,
     say,
 )
-from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import to_json
-
-MAX_QUESTION = 4000  # characters; four times the longest question of the published benchmarks
 
 
 @app.command()
@@ -55,40 +52,30 @@ def ask(
     Writes a folder with `episode.json`, `episodes.jsonl` and `episode.html`, a page that needs nothing else.
     Several searches (`--samples`) go on at the same time and vote.
     """
-    from mini_o3.asking import ask_one
-    from mini_o3.policies.spec import PolicySpec, default_temperature
+    from mini_o3 import asking
+    from mini_o3.policies.spec import PolicySpec
 
-    talk = (lambda line: None) if as_json else say
-    if temperature is None:
-        temperature = default_temperature(policy, samples)
-    folder = out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S")
-    result = ask_one(
-        picture,
-        _question(question),
-        PolicySpec(policy, max_pixels, prompts, dialect, temperature, endpoint=endpoint_options(endpoint)),
-        turns=turns,
-        samples=samples,
-        out=folder,
-        say=talk,
-        note=err,
-    )
-    if as_json:
-        print(to_json(result.episode.to_dict()))
-    else:
-        say(f"open {result.page}")
-    if result.interrupted:
-        sys.exit(130)
-    if result.episode.stop.value == "policy_error":
-        sys.exit(1)
-
-
-def _question(question: str) -> str:
+    interrupted = False
     try:
-        question.encode()
-    except UnicodeEncodeError:
-        raise UserError("QUESTION: is not text in this terminal's encoding; type it anew") from None
-    if not question.strip():
-        raise UserError("QUESTION: is empty; say what you want to know")
-    if len(question) > MAX_QUESTION:
-        raise UserError(f"QUESTION: has {len(question):,} characters; at most {MAX_QUESTION:,} are taken")
-    return question
+        asked = asking.ask(
+            picture,
+            question,
+            PolicySpec(
+                policy, max_pixels, prompts, dialect, temperature, endpoint=endpoint_options(endpoint)
+            ),
+            turns=turns,
+            samples=samples,
+            out=out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S"),
+            say=(lambda line: None) if as_json else say,
+            note=err,
+        )
+    except asking.Interrupted as stopped:
+        asked, interrupted = stopped.asked, True
+    if as_json:
+        print(to_json(asked.episode.to_dict()))
+    else:
+        say(f"open {asked.page}")
+    if interrupted:
+        sys.exit(130)
+    if asked.episode.stop.value == "policy_error":
+        sys.exit(1)

@@ -124,6 +124,19 @@ def _word(word: str, context: typer.Context) -> str:
     return word
 
 
+def _spelled(setting: str, command: Any) -> str:
+    """How the command that was called spells a setting: `--max-pixels` or `QUESTION`; else its own name."""
+    for word in sys.argv[1:]:
+        command = getattr(command, "commands", {}).get(word, command)
+    option = "--" + setting.replace("_", "-")
+    for param in command.params:
+        if param.name == setting and param.param_type_name == "argument":
+            return setting.upper()
+        if param.name == setting or option in param.opts:
+            return option if option in param.opts else max(param.opts, key=len)
+    return setting
+
+
 def main() -> None:
     """Entry point: user errors become one line and status 2, Ctrl-C one line and status 130."""
     command = typer.main.get_command(app)
@@ -134,8 +147,7 @@ def main() -> None:
     try:
         command()
     except SettingError as error:
-        option = "--" + error.setting.replace("_", "-")
-        err(f"error: {in_options(error.under(option), command)}")
+        err(f"error: {in_options(error.under(_spelled(error.setting, command)), command)}")
         sys.exit(2)
     except UserError as error:
         err(f"error: {in_options(str(error), command)}")

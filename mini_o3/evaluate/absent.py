@@ -13,7 +13,8 @@ from typing import Any
 
 from mini_o3.episode import Episode, SearchTask, Status, StopReason
 from mini_o3.episode.status import status_of
-from mini_o3.evaluate.metrics import LIMITS, Judged, Value, mean_over_tasks
+from mini_o3.evaluate.metrics import LIMITS, Judged, mean_over_tasks
+from mini_o3.evaluate.statistics import Value
 from mini_o3.judge import tally
 from mini_o3.probes.shapes.absent import candidates_told
 from mini_o3.probes.shapes.truth import is_probe, truth_of

@@ -3,13 +3,13 @@ found."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mini_o3.episode import Episode, SearchTask, StopReason
 from mini_o3.episode.patterns import shares
+from mini_o3.evaluate.statistics import Value, clustered_mean
 from mini_o3.judge import Verdict, score_groups, tally
 from mini_o3.vision import Rect, Region
 
@@ -23,14 +23,6 @@ class Judged(NamedTuple):
     task: SearchTask
     episode: Episode
     verdict: Verdict
-
-
-class Value(NamedTuple):
-    """A figure of one episode or task: `task` and `cluster` say what it is not independent of."""
-
-    task: str
-    cluster: str
-    value: float
 
 
 def summarise(rows: Sequence[Judged]) -> dict[str, Any]:
@@ -59,10 +51,8 @@ def summarise(rows: Sequence[Judged]) -> dict[str, Any]:
         "curve": curve(rows),
         "patterns": shares(episodes),
     }
-    for name, key in (("categories", _categories), ("families", _family), ("levels", _level)):
-        kinds = sorted({kind for row in rows for kind in key(row.task)})
-        if kinds:
-            summary[name] = {kind: rates([row for row in rows if kind in key(row.task)]) for kind in kinds}
+    for name, parts in divisions(rows).items():
+        summary[name] = {kind: rates(part) for kind, part in parts.items()}
     if any(row.task.group for row in rows):
         summary["groups"] = _rotations(rows)
     if any(row.task.targets for row in rows):
@@ -70,11 +60,21 @@ def summarise(rows: Sequence[Judged]) -> dict[str, Any]:
     return summary
 
 
+def divisions(rows: Sequence[Judged]) -> dict[str, dict[str, list[Judged]]]:
+    """The rows by category, family and level, as far as their tasks have one: division -> part -> rows."""
+    found = {}
+    for name, key in (("categories", _categories), ("families", _family), ("levels", _level)):
+        kinds = sorted({kind for row in rows for kind in key(row.task)})
+        if kinds:
+            found[name] = {kind: [row for row in rows if kind in key(row.task)] for kind in kinds}
+    return found
+
+
 def rates(rows: Sequence[Judged]) -> dict[str, Any]:
     """Avg@K: the mean over tasks of their share of right episodes, and its standard error clustered by
     picture."""
     judged = [row for row in rows if row.verdict.is_judged]
-    share, error = mean_over_tasks([_value(row, row.verdict.is_correct) for row in judged])
+    share, error = mean_over_tasks([value_of(row, row.verdict.is_correct) for row in judged])
     return {
         "accuracy": share,
         "stderr": error,
@@ -96,7 +96,7 @@ def curve(rows: Sequence[Judged], limits: Sequence[int] = LIMITS) -> dict[str, d
     judged = [row for row in rows if row.verdict.is_judged]
     out: dict[str, dict[str, float | None]] = {}
     for limit in [limit for limit in limits if limit < played] + [played]:
-        in_time = [_value(row, row.verdict.is_correct and row.episode.num_turns <= limit) for row in judged]
+        in_time = [value_of(row, row.verdict.is_correct and row.episode.num_turns <= limit) for row in judged]
         share, error = mean_over_tasks(in_time)
         out[str(limit)] = {"accuracy": share, "stderr": error}
     return out
@@ -104,7 +104,9 @@ def curve(rows: Sequence[Judged], limits: Sequence[int] = LIMITS) -> dict[str, d
 
 def over_samples(rows: Sequence[Judged], together: Callable[[Iterable[bool]], bool]) -> list[Value]:
     """One value per task from its judged samples; `any` makes Pass@K of it."""
-    return [_value(mine[0], together(row.verdict.is_correct for row in mine)) for mine in _by_task(rows)]
+    return [
+        value_of(mine[0], together(row.verdict.is_correct for row in mine)) for mine in judged_samples(rows)
+    ]
 
 
 def majority(rows: Sequence[Judged]) -> list[Value]:
@@ -113,10 +115,10 @@ def majority(rows: Sequence[Judged]) -> list[Value]:
     Samples without an answer do not vote; a task on which nobody answered is wrong.
     """
     values = []
-    for mine in _by_task(rows):
+    for mine in judged_samples(rows):
         mine = sorted(mine, key=lambda row: row.episode.seed)
         votes = tally([row.episode.answer for row in mine])
-        values.append(_value(mine[0], bool(votes and mine[votes[0][0]].verdict.is_correct)))
+        values.append(value_of(mine[0], bool(votes and mine[votes[0][0]].verdict.is_correct)))
     return values
 
 
@@ -138,32 +140,14 @@ def localisation(rows: Sequence[Judged]) -> dict[str, Any]:
 
 
 def mean_over_tasks(values: Sequence[Value]) -> tuple[float | None, float | None]:
-    """Mean over tasks of their values' means, and its standard error by clusters; None where there are too
-    few.
-
-    Clusters are pictures: questions about one picture are not independent. With one task per cluster this is
-    the usual error.
-    """
-    by_task: dict[str, list[float]] = defaultdict(list)
-    cluster_of: dict[str, str] = {}
-    for task, cluster, value in values:
-        by_task[task].append(value)
-        cluster_of[task] = cluster
-    if not by_task:
+    """`clustered_mean` as reports have it: the mean and its standard error; None where there are too few."""
+    found = clustered_mean(values)
+    if found is None:
         return None, None
-    means = {task: sum(group) / len(group) for task, group in by_task.items()}
-    mean = sum(means.values()) / len(means)
-    residues: dict[str, float] = defaultdict(float)
-    for task, own in means.items():
-        residues[cluster_of[task]] += own - mean
-    count = len(residues)
-    if count < 2:
-        return round(mean, 4), None
-    variance = sum(residue**2 for residue in residues.values()) / len(means) ** 2 * count / (count - 1)
-    return round(mean, 4), round(math.sqrt(variance), 4)
+    return round(found.mean, 4), None if found.error is None else round(found.error, 4)
 
 
-def _by_task(rows: Sequence[Judged]) -> list[list[Judged]]:
+def judged_samples(rows: Sequence[Judged]) -> list[list[Judged]]:
     """The judged episodes of each task."""
     found: dict[str, list[Judged]] = defaultdict(list)
     for row in rows:
@@ -172,7 +156,7 @@ def _by_task(rows: Sequence[Judged]) -> list[list[Judged]]:
     return list(found.values())
 
 
-def _value(row: Judged, value: float) -> Value:
+def value_of(row: Judged, value: float) -> Value:
     return Value(row.task.id, row.task.picture, float(value))
 
 

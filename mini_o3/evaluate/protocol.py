@@ -17,6 +17,9 @@ from mini_o3.policies.spec import PolicySpec
 from mini_o3.presets import preset
 
 PROTOCOL_FILE = "protocol.json"
+#: Version of the reports of new evaluations: 2 has intervals (`certainty`). Older protocols say none, and the
+#: reports that are written from them stay as they were.
+REPORT_VERSION = 2
 
 
 class Protocol(BaseModel):
@@ -89,6 +92,7 @@ def manifest(
         "weights": getattr(policy, "weights", None),  # of a model on this machine; nobody else shows theirs
         "budget": policy.budget.to_dict(),
         "judge": judge,
+        "report": REPORT_VERSION,
         "revision": revision(),
     }
 

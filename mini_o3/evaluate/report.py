@@ -14,8 +14,9 @@ from mini_o3.benchmarks.published import to_markdown as published_table
 from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, read_tasks
 from mini_o3.episode.store import EpisodeStore
 from mini_o3.evaluate.absent import is_absent, not_there
+from mini_o3.evaluate.certainty import certainty
 from mini_o3.evaluate.metrics import Judged, summarise
-from mini_o3.evaluate.protocol import PROTOCOL_FILE
+from mini_o3.evaluate.protocol import PROTOCOL_FILE, REPORT_VERSION
 from mini_o3.judge import unjudged
 from mini_o3.judge.record import VerdictStore
 from mini_o3.kit.errors import UserError
@@ -71,7 +72,9 @@ def write_report(
     `rows` are those of `read_judged`, if they are at hand.
     """
     rows = rows if rows is not None else read_judged(folder, tasks)
-    report = {**summarise(rows), "protocol": read_manifest(folder)}
+    manifest = read_manifest(folder)
+    more = certainty(rows) if manifest.get("report", 1) >= REPORT_VERSION else {}
+    report = {**summarise(rows), **more, "protocol": manifest}
     if any(is_absent(row.task) for row in rows):
         report["not_there"] = not_there(rows)
     known = sorted({row.task.source for row in rows if benchmark_of(row.task.source)})
@@ -97,10 +100,13 @@ def write_report(
 def headline(report: dict[str, Any]) -> str:
     """Accuracy with its error; whatever nobody judged is said here and nowhere smaller."""
     name = f"Avg@{report['samples']}" if report["samples"] > 1 else "accuracy"
-    line = f"{name} {_percent(report)} on {report['tasks']} tasks"
+    ends = report.get("intervals", {})
+    line = f"{name} {_percent(report, ends.get('accuracy'))} on {report['tasks']} tasks"
     if report["unjudged"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report["unjudged_reasons"].items())
         line += f"; {report['unjudged']} OF {report['episodes']} EPISODES UNJUDGED ({reasons})"
+        if "worst_case" in report:
+            line += f", {_percent(report['worst_case'])} IF THEY COUNTED AS WRONG"
         line += ": the same command asks a policy again that failed, `mini-o3 judge run` a judge"
     return line
 
@@ -112,8 +118,16 @@ def to_markdown(report: dict[str, Any]) -> str:
         for name, key in (("Pass", "pass_at_k"), ("Maj", "maj_at_k")):
             lines += [f"{name}@{report['samples']} {_percent(report[key])}", ""]
     lines += _table(
+        ("any of k samples, unbiased", "accuracy", "tasks"),
+        [(k, _percent(f, f["interval"]), f["tasks"]) for k, f in report.get("pass_at", {}).items()],
+    )
+    intervals = report.get("intervals", {})
+    lines += _table(
         ("at a limit of", "accuracy"),
-        [(f"{n} turns", _percent(point)) for n, point in report["curve"].items()],
+        [
+            (f"{n} turns", _percent(point, intervals.get("curve", {}).get(n)))
+            for n, point in report["curve"].items()
+        ],
     )
     endings = [(name.replace("_", " "), str(count)) for name, count in report["stops"].items()]
     endings += [("share with a malformed turn", f"{report['malformed_rate']:.1%}")]
@@ -125,7 +139,11 @@ def to_markdown(report: dict[str, Any]) -> str:
     for name in ("categories", "families", "levels"):
         parts = report.get(name, {})
         lines += _table(
-            (name, "tasks", "accuracy"), [(kind, str(r["tasks"]), _percent(r)) for kind, r in parts.items()]
+            (name, "tasks", "accuracy"),
+            [
+                (kind, str(r["tasks"]), _percent(r, intervals.get(name, {}).get(kind)))
+                for kind, r in parts.items()
+            ],
         )
     if "groups" in report:
         groups = report["groups"]
@@ -173,11 +191,13 @@ def _control(report: dict[str, Any]) -> dict[str, Any]:
     return {key: report[key] for key in ("accuracy", "stderr", "tasks", "episodes", "unjudged", "turns_mean")}
 
 
-def _percent(figure: dict[str, Any]) -> str:
+def _percent(figure: dict[str, Any], interval: Sequence[float] | None = None) -> str:
+    """An accuracy with its standard error and, if known, between what it lies with 95% confidence."""
     if figure["accuracy"] is None:
         return "not known"
     error = "" if figure["stderr"] is None else f" +- {100 * figure['stderr']:.1f}"
-    return f"{100 * figure['accuracy']:.1f}%{error}"
+    ends = "" if interval is None else f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+    return f"{100 * figure['accuracy']:.1f}%{error}{ends}"
 
 
 def _not_there(found: dict[str, Any]) -> list[tuple[str, str]]:

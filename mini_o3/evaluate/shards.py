@@ -40,7 +40,7 @@ def merge(folders: Sequence[Path], out: Path) -> dict[str, Any]:
     manifests = [read_manifest(folder) for folder in folders]
     shards = [str(manifest.pop("shard", "")) for manifest in manifests]
     for folder, manifest in zip(folders, manifests, strict=True):
-        if changed := other_settings(manifests[0], manifest, ("revision",)):
+        if changed := other_settings(manifests[0], manifest, ("revision", "report")):
             raise UserError(
                 f"{folder}: is not of the same evaluation as {folders[0]} (other {', '.join(changed)})"
             )

@@ -10,6 +10,7 @@ import httpx
 
 from mini_o3.episode import LimitReached, Message, PolicyError, Reply, Request, StopReason
 from mini_o3.kit.chat import ChatClient, ChatError, ChatSettings, Reason
+from mini_o3.kit.secrets import without_credentials
 from mini_o3.policies.upload import Outbox
 from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.protocol.dialects import load_dialect
@@ -53,6 +54,10 @@ class Api:
         return other
 
     def open(self, request: Request) -> ApiConversation:
+        if not self.client.told:
+            self.client.told = True
+            where = " and ".join(map(without_credentials, self.settings.endpoints))
+            self.note(f"note: questions and views of the pictures go to {where}, without EXIF and location")
         return ApiConversation(self, request.seed)
 
 

@@ -34,6 +34,7 @@ def load_policy(
     """
     if isinstance(spec, str):
         spec = PolicySpec(spec)
+    spec = spec.drawn(1)
     profile, budget = (spec.profile(), spec.budget())  # what is wrong is said before torch is loaded
     if spec.kind in ("nano", "hf"):
         check_checkpoint(spec.rest or NANO_DIR)

@@ -59,7 +59,7 @@ class Local:
         vlm = load_vlm(folder)
         profile = spec.profile() or load_profile(vlm.profile or "search")
         sampling = Sampling(
-            spec.temperature,
+            spec.temperature or 0.0,
             spec.max_tokens or vlm.turn_tokens or Sampling().max_tokens,
             load_dialect(profile.dialect).ends,
         )

@@ -31,7 +31,8 @@ class PolicySpec:
         max_pixels: largest view it is shown; None: what it wants. nano always sees what it was trained with.
         prompts: name or folder of a prompt profile; None: what the dialect or the policy wants.
         dialect: in which the policy writes its actions; None: the one that its prompts teach.
-        temperature: at which a model draws its words; 0 is greedy. Scripts and people do not draw.
+        temperature: at which a model draws its words; 0 is greedy. None: greedy for one search of a question,
+            `default_temperature` for several. Scripts and people do not draw.
         max_tokens: longest turn of a model; None: what it wants.
         concurrency: how many episodes of it go on at the same time; more wait for each other.
         endpoint: options of an endpoint, as pairs of name and value; see `kit.chat.with_options`.
@@ -44,7 +45,7 @@ class PolicySpec:
     max_pixels: int | None = None
     prompts: str | None = None
     dialect: str | None = None
-    temperature: float = 0.0
+    temperature: float | None = None
     max_tokens: int | None = None
     concurrency: int = 1
     endpoint: tuple[tuple[str, str], ...] = ()
@@ -62,7 +63,7 @@ class PolicySpec:
             )
         if self.endpoint and self.kind != "api":
             raise SettingError("endpoint", f"{self.kind} is no endpoint; leave it out or take api:URL#MODEL")
-        if self.temperature < 0:
+        if self.temperature is not None and self.temperature < 0:
             raise SettingError("temperature", "must be 0 or more", self.temperature)
         for setting in ("max_tokens", "concurrency"):
             value = getattr(self, setting)
@@ -76,6 +77,12 @@ class PolicySpec:
             raise SettingError(
                 "prompts", f"{self.kind} knows its own only; leave it out or take another policy"
             )
+
+    def drawn(self, searches: int) -> PolicySpec:
+        """The same with a temperature: the one given, or the default for `searches` of a question."""
+        if self.temperature is not None:
+            return self
+        return replace(self, temperature=default_temperature(self.policy, searches))
 
     @property
     def kind(self) -> str:

@@ -1,6 +1,7 @@
 """Pictures and boxes: opening safely, cropping at native resolution, pixel budgets, drawing."""
 
 from mini_o3.vision.budget import FILTER, PixelBudget, show
+from mini_o3.vision.given import as_picture
 from mini_o3.vision.picture import DECODE_BUDGET, MAX_ASPECT, MIN_SIDE, conversion_of, open_picture
 from mini_o3.vision.region import Rect, Region
 
@@ -12,6 +13,7 @@ __all__ = [
     "PixelBudget",
     "Rect",
     "Region",
+    "as_picture",
     "conversion_of",
     "open_picture",
     "show",

@@ -66,7 +66,7 @@ def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGE
         file.seek(0)
         if others.is_pdf(head):
             page = others.page_of(file_path, file, number, decode_budget)
-            _check_size(file_path, page.size, decode_budget)
+            check_size(file_path, page.size, decode_budget)
             return page
         try:
             return _decode(file_path, file, number, decode_budget)
@@ -102,13 +102,13 @@ def _decode(
 ) -> Image.Image:
     # From a file object: Pillow maps plain files into memory, and then some TIFFs come out unturned.
     with image_file(path, file) as opened:
-        _check_size(path, opened.size, decode_budget)
+        check_size(path, opened.size, decode_budget)
         choose_frame(path, opened, number)
-        _check_size(path, opened.size, decode_budget)
+        check_size(path, opened.size, decode_budget)
         _check_memory(path, opened)
         opened.load()
         profile = profile or opened.info.get("icc_profile")
-        picture, note = to_srgb(_upright(opened), profile if isinstance(profile, bytes) else None)
+        picture, note = to_srgb(upright(opened), profile if isinstance(profile, bytes) else None)
     picture.info = {CONVERSION: note} if note else {}
     return picture
 
@@ -145,7 +145,7 @@ def _silence_libtiff() -> None:
             continue
 
 
-def _upright(opened: Image.Image) -> Image.Image:
+def upright(opened: Image.Image) -> Image.Image:
     """Turned as its EXIF orientation says. Only that tag is read: one odd tag elsewhere must not spoil the
     picture."""
     if opened.format == "TIFF":
@@ -178,7 +178,7 @@ def _check_memory(path: Path, opened: Image.Image) -> None:
         )
 
 
-def _check_size(path: Path, size: tuple[int, int], decode_budget: int) -> None:
+def check_size(path: Path | str, size: tuple[int, int], decode_budget: int) -> None:
     width, height = size
     if width * height > decode_budget:
         raise UserError(

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mini_o3.episode import Limits, SearchTask
+from mini_o3.evaluate.certainty import certainty
 from mini_o3.evaluate.metrics import (
     Judged,
-    Value,
     curve,
     localisation,
     majority,
@@ -20,6 +20,7 @@ from mini_o3.evaluate.metrics import (
     rates,
     summarise,
 )
+from mini_o3.evaluate.statistics import Value
 from mini_o3.judge import CORRECT, INCORRECT, unjudged
 from mini_o3.policies.replay import Replay
 from mini_o3.vision import Region
@@ -225,3 +226,17 @@ def test_rates_of_endings_are_of_their_endings():
     ]
     found = summarise([Judged(task, episode, WRONG) for episode in played])
     assert [found[f"{name}_rate"] for name in ("void", "over_turn", "malformed")] == [0.25, 0.5, 0.5]
+
+
+def test_a_report_says_how_sure_it_is_and_what_it_would_be_if_the_unjudged_were_wrong():
+    found = certainty(ROWS)
+    assert found["judged"] == 5
+    assert found["worst_case"]["accuracy"] == pytest.approx((0.5 + 1 + 0) / 3, abs=1e-4)
+    low, high = found["intervals"]["accuracy"]
+    assert 0 <= low < rates(ROWS)["accuracy"] < high <= 1
+    assert set(found["intervals"]["families"]) == {"a", "b"}
+    assert [(k, figure["accuracy"], figure["tasks"]) for k, figure in found["pass_at"].items()] == [
+        ("1", 0.5, 3),
+        ("2", 1.0, 2),
+    ]
+    assert "worst_case" not in certainty([row for row in ROWS if row.verdict.is_judged])

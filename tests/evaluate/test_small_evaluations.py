@@ -164,10 +164,11 @@ def test_a_difference_has_the_error_of_pictures_and_a_two_sided_p_and_leaves_out
         round(math.erfc(1 / math.sqrt(2)), 4),
     )
     assert (found["accuracy"], found["better"], found["worse"]) == ([0.0, 0.5], 2, 0)
-    line = "  difference +50.0 points +- 50.0, p = 0.3173; better on 2 tasks, worse on 0"
+    assert (found["paired_p"], found["interval"]) == (1.0, [-1.0, 1.0])  # one picture of two may be chance
+    line = "  difference +50.0 points +- 50.0 (-100.0 to +100.0), p = 1.0; better on 2 tasks, worse on 0"
     assert to_lines(found, tmp_path / "one", tmp_path / "two")[-1] == line
-    assert to_lines({**found, "p": 0.0}, tmp_path / "one", tmp_path / "two")[-1] == line.replace(
-        "= 0.3173", "< 0.0001"
+    assert to_lines({**found, "paired_p": 0.0}, tmp_path / "one", tmp_path / "two")[-1] == line.replace(
+        "= 1.0", "< 0.0001"
     )
 
 

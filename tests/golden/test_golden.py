@@ -384,7 +384,9 @@ def test_shards_are_merged_alike(copied):
 
 
 def test_two_evaluations_are_compared_alike(here):
-    assert compare(Path("eval/teacher"), Path("eval/merged")) == json.loads(
+    found = compare(Path("eval/teacher"), Path("eval/merged"))
+    newer = {"paired_p", "interval"}  # what is said besides since then
+    assert {key: value for key, value in found.items() if key not in newer} == json.loads(
         Path("expected/compare.json").read_text()
     )
 

@@ -87,6 +87,7 @@ class ChatClient:
         self.adapted: dict[
             str, str | None
         ] = {}  # parameter -> the name it goes by here; None: it is left out
+        self.told = False  # whether the user was told what goes where
         self._busy = dict.fromkeys(settings.endpoints, 0)
         self._rests_until = dict.fromkeys(settings.endpoints, 0.0)
 
