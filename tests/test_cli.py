@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from fake_endpoint import Endpoint, says, status, stays_silent, waits
+from fake_endpoint import Endpoint, completion, says, sends, status, stays_silent, waits
 from helpers import answer, command, environment, mini_o3, recording, refused, zoom
 from PIL import Image
 
@@ -365,7 +365,11 @@ def test_ask_json_prints_the_record_as_one_line_and_nothing_else(tmp_path, first
     assert (result.returncode, result.stderr) == (0, "")
     (line,) = result.stdout.splitlines()
     assert Episode.from_dict(json.loads(line)).answer == first.answer
-    assert json.loads(line) == json.loads((tmp_path / "out" / "episode.json").read_text())
+    found, record = json.loads(line), json.loads((tmp_path / "out" / "episode.json").read_text())
+    assert found["status"] == "answered"
+    assert found["evidence"]["fractions"] == record["evidence"]
+    del record["evidence"]
+    assert {key: found[key] for key in record} == record
 
 
 def test_ask_json_prints_nothing_else_when_a_person_plays(photo):
@@ -408,8 +412,8 @@ def test_ask_without_out_makes_a_folder_of_its_own(photo):
 @pytest.mark.parametrize(
     ("turns", "limit", "code", "words"),
     [
-        ([zoom(0, 0, 0.5, 0.5)] * 3, 2, 0, "no answer: the turns ran out; allow more of them"),
-        (["I wonder"] * 3, 9, 0, "no answer: the policy kept writing neither a zoom nor an answer"),
+        ([zoom(0, 0, 0.5, 0.5)] * 3, 2, 5, "no answer: the turns ran out; allow more of them"),
+        (["I wonder"] * 3, 9, 1, "no answer: the policy kept writing neither a zoom nor an answer"),
         ([zoom(0, 0, 0.5, 0.5)], 9, 1, "no answer: the recording ends here"),
     ],
 )
@@ -431,6 +435,27 @@ def test_ask_without_an_answer_says_why_and_still_writes_the_record(photo, turns
     assert words in result.stdout.splitlines()
     assert result.stdout.splitlines()[-1] == "open out/episode.html"
     assert len(list((photo.parent / "out").iterdir())) == 3
+
+
+@pytest.mark.parametrize(("said", "code"), [("red", 0), ("not there", 3), ("I cannot tell", 4)])
+def test_the_exit_status_says_what_came_of_it(photo, said, code):
+    path = recording(photo.parent / "said.jsonl", answer(said))
+    result = mini_o3(
+        "ask", photo, "What?", "--policy", f"replay:{path}", "--json", "--out", "out", cwd=photo.parent
+    )
+    assert result.returncode == code
+    assert json.loads(result.stdout)["answer"] == said
+
+
+def test_tokens_of_an_endpoint_become_money_by_a_table_of_prices(photo):
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000}
+    (photo.parent / "prices.toml").write_text("[m]\nprompt = 2.0\ncompletion = 10.0\n")
+    with Endpoint(sends(completion(answer("red"), usage=usage))) as endpoint:
+        args = ("ask", photo, "What?", "--policy", f"api:{endpoint.url}#m", "--out", "out", "--json")
+        result = mini_o3(*args, "--prices", "prices.toml", cwd=photo.parent)
+    found = json.loads(result.stdout)
+    assert found["usage"] == {"prompt": 1_000_000, "completion": 100_000, "total": 1_100_000}
+    assert found["cost"] == 3.0
 
 
 def test_a_malformed_turn_is_shown_with_its_reason(photo):

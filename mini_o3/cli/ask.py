@@ -40,8 +40,15 @@ def ask(
     temperature: TemperatureOption = None,
     endpoint: EndpointOption = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the episode record as one line of JSON, nothing else.")
+        bool, typer.Option("--json", help="Print status, answer, evidence and record as one line of JSON.")
     ] = False,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="With --json: token ids and log-probabilities, too.")
+    ] = False,
+    prices: Annotated[
+        Path | None,
+        typer.Option(help="TOML file of prices per million tokens, a table [MODEL] each; gives the cost."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for the record and the page. [default: runs/ask/TIME]"),
@@ -50,11 +57,15 @@ def ask(
     """Ask one question about one picture, and watch the search.
 
     Writes a folder with `episode.json`, `episodes.jsonl` and `episode.html`, a page that needs nothing else.
-    Several searches (`--samples`) go on at the same time and vote.
+    Several searches (`--samples`) go on at the same time and vote. Exit status: 0 answered, 3 not found, 4
+    given up, 5 stopped by a limit, 1 failed, 2 bad input, 130 interrupted.
     """
     from mini_o3 import asking
+    from mini_o3.kit.usage import read_prices
     from mini_o3.policies.spec import PolicySpec
+    from mini_o3.show.result import EXIT_CODES, result_of
 
+    price = read_prices(prices).get(policy.rpartition("#")[2]) if prices else None
     interrupted = False
     try:
         asked = asking.ask(
@@ -72,10 +83,11 @@ def ask(
     except asking.Interrupted as stopped:
         asked, interrupted = stopped.asked, True
     if as_json:
-        print(to_json(asked.episode.to_dict()))
+        print(to_json(result_of(asked.episode, price, tokens)))
     else:
+        if price and asked.episode.usage.is_known:
+            say(f"cost      {price.of(asked.episode.usage):.4f}")
         say(f"open {asked.page}")
     if interrupted:
         sys.exit(130)
-    if asked.episode.stop.value == "policy_error":
-        sys.exit(1)
+    sys.exit(EXIT_CODES[asked.episode.status])
