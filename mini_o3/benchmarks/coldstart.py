@@ -21,9 +21,8 @@ _ASKED = (
 
 
 def _records(job: Job) -> Iterator[Record]:
-    """Rows with what they ask. Only the first answered conversation about a sample counts: others are further
-    rollouts of it,
-    or the same one cut off at an earlier turn."""
+    """Rows with what they ask. Only the first answered conversation about a sample counts: others are
+    further rollouts of it, or the same one cut off at an earlier turn."""
     seen: set[tuple[Any, Any]] = set()
     for record in table_rows(job):
         try:

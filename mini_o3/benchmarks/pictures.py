@@ -122,8 +122,7 @@ def from_cell(value: Any, *folders: Path) -> Picture:
 
 def find(name: str, *folders: Path) -> Path:
     """The file of that name in the first of `folders` that has it; without its first folder too, which is
-    often the data
-    set's own name.
+    often the data set's own name.
 
     Raises:
         NoPicture: none has it.

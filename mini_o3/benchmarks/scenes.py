@@ -1,9 +1,8 @@
 """Detection labels become search questions: only where the labels leave one answer and no other.
 
 Boxes do not say what else is in a picture, so a question is asked only if every labelled thing near it is
-clear of it. Three
-kinds: how many there are of a thing, what is next to the only one of its kind, on which side of it another
-one is.
+clear of it. There are three kinds: how many there are of a thing, what is next to the only one of its kind,
+and on which side of it another one is.
 """
 
 from __future__ import annotations

@@ -141,8 +141,7 @@ def survey(
     report: Callable[[int, int, str], None] = lambda done, total, more: None,
 ) -> Survey:
     """Count what is in a folder of tasks or any data set that can be imported; nothing is written. Rows with
-    something wrong
-    are counted.
+    something wrong are counted.
 
     Raises:
         UserError: there is no data set.

@@ -1,6 +1,6 @@
 """VisualProbe (arXiv 2509.07969) as released, read and written: a JSON array of `images, doc_id, problem,
-solution,
-data_source` beside a folder `data`. DeepEyes_train_4K and Mini-o3's copy of V* Bench have the same layout."""
+solution, data_source` beside a folder `data`. DeepEyes_train_4K and Mini-o3's copy of V* Bench have the same
+layout."""
 
 from __future__ import annotations
 

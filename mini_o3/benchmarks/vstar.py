@@ -55,8 +55,7 @@ def _pairs(job: Job) -> Iterator[Record]:
 
 def _pair(record: Record, job: Job) -> list[Draft]:
     """A JSON file beside its picture. Its first option is always the right one, so the options are shuffled;
-    the seed is
-    kept with the task."""
+    the seed is kept with the task."""
     data, path = record.data, record.file
     options = take(data, "options")
     if not isinstance(options, list):

@@ -1,9 +1,8 @@
 """A teacher whose turns now and then come out broken: what is learnt is the turn that mends it.
 
-Departs from the paper, whose base model can read an error message. nano, once a turn of its was cut off or
-named an
-observation that is not there, was where no example had been: of the 22 hard probes it left void, 13 began to
-go wrong with a list that repeated itself until the cut, and it babbled after the correction.
+Departs from the paper, whose base model can read an error message. nano had no example of what to do once a
+turn was cut off or named an observation that is not there: of the 22 hard probes that it left void, 13 began
+to go wrong with a list that repeated itself until the cut, and what followed the correction made no sense.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ _SOURCE = re.compile(r'"source": "\w+"')
 _ITEM = re.compile(r"\d\.\d\d/\d\.\d\d(?: \w+)?")
 
 
-class Slips:
-    """`teacher`, but a share `slips` of its turns first comes out broken (`learn` is False), then as it
-    should have been."""
+class CorruptedTeacher:
+    """The teacher, but a share `slips` of its turns comes out broken first, with `learn` False; the next turn
+    is the right one."""
 
     name = "slips"
     context_tokens: int | None = None
@@ -34,12 +33,12 @@ class Slips:
         self.teacher, self.slips = teacher, slips
         self.budget, self.profile = teacher.budget, teacher.profile
 
-    def open(self, request: Request) -> SlippingConversation:
+    def open(self, request: Request) -> CorruptedConversation:
         rng = stream("slips", request.task_id, request.seed)
-        return SlippingConversation(self.teacher.open(request), self.slips, rng)
+        return CorruptedConversation(self.teacher.open(request), self.slips, rng)
 
 
-class SlippingConversation:
+class CorruptedConversation:
     def __init__(self, inner: Conversation, slips: float, rng: np.random.Generator) -> None:
         self.inner, self.slips, self.rng = inner, slips, rng
         self.broken = self.turns = 0

@@ -19,11 +19,12 @@ from mini_o3.protocol import Answer, format_action
 _TURN = 6  # in which it guesses: the last of the paper's training budget
 
 
-class Guesser:
+class LuckyTeacher:
     """The teacher, but in a share `guesses` of its episodes it guesses in its sixth turn, if it has not found
-    the answer.
+    the answer by then.
 
-    Turns that come out broken around it (`sft.slips`) do not count.
+    Broken turns that `policies.corrupted` puts around it do not count. That a target is not there is never
+    guessed.
     """
 
     name = "guesser"
@@ -33,12 +34,12 @@ class Guesser:
         self.teacher, self.guesses = teacher, guesses
         self.budget, self.profile = teacher.budget, teacher.profile
 
-    def open(self, request: Request) -> GuesserConversation:
+    def open(self, request: Request) -> LuckyConversation:
         rng = stream("guesser", request.task_id, request.seed)
-        return GuesserConversation(self.teacher.open(request), _TURN if rng.random() < self.guesses else None)
+        return LuckyConversation(self.teacher.open(request), _TURN if rng.random() < self.guesses else None)
 
 
-class GuesserConversation:
+class LuckyConversation:
     def __init__(self, inner: TeacherConversation, turn: int | None) -> None:
         self.inner, self.turn, self.turns = inner, turn, 0
 

@@ -16,8 +16,7 @@ from mini_o3.vision import PixelBudget
 
 class Replay:
     """Says what was said before. `scripts` maps a task id (or `*` for any task) to the texts of its turns;
-    where a task was
-    searched several times, `searches` has those of each seed."""
+    where a task was searched several times, `searches` has those of each seed."""
 
     name = "replay"
     context_tokens: int | None = None

@@ -153,8 +153,8 @@ def default_temperature(policy: str, searches: int) -> float:
 def recorded_temperature(record: Path, samples: int) -> float | None:
     """The temperature at which a run that goes on was begun, if it draws as many samples; else None.
 
-    `record` is the `protocol.json` of an evaluation or the `config.json` of a collection. Runs begun when the
-    defaults were others go on as they began.
+    `record` is the `protocol.json` of an evaluation or the `config.json` of a collection. Runs begun when
+    the defaults were others go on as they began.
     """
     settings = _read_json(record)
     settings = settings.get("config", settings)

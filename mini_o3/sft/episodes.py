@@ -14,8 +14,8 @@ from PIL import Image
 from mini_o3.episode import EpisodeRun, Limits, Policy, SearchTask, response
 from mini_o3.kit.rng import stream
 from mini_o3.models.chat import ChatRenderer, Rendered
-from mini_o3.policies.corrupted import Slips
-from mini_o3.policies.lucky import Guesser
+from mini_o3.policies.corrupted import CorruptedTeacher
+from mini_o3.policies.lucky import LuckyTeacher
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes import backgrounds
 from mini_o3.probes.shapes import LEVELS, questions
@@ -86,7 +86,7 @@ class EpisodeData:
         guesses = (
             0.0 if skip else self.guesses
         )  # the numbers say which turn it is, and so whether it is time to guess
-        teacher = Slips(Guesser(Teacher([task]), guesses), self.slips)
+        teacher = CorruptedTeacher(LuckyTeacher(Teacher([task]), guesses), self.slips)
         sample = render_teacher(self.renderer, task, picture, limits, seed, rng, teacher, skip)
         if (
             skip and len(sample.views) - 1 + skip >= self.turns

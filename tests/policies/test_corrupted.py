@@ -7,7 +7,7 @@ from collections import Counter
 from mini_o3.episode import Limits, StopReason, run_episode
 from mini_o3.models.chat import ChatRenderer
 from mini_o3.models.nano import new_nano
-from mini_o3.policies.corrupted import Slips
+from mini_o3.policies.corrupted import CorruptedTeacher
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes.shapes import make_probe
 from mini_o3.sft.episodes import render_teacher
@@ -16,7 +16,7 @@ PROBES = [make_probe(seed, "medium", size=(1400, 1400)) for seed in range(12)]
 
 
 def episode(probe, slips, seed=0):
-    policy = Slips(Teacher([probe.task]), slips)
+    policy = CorruptedTeacher(Teacher([probe.task]), slips)
     return asyncio.run(run_episode(probe.task, policy, Limits(turns=40), picture=probe.picture, seed=seed))
 
 
@@ -53,7 +53,12 @@ def test_broken_turns_are_context_and_the_mended_ones_are_learnt():
     probe = PROBES[0]
     plain = render_teacher(renderer, probe.task, probe.picture, Limits(turns=40), 0)
     slipped = render_teacher(
-        renderer, probe.task, probe.picture, Limits(turns=40), 0, teacher=Slips(Teacher([probe.task]), 1.0)
+        renderer,
+        probe.task,
+        probe.picture,
+        Limits(turns=40),
+        0,
+        teacher=CorruptedTeacher(Teacher([probe.task]), 1.0),
     )
     assert len(slipped.ids) > len(plain.ids)
 

@@ -3,7 +3,7 @@
 from helpers import play
 
 from mini_o3.episode import Limits
-from mini_o3.policies.lucky import Guesser
+from mini_o3.policies.lucky import LuckyTeacher
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes.shapes import make_probe
 
@@ -11,7 +11,7 @@ PROBE = make_probe(7, "hard", size=(600, 600))
 
 
 def episodes(guesses, count=40):
-    policy = Guesser(Teacher([PROBE.task]), guesses)
+    policy = LuckyTeacher(Teacher([PROBE.task]), guesses)
     return [
         play(policy, PROBE.picture, PROBE.task, limits=Limits(turns=32), seed=seed) for seed in range(count)
     ]

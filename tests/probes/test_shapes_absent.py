@@ -10,7 +10,7 @@ from PIL import Image
 from mini_o3.episode import NOT_THERE, Limits, SearchTask, Status
 from mini_o3.judge.exact import judge_exact
 from mini_o3.kit.rng import stream
-from mini_o3.policies.lucky import Guesser
+from mini_o3.policies.lucky import LuckyTeacher
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes.shapes import FAMILIES, LEVELS, eye, make_probe
 from mini_o3.probes.shapes.absent import KINDS, candidates_told, is_absent, without_target
@@ -135,6 +135,6 @@ def test_nobody_guesses_that_it_is_not_there():
         teacher = Teacher([task], budget=TINY)
         one, other = (
             play(policy, Image.new("L", SIZE), task, limits=Limits(turns=64))
-            for policy in (teacher, Guesser(teacher, 1.0))
+            for policy in (teacher, LuckyTeacher(teacher, 1.0))
         )
         assert [turn.text for turn in one.turns] == [turn.text for turn in other.turns]

@@ -41,8 +41,8 @@ class Family:
     """One family of questions about marks of `kind`.
 
     `keys` are the facts that tell the target from what looks like it, legible only from near; `ask` is the
-    fact asked for. Wordings may name any fact of the target in braces, `{where}` for the narrowing clause and
-    `{via_FACT}` for a fact of the place that the question leads over.
+    fact asked for. Wordings may name any fact of the target in braces, `{where}` for the narrowing clause
+    and `{via_FACT}` for a fact of the place that the question leads over.
     """
 
     name: str

@@ -52,8 +52,8 @@ def measure(
 ) -> dict[str, Any]:
     """All readers on `tasks`: eye -> reader -> level -> {n, accuracy, stderr, turns}.
 
-    `training` are the questions whose answers the text-only reader knows; `truth` gives what is known about a
-    task.
+    `training` are the questions whose answers the text-only reader knows; `truth` gives what is known about
+    a task.
     """
     favourites = favourite_answers(training)
     scores: dict[tuple[str, str, str], list[Score]] = defaultdict(list)

@@ -69,8 +69,8 @@ class Question:
     """A question about a scene.
 
     `guesses` are the answers that the spots of the last hop would give, in their order; `goal` is what to
-    find, in a few words; `turns` the least number of turns at the rule's eye; `zooms` how many looks a search
-    of everything takes there.
+    find, in a few words; `turns` the least number of turns at the rule's eye; `zooms` how many looks a
+    search of everything takes there.
     """
 
     family: str

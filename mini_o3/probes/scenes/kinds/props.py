@@ -63,8 +63,8 @@ SIGN_PAPERS = tuple(_PAPERS)
 
 def scatter(s: Sketch, count: int, wide: float, tall: float, top: float = 0.0) -> list[tuple[float, float]]:
     """Upper left corners, in pixels, of `count` boxes of `wide` x `tall` units below `top` that do not meet,
-    from back to
-    front; in loose rows where there is no room for disorder, and fewer where there is no room at all."""
+    from back to front; in loose rows where there is no room for disorder, and fewer where there is no room
+    at all."""
     w, h, edge = wide * s.unit, tall * s.unit, 0.4 * s.unit
     low, high = np.array((edge, top + edge)), np.array((s.width - w - edge, s.height - h - edge))
     if count * w * h < 0.36 * (s.width - 2 * edge) * (s.height - top - 2 * edge):
