@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 import time
@@ -14,6 +15,7 @@ import typer
 
 from mini_o3 import __version__
 from mini_o3.kit.errors import SettingError, UserError
+from mini_o3.kit.printable import one_line, printable
 from mini_o3.kit.secrets import conceal
 
 app = typer.Typer(
@@ -138,7 +140,8 @@ def _spelled(setting: str, command: Any) -> str:
 
 
 def main() -> None:
-    """Entry point: user errors become one line and status 2, Ctrl-C one line and status 130."""
+    """Entry point: user errors become one line and status 2, what the machine refuses (a full disk, say) one
+    line and status 1, Ctrl-C one line and status 130."""
     command = typer.main.get_command(app)
     name_types(command)
     for stream in (sys.stdout, sys.stderr):
@@ -147,11 +150,18 @@ def main() -> None:
     try:
         command()
     except SettingError as error:
-        err(f"error: {in_options(error.under(_spelled(error.setting, command)), command)}")
+        err(f"error: {one_line(in_options(error.under(_spelled(error.setting, command)), command))}")
         sys.exit(2)
     except UserError as error:
-        err(f"error: {in_options(str(error), command)}")
+        err(f"error: {one_line(in_options(str(error), command))}")
         sys.exit(2)
+    except BrokenPipeError:  # whoever read the output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        err(f"error: {one_line(where + (error.strerror or str(error)))}; what was finished is kept")
+        sys.exit(1)
     except SystemExit as stop:
         # typer turns Ctrl-C into an exit; `ask` says itself what an interruption means for it.
         if isinstance(getattr(stop.__context__, "__cause__", None), KeyboardInterrupt):
@@ -200,8 +210,8 @@ class Progress:
 
 
 def say(line: str) -> None:
-    print(conceal(line), flush=True)
+    print(printable(conceal(line)), flush=True)
 
 
 def err(line: str) -> None:
-    print(conceal(line), file=sys.stderr, flush=True)
+    print(printable(conceal(line)), file=sys.stderr, flush=True)

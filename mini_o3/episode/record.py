@@ -12,6 +12,7 @@ from typing import Any
 from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
 from mini_o3.episode.status import Status, status_of
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import typed
 from mini_o3.kit.usage import NO_USAGE, Usage
 from mini_o3.protocol import Action, Answer, Fault, Malformed, Zoom, frame_of, source_name
 from mini_o3.vision import Rect, Region
@@ -163,27 +164,27 @@ class Episode:
             KeyError, TypeError, ValueError: for data that is not an episode.
             UserError: it was written by a later version of this program.
         """
-        if data.get("version", 1) > VERSION:
+        if typed(data, "version", int, default=1) > VERSION:
             raise UserError(
                 f"an episode record of version {data['version']}: this mini-o3 reads up to version"
                 f" {VERSION}; update it"
             )
         return cls(
-            task_id=data["task_id"],
-            picture=data["picture"],
-            question=data["question"],
+            task_id=typed(data, "task_id", str),
+            picture=typed(data, "picture", str),
+            question=typed(data, "question", str),
             size=_pair(data["size"]),
-            policy=data["policy"],
-            profile=data["profile"],
-            limits=Limits(**data["limits"]),
-            seed=data["seed"],
+            policy=typed(data, "policy", str),
+            profile=typed(data, "profile", str),
+            limits=Limits(**typed(data, "limits", dict)),
+            seed=typed(data, "seed", int),
             shown=_pair(data["shown"]),
-            turns=tuple(_turn(turn) for turn in data["turns"]),
+            turns=tuple(_turn(turn) for turn in typed(data, "turns", list)),
             stop=StopReason(data["stop"]),
-            answer=data.get("answer"),
-            error=data.get("error"),
-            expected=data.get("expected"),
-            meta=data.get("meta", {}),
+            answer=typed(data, "answer", str, type(None), default=None),
+            error=typed(data, "error", str, type(None), default=None),
+            expected=typed(data, "expected", str, type(None), default=None),
+            meta=typed(data, "meta", dict, default={}),
         )
 
 
@@ -209,16 +210,16 @@ def _turn_dict(turn: Turn, tokens: bool) -> dict[str, Any]:
 
 def _turn(data: dict[str, Any]) -> Turn:
     return Turn(
-        text=data["text"],
-        action=_action(data["action"], data.get("thought", "")),
-        observation=data.get("observation"),
+        text=typed(data, "text", str),
+        action=_action(typed(data, "action", dict), typed(data, "thought", str, default="")),
+        observation=typed(data, "observation", int, type(None), default=None),
         rect=Rect(*data["rect"]) if "rect" in data else None,
         shown=_pair(data["shown"]) if "shown" in data else None,
         prompt_ids=tuple(data.get("prompt_ids", ())),
         token_ids=tuple(data.get("token_ids", ())),
         log_probs=tuple(data.get("log_probs", ())),
         learn=data.get("learn", True),
-        seconds=data.get("seconds", 0.0),
+        seconds=typed(data, "seconds", float, default=0.0),
         usage=Usage(**data.get("usage", {})),
     )
 
@@ -233,11 +234,11 @@ def _action_dict(action: Action) -> dict[str, Any]:
 
 def _action(data: dict[str, Any], thought: str) -> Action:
     if "malformed" in data:
-        return Malformed(Fault(data["malformed"]), data["detail"], thought)
+        return Malformed(Fault(data["malformed"]), typed(data, "detail", str), thought)
     if "answer" in data:
-        return Answer(data["answer"], thought)
+        return Answer(typed(data, "answer", str), thought)
     x0, y0, x1, y1 = data["zoom"]
-    return Zoom(Region(x0, y0, x1, y1, frame_of(data["source"])), thought)
+    return Zoom(Region(x0, y0, x1, y1, frame_of(typed(data, "source", str))), thought)
 
 
 def _pair(values: Any) -> tuple[int, int]:

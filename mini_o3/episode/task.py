@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import json_lines, kind_of, made_of, typed
 from mini_o3.vision import Region
 
 TASKS_FILE = "tasks.jsonl"
@@ -95,25 +96,25 @@ class SearchTask:
         Raises:
             KeyError, TypeError, ValueError: for a row that is not a task.
         """
-        picture = str(data["picture"])
+        picture = typed(data, "picture", str)
         if folder is not None and not Path(picture).is_absolute():
             picture = str(folder / picture)
-        width_height = data.get("size")
+        words = {
+            key: typed(data, key, str, default="")
+            for key in ("source", "category", "group", "name", "family", "level")
+        }
+        answer = typed(data, "answer", str, int, float, type(None), default=None)
+        size = typed(data, "size", list, tuple, type(None), default=None)
         return cls(
             picture=picture,
-            question=str(data["question"]),
-            answer=None if data.get("answer") is None else str(data["answer"]),
-            options=tuple(str(option) for option in data.get("options", ())),
-            source=data.get("source", ""),
-            category=data.get("category", ""),
-            group=data.get("group", ""),
-            name=data.get("name", ""),
-            family=data.get("family", ""),
-            level=data.get("level", ""),
-            size=(int(width_height[0]), int(width_height[1])) if width_height else None,
-            targets=tuple(Region(*box) for box in data.get("targets", ())),
+            question=typed(data, "question", str),
+            answer=None if answer is None else str(answer),
+            options=tuple(_option(option) for option in typed(data, "options", list, tuple, default=())),
+            size=_size(size) if size else None,
+            targets=tuple(Region(*_corners(box)) for box in typed(data, "targets", list, tuple, default=())),
             truth={key: data[key] for key in _TRUTH if key in data},
-            seed=data.get("seed"),
+            seed=typed(data, "seed", int, type(None), default=None),
+            **words,
         )
 
 
@@ -131,15 +132,11 @@ def read_tasks(folder: str | Path) -> list[SearchTask]:
         )
     tasks: list[SearchTask] = []
     pictures: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        if not line:
-            continue
-        try:
-            tasks.append(SearchTask.from_dict(json.loads(line), Path(folder)))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{path}, line {number}: not a task ({error!r}); remove or mend the line"
-            ) from None
+    for line in json_lines(path):
+        number, where = line.number, f"{path}, line {line.number}"
+        if line.error:
+            raise UserError(f"{where}: not a task, {line.error}; remove or mend the line")
+        tasks.append(made_of(line.row, where, lambda row: SearchTask.from_dict(row, Path(folder)), "a task"))
         picture = tasks[-1].picture
         if (other := pictures.setdefault(tasks[-1].id, picture)) != picture:
             raise UserError(
@@ -147,6 +144,26 @@ def read_tasks(folder: str | Path) -> list[SearchTask]:
                 "pictures are told apart by their file names, so rename one"
             )
     return tasks
+
+
+def _option(value: Any) -> str:
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"options should be texts, one is {kind_of(value)}")
+    return str(value)
+
+
+def _size(value: Any) -> tuple[int, int]:
+    width, height = value
+    if not (isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0):
+        raise ValueError("size should be [width, height] in pixels")
+    return width, height
+
+
+def _corners(value: Any) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = value
+    if not all(isinstance(number, int | float) for number in value):
+        raise TypeError("targets should be boxes of four numbers")
+    return x0, y0, x1, y1
 
 
 def _rounded(value: Any) -> Any:

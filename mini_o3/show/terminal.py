@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mini_o3.episode import OVER_TURN, Episode, Status, StopReason, Turn
+from mini_o3.kit.printable import one_line
 from mini_o3.kit.usage import Usage
 from mini_o3.protocol import Answer, Fault, Malformed, Zoom, source_name
 from mini_o3.vision import Rect
@@ -18,12 +19,12 @@ def turn_lines(number: int, turn: Turn) -> list[str]:
     """One turn; the first has number 1."""
     lines, action = [f"turn {number}"], turn.action
     if turn.thought:
-        lines.append(f"  think  {turn.thought}")
+        lines.append("  think  " + turn.thought.replace("\n", "\n         "))
     if isinstance(action, Zoom):
         box = ", ".join(f"{value:.2f}" for value in action.region.xyxy)
         lines.append(f"  zoom   [{box}] of {source_name(action.region.frame)}")
     elif isinstance(action, Answer):
-        lines.append(f"  answer {action.text}")
+        lines.append(f"  answer {one_line(action.text)}")
     else:
         lines.append(f"  error  {action.kind.value}: {action.detail}")
     if turn.rect is not None and turn.shown is not None:
@@ -41,7 +42,7 @@ def verdict_lines(episode: Episode) -> list[str]:
     if episode.stop is StopReason.ANSWERED and evidence is not None:
         rect = evidence.to_rect(Rect(0, 0, *episode.size))
         words = _STATUS_WORDS.get(episode.status)
-        lines.append(f"answer    {episode.answer}" + (f"  ({words})" if words else ""))
+        lines.append(f"answer    {one_line(episode.answer or '')}" + (f"  ({words})" if words else ""))
         lines.append(
             f"evidence  x {rect.left}..{rect.right}, y {rect.top}..{rect.bottom} of {episode.size[0]} x"
             f" {episode.size[1]} px"
@@ -51,7 +52,7 @@ def verdict_lines(episode: Episode) -> list[str]:
     elif episode.stop is StopReason.VOID:
         lines += _void_lines(episode)
     else:
-        lines.append(f"no answer: {episode.error or episode.stop.value}")
+        lines.append(f"no answer: {one_line(episode.error or episode.stop.value)}")
     if episode.usage.is_known:
         lines.append(f"usage     {usage_words(episode.usage)}")
     if "votes" in episode.meta:
