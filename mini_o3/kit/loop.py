@@ -18,6 +18,10 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        is_running = False
+    else:
+        is_running = True
+    if not is_running:
         return asyncio.run(coroutine)
     began: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
 
