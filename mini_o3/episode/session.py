@@ -82,11 +82,6 @@ class Session:
         self._check_open()
         self.stop = reason
 
-    @property
-    def evidence(self) -> Rect | None:
-        """What the answer rests on: the rectangle that was seen last. None before an answer."""
-        return self.rects[-1] if self.stop is StopReason.ANSWERED else None
-
     def _check_open(self) -> None:
         if self.stop is not None:
             raise RuntimeError(f"the episode is over ({self.stop})")

@@ -1,19 +1,16 @@
 """The task `mini_o3/visual_search` of inspect_ai: our episodes as its samples, our judge as its scorer.
 
     inspect eval mini_o3/visual_search -T tasks=runs/easy -T policy=nano -T turns=32 --model none
-    inspect eval mini_o3/visual_search -T tasks=runs/easy -T temperature=0.6 --epochs 8 --log-images --model
-    none
+    inspect eval mini_o3/visual_search -T tasks=runs/easy -T temperature=0.6 --epochs 8 --model none
 
-Its own model is not asked. Epochs are samples: epoch k has seed k - 1, and inspect's reducers make Avg@K and
-the like of them. The log holds each conversation with its views (`--log-images`) and, in the metadata of the
-sample, the task and the episode, so `inspect score --scorer mini_o3/judged` can judge a log again. An answer
-that nobody could judge is unscored (`Score.unscored`: in the log with its reason, in no metric).
+Inspect's own model is not asked. Epochs are samples: epoch k has seed k - 1, and inspect's reducers compute
+Avg@K and the like from them. The log holds each conversation, with its views if `--log-images` is given, and
+in the metadata of the sample the task and the episode, so `inspect score --scorer mini_o3/judged` can judge a
+log again. An answer that nobody could judge is unscored: it is in the log with its reason, and in no metric.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +28,6 @@ from inspect_ai.model import (
 )
 from inspect_ai.scorer import CORRECT, INCORRECT, Score, Scorer, Target, accuracy, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
-from PIL import Image
 
 from mini_o3.episode import Episode, EpisodeRun, Limits, Message, SearchTask, read_tasks
 from mini_o3.judge import Verdict, make_judge
@@ -39,6 +35,7 @@ from mini_o3.judge.verdict import JUDGE_FAILED, UNPARSED
 from mini_o3.kit.errors import UserError
 from mini_o3.policies.load import load_policy
 from mini_o3.policies.spec import PolicySpec
+from mini_o3.vision.draw import data_url
 
 _CONCURRENT = 16  # episodes of a local model that are decoded together
 
@@ -156,14 +153,8 @@ def _chat(message: Message) -> ChatMessage:
         "assistant": ChatMessageAssistant,
     }
     content: list[Content] = [
-        ContentText(text=part) if isinstance(part, str) else ContentImage(image=_data_url(part))
+        ContentText(text=part) if isinstance(part, str) else ContentImage(image=data_url(part, quality=90))
         for part in message.parts
     ]
     made: ChatMessage = kinds[message.role](content=content)
     return made
-
-
-def _data_url(view: Image.Image) -> str:
-    buffer = io.BytesIO()
-    view.save(buffer, "JPEG", quality=90)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

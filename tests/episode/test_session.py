@@ -84,11 +84,7 @@ def test_any_sequence_of_actions_keeps_the_books(size, limits, sequence):
     ]  # twelve turns or more: everything has ended
     assert outcomes[-1] is stops[0]
     assert session.rects[0] == (0, 0, *size)
-    assert (
-        (session.answer is not None)
-        == (session.stop is StopReason.ANSWERED)
-        == (session.evidence is not None)
-    )
+    assert (session.answer is not None) == (session.stop is StopReason.ANSWERED)
 
 
 @pytest.mark.parametrize(
@@ -229,20 +225,6 @@ def test_a_single_pixel_can_be_looked_at_again():
     tiny = zoom(0.5, 0.5, 0.500001, 0.500001)
     play(session, tiny, zoom(0, 0, 1, 1, 1), zoom(0.9, 0.9, 1, 1, 2))
     assert session.rects[1:] == [Rect(200, 150, 201, 151)] * 3
-
-
-def test_evidence_is_what_was_looked_at_last():
-    session = Session(SIZE, Limits())
-    play(session, zoom(), zoom(0, 0, 0.5, 0.5, 1), zoom(0, 0, 0.1, 0.1))
-    assert session.evidence is None
-    session.apply(ANSWER)
-    assert session.evidence == Rect(0, 0, 40, 30)
-
-
-def test_without_a_zoom_the_evidence_is_the_whole_picture():
-    session = Session(SIZE, Limits())
-    session.apply(ANSWER)
-    assert session.evidence == Rect(0, 0, 400, 300)
 
 
 @pytest.mark.parametrize("action", [ANSWER, zoom(), BAD, VOID])
