@@ -21,6 +21,7 @@ from mini_o3.judge import unjudged
 from mini_o3.judge.record import VerdictStore
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import read_jsonl, write_json, write_text
+from mini_o3.kit.reading import in_words, read_object, typed
 
 CONTROLS = "controls"  # folder of an evaluation's control experiments, one evaluation each
 
@@ -55,12 +56,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: the folder is not an evaluation.
     """
+    path = folder / PROTOCOL_FILE
     try:
-        return dict(json.loads((folder / PROTOCOL_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        found = read_object(path)
+        typed(found, "tasks", str)
+        typed(found, "report", int, default=1)
+    except (UserError, KeyError, TypeError) as error:
         raise UserError(
-            f"{folder / PROTOCOL_FILE}: cannot be read; give a folder that `mini-o3 eval` wrote"
+            f"{path}: cannot be read ({in_words(error)}); give a folder that `mini-o3 eval --out` wrote"
         ) from None
+    return found
 
 
 def write_report(
@@ -81,7 +86,7 @@ def write_report(
     if known:
         report["published"] = [asdict(number) for number in published(known)]
     controls = {
-        path.name: _control(json.loads((path / "report.json").read_text(encoding="utf-8")))
+        path.name: _control(read_object(path / "report.json"))
         for path in sorted((folder / CONTROLS).glob("*"))
         if (path / "report.json").is_file()
     }

@@ -97,6 +97,6 @@ def asker(
         episode = await run_episode(
             task, metered, protocol.limits, picture=opened(task.picture), seed=seed, lens=lens_for(task)
         )
-        return replace(episode, meta={"requests": metered.requests, "tokens": metered.tokens})
+        return replace(episode, meta={**episode.meta, "requests": metered.requests, "tokens": metered.tokens})
 
     return ask

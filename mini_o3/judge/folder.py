@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from mini_o3.judge.verdict import JUDGE_FAILED, UNPARSED, Kind, Verdict
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder
 from mini_o3.kit.progress import OnProgress, no_progress
+from mini_o3.kit.reading import read_object, typed
 
 
 class Attempt(NamedTuple):
@@ -157,6 +157,6 @@ def ask_judge(
 def _tasks_folder(folder: Path) -> Path:
     path = folder / "protocol.json"
     try:
-        return Path(json.loads(path.read_text(encoding="utf-8"))["tasks"])
+        return Path(typed(read_object(path), "tasks", str))
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path}: does not say where the tasks are; give their folder with `tasks`") from None

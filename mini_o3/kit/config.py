@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
 from mini_o3.kit.errors import SettingError, UserError
+from mini_o3.kit.reading import read_text
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -23,11 +24,11 @@ def read_config(path: Path | None, kind: type[Config], **changes: Any) -> Config
         UserError: the file is missing or not TOML, or a field is unknown or out of range.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
-    except OSError as error:
-        raise UserError(
-            f"{path}: {error.strerror or error}; `mini-o3 presets` lists what is shipped"
-        ) from None
+        data = tomllib.loads(read_text(path)) if path else {}
+    except UserError as error:
+        raise UserError(f"{error}; `mini-o3 presets` lists what is shipped") from None
+    except RecursionError:
+        raise UserError(f"{path}: not valid TOML (it is nested too deeply)") from None
     except ValueError as error:
         raise UserError(f"{path}: not valid TOML ({error})") from None
     return validated(path, kind, data | {key: value for key, value in changes.items() if value is not None})

@@ -92,7 +92,8 @@ def parse_json(text: str) -> Any:
     except UnicodeEncodeError:
         raise ValueError("it is not text in UTF-8") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{error.msg} at character {error.pos + 1}") from None
+        where = f"line {error.lineno}, character" if error.lineno > 1 else "character"
+        raise ValueError(f"{error.msg} at {where} {error.colno}") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

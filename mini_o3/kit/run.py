@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import subprocess
 from collections.abc import Collection, Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder, read_jsonl, write_json, write_jsonl
+from mini_o3.kit.reading import read_object
 
 #: Values of settings that older records have under another name: checkpoints that now come with the package.
 RENAMED = {
@@ -44,8 +44,8 @@ def ensure_same_run(
     if not path.exists() and (out / "model").exists():
         raise UserError(f"{out}: holds a model, but not the run that made it; give another `out` folder")
     if path.exists():
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if "config" not in record:
+        record = read_object(path)
+        if not (isinstance(record.get("config"), dict) and isinstance(record.get("revision"), str)):
             raise UserError(f"{out}: holds a config.json that no run wrote; give another `out` folder")
         ensure_same_settings(out, {**defaults, **record["config"]}, settings, free, what="a run")
         before = record["revision"].split(", ")
@@ -62,7 +62,7 @@ def ensure_same_record(
         UserError: it does.
     """
     if path.exists():
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_object(path)
         ensure_same_settings(path.parent, kept, settings, free, what=what)
     else:
         write_json(path, settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from mini_o3.episode import Message, PolicyError, Reply, Request
 from mini_o3.episode.store import Key, keep_last
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import read_jsonl
+from mini_o3.kit.reading import SHAPE_ERRORS, in_words, open_file, read_object
 from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.vision import PixelBudget
 
@@ -52,16 +52,14 @@ class Replay:
             UserError: the file is missing or holds no episode.
         """
         searches: dict[Key, list[str]] = {}
+        open_file(path).close()  # says what is wrong with it
         try:
-            text = Path(path).read_text(encoding="utf-8")
-            for row in [json.loads(text)] if path.endswith(".json") else read_jsonl(Path(path)):
+            for row in [read_object(path)] if path.endswith(".json") else read_jsonl(Path(path)):
                 key = str(row["task_id"]), int(row.get("seed", 0))
                 keep_last(searches, key, [str(turn["text"]) for turn in row["turns"]], row.get("stop", ""))
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}; give the episodes.jsonl of a run") from None
-        except (KeyError, TypeError, ValueError) as error:
+        except SHAPE_ERRORS as error:
             raise UserError(
-                f"{path}: not an episode record ({error!r}); give the episodes.jsonl of a run"
+                f"{path}: not an episode record ({in_words(error)}); give the episodes.jsonl of a run"
             ) from None
         scripts: dict[str, list[str]] = {}
         for task_id, seed in sorted(searches):

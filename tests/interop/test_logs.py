@@ -324,7 +324,7 @@ def test_our_own_records(picture, tmp_path):
     [
         ("traj.jsonl", "", "traj.jsonl"),
         ("traj.jsonl", '{"initial_prompt": "q"}\n', "line 1: no turn follows"),
-        ("traj.jsonl", '{"initial_prompt": "q"}\n{"text_out', "line 2: not JSON"),
+        ("traj.jsonl", '{"initial_prompt": "q"}\n{"text_out', "line 2: not valid JSON"),
         (
             "traj.jsonl",
             '{"initial_prompt": "q"}\n{"turn_idx": 0, "text_output": 3}\n',
@@ -345,7 +345,7 @@ def test_our_own_records(picture, tmp_path):
             '{"input": "q", "output": "a"}\n{"input": "q"}\n',
             "line 1: it does not tell its picture; give --picture",
         ),
-        ("a.json", "[1, 2", "line 1: not JSON"),
+        ("a.json", "[1, 2", "not valid JSON (Expecting"),
         ("a.json", '{"what": 1}', "record 1: of no layout that is known"),
         ("a.json", '[{"role": "user", "content": "q"}]', "record 1: nobody answers in it"),
         (
@@ -384,7 +384,7 @@ def test_what_cannot_be_read_is_one_line_with_file_and_line(tmp_path, name, text
 
 def test_bytes_that_are_no_text_and_folders_without_logs(tmp_path):
     (tmp_path / "a.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match=r"a\.json: not text in UTF-8"):
+    with pytest.raises(UserError, match=r"a\.json: is not text in UTF-8"):
         read(tmp_path / "a.json", tmp_path)
     with pytest.raises(UserError, match="no log in it"):
         read(tmp_path, tmp_path)

@@ -125,8 +125,8 @@ ROW = json.dumps({"task_id": "a", "turns": [{"text": "hm"}]})
 @pytest.mark.parametrize(
     ("name", "content", "about"),
     [
-        ("missing.jsonl", None, "No such file"),
-        ("missing.json", None, "No such file"),
+        ("missing.jsonl", None, "no such file"),
+        ("missing.json", None, "no such file"),
         ("empty.jsonl", b"", "holds no episode"),
         ("blank.jsonl", b"\n\n", "holds no episode"),
         ("empty.json", b"", "not an episode record"),
@@ -153,5 +153,5 @@ def test_a_file_without_an_episode_is_refused_by_name(tmp_path, name, content, a
 
 
 def test_a_directory_is_refused_by_name(tmp_path):
-    with pytest.raises(UserError, match="Is a directory"):
+    with pytest.raises(UserError, match="is a directory"):
         Replay.read(str(tmp_path))

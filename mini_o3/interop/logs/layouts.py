@@ -33,6 +33,7 @@ from mini_o3.interop.logs.chat import (
 )
 from mini_o3.interop.logs.pictures import Pictures
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import json_lines, read_json
 
 TRAJ_FILE = "traj.jsonl"
 FIGURES = ("stats.json", "metrics.json")
@@ -122,34 +123,17 @@ def _layout(path: Path, *, strict: bool = True) -> str:
 def _records(path: Path) -> Iterator[tuple[str, Any]]:
     """Where and what: every line of a .jsonl file; of a .json file the conversation, or every one in its
     list."""
-    try:
-        if path.suffix == ".json":
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if (
-                isinstance(data, list)
-                and data
-                and isinstance(data[0], dict)
-                and ({"role", "from"} & set(data[0]))
-            ):
-                data = [{"messages": data}]
-            for number, row in enumerate(data if isinstance(data, list) else [data], start=1):
-                yield f"{path}, record {number}", row
-            return
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    try:
-                        yield f"{path}, line {number}", json.loads(line)
-                    except ValueError as error:
-                        raise UserError(
-                            f"{path}, line {number}: not JSON ({error}); mend or remove the line"
-                        ) from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not text in UTF-8; give {LAYOUTS}") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not JSON ({error.msg}); give {LAYOUTS}") from None
+    if path.suffix == ".json":
+        data = read_json(path)
+        if isinstance(data, list) and data and isinstance(data[0], dict) and {"role", "from"} & set(data[0]):
+            data = [{"messages": data}]
+        for number, row in enumerate(data if isinstance(data, list) else [data], start=1):
+            yield f"{path}, record {number}", row
+        return
+    for line in json_lines(path):
+        if line.error:
+            raise UserError(f"{path}, line {line.number}: {line.error}; mend or remove the line")
+        yield f"{path}, line {line.number}", line.row
 
 
 def _traj(path: Path, pictures: Pictures) -> Iterator[Recorded]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from mini_o3.judge.exact import same
 from mini_o3.judge.record import VerdictStore
 from mini_o3.judge.verdict import without_judge
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import read_json
 from mini_o3.kit.text import with_thought_opened, without_special_tokens
 from mini_o3.policies.replay import Replay
 from mini_o3.protocol import VOID_FAULTS, load_profile
@@ -187,8 +187,5 @@ def _figures(folder: Path) -> dict[str, Any]:
     for name in FIGURES:
         path = folder / name
         if path.is_file():
-            try:
-                gather(name, json.loads(path.read_text(encoding="utf-8")))
-            except (OSError, ValueError) as error:
-                raise UserError(f"{path}: not JSON ({error}); mend or remove the file") from None
+            gather(name, read_json(path))
     return found
