@@ -6,7 +6,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproj
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow check env clean
+.PHONY: demo test test-slow test-grounding check env clean
 
 demo: env
 	$(BIN)/python examples/demo/demo.py
@@ -17,6 +17,13 @@ test: check
 # What takes more than ten seconds a test: whole trainings, kills, the wheel. Fifteen minutes on two cores.
 test-slow: env
 	$(PYTEST) -m slow
+
+# The second system, with what scores and matches boxes, in an environment of its own.
+test-grounding: requirements.txt requirements-dev.txt requirements/grounding.txt
+	$(PYTHON) -m venv .venv-grounding
+	.venv-grounding/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/grounding.txt
+	.venv-grounding/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	OMP_NUM_THREADS=1 .venv-grounding/bin/python -m pytest tests/grounding tests/test_layers.py -m "slow or not slow"
 
 check: env
 	$(BIN)/ruff check .

@@ -86,7 +86,7 @@ def test_presets_are_listed_printed_and_copied_out(tmp_path):
 @pytest.mark.parametrize(
     ("args", "named"),
     [
-        (("presets", "settings"), ("KIND settings", "choose one of collecting, exemplars, protocols")),
+        (("presets", "settings"), ("KIND settings", "choose one of collecting, exemplars, grounding")),
         (("presets", "protocols", "none"), ("none", "lists greedy, official-readme, paper")),
         (("presets", "protocols", "paper", "--copy", "there"), ("--copy there", "is there already")),
         (("presets", "protocols", "--copy", "new"), ("--copy", "name the preset")),

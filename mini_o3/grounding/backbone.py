@@ -1,4 +1,4 @@
-"""The vision transformer that turns a picture into tokens: transformers' ViT in three sizes."""
+"""What turns a picture into tokens: transformers' ViT in three sizes, or its ResNet-50 for a baseline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import ViTConfig, ViTModel
+from transformers import ResNetConfig, ResNetModel, ViTConfig, ViTModel
 
 from mini_o3.grounding.config import ModelConfig
 
@@ -30,13 +30,21 @@ SHAPES = {
 
 
 class Backbone(nn.Module):
-    """Pictures (B, 3, S, S) -> tokens (B, (S / 16)^2, width of the backbone), row by row."""
+    """Pictures (B, 3, S, S) -> tokens (B, (S / stride)^2, width of the backbone), row by row.
+
+    The stride is 16, of the ResNet 32.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.net: Any
+        if config.backbone == "resnet50":
+            self.net = ResNetModel(ResNetConfig())
+            self.width = int(self.net.config.hidden_sizes[-1])
+            return
         shape = SHAPES[config.backbone]
-        self.width, self.side = shape.width, config.image // PATCH
-        self.vit: Any = ViTModel(
+        self.width = shape.width
+        self.net = ViTModel(
             ViTConfig(
                 hidden_size=shape.width,
                 num_hidden_layers=shape.depth,
@@ -51,8 +59,10 @@ class Backbone(nn.Module):
         )
 
     def forward(self, pictures: Tensor) -> Tensor:
-        tokens: Tensor = self.vit(pixel_values=pictures).last_hidden_state
-        return tokens[:, 1:]  # without the class token
+        found: Tensor = self.net(pixel_values=pictures).last_hidden_state
+        if found.dim() == 4:  # a map (B, C, H, W) of the ResNet
+            return found.flatten(2).transpose(1, 2)
+        return found[:, 1:]  # without the class token
 
 
 def token_centres(side: int, device: torch.device | None = None) -> Tensor:

@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Backbone = Literal["vit_tiny", "vit_b16", "vit_l16"]
+Backbone = Literal["vit_tiny", "vit_b16", "vit_l16", "resnet50"]
 
 
 class ModelConfig(BaseModel):
     """What a model is built from; it is saved beside the weights.
 
     Attributes:
-        backbone: shape of the vision transformer, see `backbone.SHAPES`.
+        backbone: shape of the vision transformer, see `backbone.SHAPES`; `resnet50` is for baseline A.
         image: side of the square picture that the backbone sees, in pixels.
         width: width of the query slots.
         slots: boxes that a query returns at most.
@@ -37,6 +37,6 @@ class ModelConfig(BaseModel):
     def _fits(self) -> ModelConfig:
         if self.width % self.heads or self.width % 4:
             raise ValueError(f"width {self.width} must be a multiple of 4 and of heads {self.heads}")
-        if self.image % 16:
-            raise ValueError(f"image {self.image} must be a multiple of the patch size 16")
+        if self.image % 32:
+            raise ValueError(f"image {self.image} must be a multiple of 32, two patches")
         return self

@@ -7,7 +7,7 @@ from pathlib import Path
 from mini_o3.kit.errors import UserError
 
 PRESETS = Path(__file__).parent
-KINDS = ("collecting", "exemplars", "protocols", "scenes", "suites", "training")
+KINDS = ("collecting", "exemplars", "grounding", "protocols", "scenes", "suites", "training")
 
 
 def presets(kind: str) -> dict[str, Path]:

@@ -61,7 +61,7 @@ def test_vit_large_runs_forward_and_backward():
     model = GroundingModel(ModelConfig(backbone="vit_l16", image=384), ["cat"]).train()
     output = model(torch.randn(1, 3, 384, 384), torch.tensor([0]), torch.tensor([0]))
     (output.looks[-1].boxes.sum() + output.looks[-1].logits.sum()).backward()
-    gradient = model.backbone.vit.embeddings.patch_embeddings.projection.weight.grad
+    gradient = model.backbone.net.embeddings.patch_embeddings.projection.weight.grad
     assert gradient.shape == (1024, 3, 16, 16)
     assert gradient.isfinite().all()
     assert gradient.abs().sum() > 0
@@ -238,7 +238,7 @@ def test_the_cost_of_steps_closes_gates():
 
 
 def test_settings_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="multiple of the patch size"):
+    with pytest.raises(ValueError, match="must be a multiple of 32"):
         ModelConfig(image=100)
     with pytest.raises(ValueError, match="multiple of 4 and of heads"):
         ModelConfig(width=130)
