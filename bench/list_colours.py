@@ -10,8 +10,9 @@ from collections import Counter
 
 import torch
 
+from mini_o3.models.forward import hidden_states
 from mini_o3.models.shipped import NANO_DIR
-from mini_o3.models.tower import encode_views
+from mini_o3.models.tower import encode_patches
 from mini_o3.models.vlm import load_vlm
 from mini_o3.probes.shapes.words import COLOURS
 from mini_o3.sft.batch import collate
@@ -24,22 +25,16 @@ SEED = 600_000_000
 @torch.inference_mode()
 def main(folder: str, count: int) -> None:
     vlm = load_vlm(folder)
-    renderer, core = vlm.renderer, vlm.model.model
+    renderer = vlm.renderer
     named = {renderer.encode(f" {colour}")[0] for colour in COLOURS}
     finds, things, ends = (renderer.encode(text)[0] for text in ("Find", " things", ";"))
     data = EpisodeData(renderer, SEED, PerceptionData(renderer, SEED), 0.0, levels={"easy": 1.0})
     right: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     for sample in (sample for index in range(count) for sample in data(index)):
-        batch = collate([sample], vlm.patcher, renderer.image_pad, 0)
-        views = encode_views(core.visual, batch.rows, batch.grids)
-        embedded = core.language_model.embed_tokens(batch.ids)
-        embedded = embedded.masked_scatter(
-            (batch.ids == renderer.image_pad)[..., None], views.reshape(-1, views.shape[-1])
-        )
-        hidden = core.language_model(
-            inputs_embeds=embedded, position_ids=batch.places, use_cache=False
-        ).last_hidden_state
+        batch = collate([sample], vlm.patcher, renderer, 0)
+        tokens = encode_patches(vlm.visual, batch.rows, batch.grids)
+        hidden = hidden_states(vlm, batch.ids, batch.position_ids, tokens)
         guesses = vlm.model.lm_head(hidden[0]).argmax(-1).tolist()
         sought, listing = -1, False
         for at, token in enumerate(sample.ids):

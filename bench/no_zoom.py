@@ -30,12 +30,12 @@ async def main(folder: str) -> None:
         whole = Rendered()
         for message in opening(profile, task.question, show(picture, Rect(0, 0, *picture.size), vlm.budget)):
             whole.add(vlm.renderer.message(message.role, message.parts))
-        whole.add(vlm.renderer.invitation())
+        whole.add(vlm.renderer.generation_prompt())
         ids = vlm.renderer.encode(f"<think>Find {restate(truth_of(task).goal)}; answer")
         whole.add(Rendered(ids, [1] * len(ids)))
-        stream = await engine.open()
-        sampled = await engine.reply(stream, whole, Sampling(max_tokens=1))
-        engine.close(stream)
+        sequence = await engine.open()
+        sampled = await engine.reply(sequence, whole, Sampling(max_tokens=1))
+        engine.close(sequence)
         right += vlm.renderer.decode(sampled.ids).strip() == task.answer
     share = right / len(tasks)
     error = (share * (1 - share) / max(len(tasks) - 1, 1)) ** 0.5

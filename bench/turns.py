@@ -56,17 +56,17 @@ def per_turn(vlm: Vlm, turns: int, together: int, written: int, drafts: int = 5)
 
     async def all_turns() -> list[float]:
         engine = Engine(vlm, slots=together, draft_tokens=drafts)
-        streams = [await engine.open(row) for row in range(together)]
+        sequences = [await engine.open(row) for row in range(together)]
         out = []
         for turn in range(turns):
             prompts = [_prompt(vlm, turn, row) for row in range(together)]
             began = time.perf_counter()
             await asyncio.gather(
-                *(engine.reply(s, p, sampling) for s, p in zip(streams, prompts, strict=True))
+                *(engine.reply(s, p, sampling) for s, p in zip(sequences, prompts, strict=True))
             )
             out.append((time.perf_counter() - began) / together)
-        for stream in streams:
-            engine.close(stream)
+        for sequence in sequences:
+            engine.close(sequence)
         return out
 
     with _endless(vlm):
@@ -106,9 +106,9 @@ def _endless(vlm: Vlm) -> Iterator[None]:
 def _prompt(vlm: Vlm, turn: int, row: int) -> Rendered:
     corner = 10 * turn + row
     view = show(_picture(), Rect(corner, corner, corner + 400, corner + 400), vlm.budget)
-    whole = vlm.renderer.closing([]) if turn else Rendered()
+    whole = vlm.renderer.turn_suffix([]) if turn else Rendered()
     whole.add(vlm.renderer.message("user", (f"Observation {turn}: ", view)))
-    whole.add(vlm.renderer.invitation())
+    whole.add(vlm.renderer.generation_prompt())
     return whole
 
 

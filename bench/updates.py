@@ -33,9 +33,9 @@ from mini_o3.grpo.rollout import Group, Roller
 from mini_o3.judge import make_judge
 from mini_o3.kit.files import write_json
 from mini_o3.kit.run import revision
-from mini_o3.models.engine.views import in_parts
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.shipped import checkpoint_in
+from mini_o3.models.views import split_views
 from mini_o3.models.vlm import Vlm, load_vlm
 from mini_o3.policies.local import Local
 
@@ -56,7 +56,7 @@ def roll_out(vlm: Vlm, questions: int, seed: int) -> list[Group]:
 def log_probs(learner: Learner, group: Group) -> list[tuple[float, float]]:
     """(advantage, log-probability) of every rollout of the group that has an advantage."""
     batch = mini_batch([group], 1, over_batch=1)
-    seen = learner.look(in_parts(batch.views, learner.vlm.patcher.patch))
+    seen = learner.look(split_views(batch.views, learner.vlm.patcher.patch))
     out = []
     for packed in learner.packs(batch):
         found, _ = learner.log_probs(packed, seen)

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from mini_o3.grpo.rollout import Group
-from mini_o3.models.chat import positions
-from mini_o3.models.engine.views import view_key
+from mini_o3.models.chat import position_ids
+from mini_o3.models.views import view_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Packed:
 
     Attributes:
         ids, mask, old: (B, T).
-        places: (3, B, T) rotary positions.
+        position_ids: (3, B, T) rotary positions.
         weights: (B,).
         views: numbers of the views behind the placeholders of row 0, then of row 1, and so on.
     """
@@ -116,7 +116,7 @@ class Packed:
     ids: torch.Tensor
     mask: torch.Tensor
     old: torch.Tensor
-    places: torch.Tensor
+    position_ids: torch.Tensor
     weights: torch.Tensor
     views: list[int]
 
@@ -137,6 +137,6 @@ def collate(rows: Sequence[Trajectory], grids: Sequence[tuple[int, int]], image_
         packed.ids[index, :count] = torch.tensor(row.ids)
         packed.mask[index, :count] = torch.tensor(row.mask, dtype=torch.float32)
         packed.old[index, :count] = torch.tensor(row.old)
-        places, _ = positions(row.ids, image_pad, [grids[view] for view in row.views])
-        packed.places[:, index, :count] = torch.from_numpy(places)
+        of_row, _ = position_ids(row.ids, image_pad, [grids[view] for view in row.views])
+        packed.position_ids[:, index, :count] = torch.from_numpy(of_row)
     return packed

@@ -16,8 +16,10 @@ from PIL import Image
 from mini_o3.grpo.batch import MiniBatch, Packed, collate, pack
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.loss import policy_loss
-from mini_o3.models.engine.views import encode, in_parts
-from mini_o3.models.vlm import Vlm, keep_less
+from mini_o3.models.forward import encode_views, hidden_states
+from mini_o3.models.sampling import log_probs
+from mini_o3.models.views import split_views
+from mini_o3.models.vlm import Vlm, enable_gradient_checkpointing
 
 
 class Learner:
@@ -25,12 +27,12 @@ class Learner:
 
     def __init__(self, vlm: Vlm, config: GrpoConfig, accelerator: Accelerator) -> None:
         self.vlm, self.config, self.accelerator = vlm, config, accelerator
-        self.core, self.renderer = vlm.model.model, vlm.renderer
+        self.renderer = vlm.renderer
         vlm.model.requires_grad_(True)
         if config.gradient_checkpointing:
-            keep_less(vlm.model)
+            enable_gradient_checkpointing(vlm.model)
         if config.freeze_vision:
-            self.core.visual.requires_grad_(False)
+            vlm.visual.requires_grad_(False)
         self.parameters = [p for p in vlm.model.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
             self.parameters, lr=config.lr, betas=(0.9, 0.999), weight_decay=config.weight_decay
@@ -51,7 +53,7 @@ class Learner:
             "entropy": 0.0,
             "rollouts": float(len(batch.trajectories)),
         }
-        parts = in_parts(batch.views, self.vlm.patcher.patch)
+        parts = split_views(batch.views, self.vlm.patcher.patch)
         seen = self.look(parts)
         self.vlm.model.train(self.config.gradient_checkpointing)  # which transformers does in this mode only
         for packed in self.packs(batch):
@@ -70,13 +72,14 @@ class Learner:
     def look(self, parts: Sequence[list[Image.Image]]) -> list[torch.Tensor]:
         """Image tokens of every view, which collect gradients if the vision tower is trained."""
         return [
-            tokens.requires_grad_(self.trains_vision) for part in parts for tokens in encode(self.vlm, part)
+            tokens.requires_grad_(self.trains_vision)
+            for part in parts
+            for tokens in encode_views(self.vlm, part)
         ]
 
     def packs(self, batch: MiniBatch) -> Iterator[Packed]:
         """The rollouts of a mini-batch, as many at a time as `micro_tokens` allows."""
-        factor = self.renderer.factor
-        grids = [(view.height // factor, view.width // factor) for view in batch.views]
+        grids = self.renderer.grids(batch.views)
         for rows in pack(batch.trajectories, self.config.micro_tokens):
             yield collate(rows, grids, self.renderer.image_pad)
 
@@ -84,31 +87,18 @@ class Learner:
         """Log-probabilities (B, T) of the tokens the policy wrote (0 elsewhere), and the entropy (N,) where
         it wrote them.
 
-        The distribution is the one that was drawn from: at the sampling temperature, without vision tokens.
-        `seen` holds the
-        image tokens of every view of the mini-batch.
+        The distribution is the one that was sampled from: at the sampling temperature, without vision tokens.
+        `seen` holds the image tokens of every view of the mini-batch.
         """
         device = self.vlm.device
         ids, wrote = packed.ids.to(device), packed.mask.to(device)[:, 1:] > 0
-        embedded = self.core.language_model.embed_tokens(ids)
-        if packed.views:
-            tokens = torch.cat([seen[view] for view in packed.views])
-            embedded = embedded.masked_scatter(
-                (ids == self.renderer.image_pad)[..., None], tokens.to(embedded.dtype)
-            )
-        # Padding is on the right and attention is causal, so no mask is needed.
-        hidden = self.core.language_model(
-            inputs_embeds=embedded, position_ids=packed.places.to(device), use_cache=False
-        )
-        scores = (
-            self.vlm.model.lm_head(hidden.last_hidden_state[:, :-1][wrote]).float() / self.config.temperature
-        )
-        forbidden = torch.zeros(scores.shape[-1], dtype=torch.bool, device=device)
-        forbidden[list(self.renderer.forbidden)] = True
-        spread = scores.masked_fill(forbidden, -torch.inf).log_softmax(-1)
+        tokens = torch.cat([seen[view] for view in packed.views]) if packed.views else None
+        hidden = hidden_states(self.vlm, ids, packed.position_ids.to(device), tokens)
+        logits = self.vlm.model.lm_head(hidden[:, :-1][wrote])
+        of_all = log_probs(logits, self.config.temperature, self.renderer.forbidden)
         with torch.no_grad():
-            entropy = torch.special.entr(spread.exp()).sum(-1)
-        chosen = spread.gather(-1, ids[:, 1:][wrote][:, None])[:, 0]
+            entropy = torch.special.entr(of_all.exp()).sum(-1)
+        chosen = of_all.gather(-1, ids[:, 1:][wrote][:, None])[:, 0]
         out = torch.zeros(wrote.shape, device=device, dtype=chosen.dtype).masked_scatter(wrote, chosen)
         return torch.nn.functional.pad(out, (1, 0)), entropy
 
@@ -139,7 +129,7 @@ class Learner:
         left = iter(seen)
         for part in parts:
             grads = [tokens.grad for tokens in (next(left) for _ in part)]
-            torch.autograd.backward(encode(self.vlm, part), grads)
+            torch.autograd.backward(encode_views(self.vlm, part), grads)
 
     def _sum_over_processes(self, sums: dict[str, float]) -> dict[str, float]:
         if self.accelerator.num_processes == 1:

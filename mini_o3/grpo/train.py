@@ -33,10 +33,12 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, make_folder, write_atomically
 from mini_o3.kit.run import cut_log, ensure_same_run, folder_lock
 from mini_o3.kit.signals import stop_signals
+from mini_o3.models.sampling import Sampling
 from mini_o3.models.shipped import NANO_DIR, checkpoint_in
 from mini_o3.models.vlm import budget_of, load_vlm, save_vlm, steps_of
 from mini_o3.policies.local import Local
 from mini_o3.protocol import lasting_name, load_profile
+from mini_o3.protocol.dialects import load_dialect
 
 Report = Callable[[Row, str], None]
 
@@ -106,12 +108,11 @@ class Trainer:
         self.vlm = load_vlm(checkpoint_in(config.start or NANO_DIR), str(accelerator.device), torch.float32)
         # What it learns with is saved with the weights, and so what it will be asked with.
         self.vlm.profile = lasting_name(config.prompts) if config.prompts else self.vlm.profile
-        self.vlm.budget = budget_of(self.vlm, load_profile(self.vlm.profile or "search"), config.max_pixels)
+        profile = load_profile(self.vlm.profile or "search")
+        self.vlm.budget = budget_of(self.vlm, profile, config.max_pixels)
         self.vlm.turn_tokens = self.vlm.turn_tokens or config.max_tokens
-        self.policy = Local(self.vlm, "learner", slots=config.slots)
-        self.policy.sampling = replace(
-            self.policy.sampling, temperature=config.temperature, max_tokens=config.max_tokens
-        )
+        sampling = Sampling(config.temperature, config.max_tokens, load_dialect(profile.dialect).ends)
+        self.policy = Local(self.vlm, "learner", slots=config.slots, sampling=sampling, profile=profile)
         self.learner = Learner(self.vlm, config, accelerator)
         judge = judge or make_judge(config.judge, cache=out / f"judge_cache.{self.rank}.jsonl")
         limits = Limits(config.turns, config.images, config.context_tokens, config.void_retries)
@@ -214,7 +215,7 @@ class Trainer:
         """Greedy accuracy, of what could be judged, on probes that are not trained on; None if nothing
         could."""
         out: dict[str, float | None] = {}
-        greedy = self.policy.sampling_by(replace(self.policy.sampling, temperature=0.0))
+        greedy = self.policy.adjusted(temperature=0.0)
         limits = replace(self.roller.limits, turns=self.config.validate_turns, images=None)
         for name, (questions, number) in self.validation.items():
             roller = replace(

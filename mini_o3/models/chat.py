@@ -6,7 +6,7 @@ messages are the environment's (mask 0), ids that were sampled are the policy's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -75,41 +75,48 @@ class ChatRenderer:
             if isinstance(part, str):
                 ids += self.encode(part)
             else:
-                count = (part.width // self.factor) * (part.height // self.factor)
-                ids += [self.vision_start, *[self.image_pad] * count, self.vision_end]
+                rows, columns = self.grid(part)
+                ids += [self.vision_start, *[self.image_pad] * (rows * columns), self.vision_end]
                 out.views.append(part)
         ids += [self.im_end, *self.newline]
         out.ids, out.mask = ids, [0] * len(ids)
         return out
 
-    def invitation(self) -> Rendered:
+    def grid(self, view: Image.Image) -> tuple[int, int]:
+        """Rows and columns of image tokens that a view takes."""
+        return view.height // self.factor, view.width // self.factor
+
+    def grids(self, views: Iterable[Image.Image]) -> list[tuple[int, int]]:
+        return [self.grid(view) for view in views]
+
+    def generation_prompt(self) -> Rendered:
         """The start of the policy's message: the next id is sampled."""
         ids = [self.im_start, *self.encode("assistant\n")]
         return Rendered(ids, [0] * len(ids))
 
     def prompt(self, messages: Sequence[Message], sampled: Sequence[int] | None) -> Rendered:
-        """All that comes between what the policy said last (None: nothing yet) and its next word."""
-        out = Rendered() if sampled is None else self.closing(sampled)
+        """Everything between what the policy sampled last (None: nothing yet) and its next token."""
+        out = Rendered() if sampled is None else self.turn_suffix(sampled)
         for message in messages:
             out.add(self.message(message.role, message.parts))
-        out.add(self.invitation())
+        out.add(self.generation_prompt())
         return out
 
-    def spoken(self, text: str) -> Rendered:
-        """A policy message written by someone who is not sampled (a teacher): its text and its end are the
-        policy's."""
+    def assistant_message(self, text: str) -> Rendered:
+        """A message of the policy that was not sampled (a teacher's): its text and its end count as written
+        by the policy."""
         ids = [*self.encode(text), self.im_end]
         return Rendered(ids, [1] * len(ids))
 
-    def closing(self, sampled: Sequence[int]) -> Rendered:
-        """What the environment adds after sampled ids: the end if the policy did not write it, and the line
+    def turn_suffix(self, sampled: Sequence[int]) -> Rendered:
+        """What the environment adds after sampled ids: the end of the message, if it is missing, and a line
         break."""
         ids = [*([] if sampled and sampled[-1] == self.im_end else [self.im_end]), *self.newline]
         return Rendered(ids, [0] * len(ids))
 
     def ended(self, drawn: Sequence[int], stops: tuple[str, ...]) -> bool:
-        """Whether what was drawn so far is a whole turn: its end, or one of the texts (in ASCII) that end
-        one."""
+        """Whether the sampled ids are a whole turn: the last is an end, or the text ends with one of `stops`
+        (in ASCII)."""
         if drawn[-1] in self.ends:
             return True
         if drawn[-1] not in _ending_ids(self.tokenizer, frozenset(stop[-1] for stop in stops)):
@@ -123,13 +130,12 @@ def _ending_ids(tokenizer: Any, characters: frozenset[str]) -> frozenset[int]:
     return frozenset(index for text, index in tokenizer.get_vocab().items() if characters & set(text))
 
 
-def positions(
+def position_ids(
     ids: Sequence[int], image_pad: int, grids: Sequence[tuple[int, int]], start: int = 0
 ) -> tuple[np.ndarray, int]:
-    """Multimodal rotary positions of `ids`: (3, N) int64 for time, row and column, and the next free
-    position.
+    """Rotary positions of `ids`: (3, N) int64 for time, row and column, and the next free position.
 
-    Text advances all three together; the tokens of a view stand at its start in time and spread over rows and
+    Text advances all three together. The tokens of a view stand at its start in time and spread over rows and
     columns. `grids` holds (rows, columns) in image tokens of the views behind the placeholders. Equal to
     transformers' `get_rope_index`, but can go on from `start`, so that a conversation is positioned turn by
     turn.

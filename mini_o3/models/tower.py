@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 
 
-def encode_views(visual: Any, rows: torch.Tensor, grids: torch.Tensor) -> torch.Tensor:
-    """Image tokens (tokens of all views, width) of the views in `rows` (N, patch floats) with `grids` (views,
-    3).
+def encode_patches(visual: Any, rows: torch.Tensor, grids: torch.Tensor) -> torch.Tensor:
+    """Image tokens (tokens of all views, width) from patches `rows` (N, patch floats), `grids` (views, 3).
 
     Views of one size go through the tower as one (views, patches) batch, 1.3 times as fast on a processor as
     transformers' loop over views; that needs full attention in every block. All else takes the tower's own
@@ -18,7 +17,8 @@ def encode_views(visual: Any, rows: torch.Tensor, grids: torch.Tensor) -> torch.
     """
     full = len(set(visual.config.fullatt_block_indexes)) == visual.config.depth
     if full and len(grids) > 1 and bool((grids == grids[0]).all()):
-        return encode_batch(visual, rows.view(len(grids), -1, rows.shape[-1]), grids[0])
+        tokens = encode_batch(visual, rows.view(len(grids), -1, rows.shape[-1]), grids[0])
+        return tokens.flatten(0, -2)
     out = visual(rows, grid_thw=grids)
     return out.pooler_output if hasattr(out, "pooler_output") else out
 
@@ -51,10 +51,8 @@ def _rotate_half(t: torch.Tensor) -> torch.Tensor:
 def _angles(visual: Any, rows: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines and sines (patches, head width) of each patch's row and column, in the order of `Patcher`."""
     merge = visual.spatial_merge_size
-    places = torch.stack(torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij"))
-    blocks = (
-        places.view(2, rows // merge, merge, columns // merge, merge).permute(0, 1, 3, 2, 4).reshape(2, -1)
-    )
+    at = torch.stack(torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij"))
+    blocks = at.view(2, rows // merge, merge, columns // merge, merge).permute(0, 1, 3, 2, 4).reshape(2, -1)
     frequencies = visual.rotary_pos_emb.inv_freq.float()
     angles = torch.cat([blocks[axis].to(frequencies.device)[:, None] * frequencies for axis in (0, 1)], -1)
     angles = torch.cat([angles, angles], -1)

@@ -43,6 +43,16 @@ class Vlm:
     says: str | None = None  # the number format that config.json names
 
     @property
+    def language(self) -> Any:
+        """The language model."""
+        return self.model.model.language_model
+
+    @property
+    def visual(self) -> Any:
+        """The vision tower."""
+        return self.model.model.visual
+
+    @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device  # type: ignore[no-any-return]
 
@@ -135,8 +145,8 @@ def budget_of(vlm: Vlm, profile: PromptProfile, max_pixels: int | None) -> Pixel
     return view_budget(profile.dialect, max_pixels, vlm.budget, vlm.renderer.factor)
 
 
-def keep_less(model: Any) -> None:
-    """Forget activations in training and compute them again: less memory, a third more work."""
+def enable_gradient_checkpointing(model: Any) -> None:
+    """Drop activations in training and compute them again: less memory, a third more work."""
     newer = getattr(model, "activation_checkpointing_enable", None)  # its name from some transformers 5 on
     (newer or model.gradient_checkpointing_enable)()
 

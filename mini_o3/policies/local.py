@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mini_o3.episode import Message, PolicyError, Reply, Request
-from mini_o3.models.engine import Engine, Stream
+from mini_o3.models.engine import Engine
+from mini_o3.models.engine import Sequence as EngineSequence
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import Vlm, budget_of, load_vlm, weights_hash
@@ -74,16 +75,14 @@ class Local:
         policy.weights = weights_hash(folder)
         return policy
 
-    def adjusted(self, *, temperature: float, profile: PromptProfile) -> Local:
-        """The same model and engine with other prompts, drawn from at another temperature."""
-        other = self.sampling_by(replace(self.sampling, temperature=temperature))
-        other.profile = profile
-        return other
-
-    def sampling_by(self, sampling: Sampling) -> Local:
-        """The same model and engine, drawn from in another way."""
+    def adjusted(self, *, temperature: float, profile: PromptProfile | None = None) -> Local:
+        """The same model and engine, sampled at another temperature, with other prompts if they are given."""
         other = copy.copy(self)
-        other.sampling = sampling
+        other.profile = profile or self.profile
+        ends = load_dialect(other.profile.dialect).ends
+        other.sampling = replace(
+            self.sampling, temperature=temperature, stops=ends if profile else self.sampling.stops
+        )
         return other
 
     def open(self, request: Request) -> LocalConversation:
@@ -93,20 +92,20 @@ class Local:
 class LocalConversation:
     def __init__(self, policy: Local, seed: int) -> None:
         self.policy, self.seed = policy, seed
-        self.stream: Stream | None = None
+        self.sequence: EngineSequence | None = None
         self.sampled: list[int] | None = None
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
         engine, renderer = self.policy.engine, self.policy.vlm.renderer
-        if self.stream is None:
-            self.stream = await engine.open(self.seed)
+        if self.sequence is None:
+            self.sequence = await engine.open(self.seed)
         prompt = renderer.prompt(messages, self.sampled)
         room = self.policy.context_tokens
         if self.sampled is None and room is not None and len(prompt.ids) >= room:
             raise PolicyError(
                 f"the question and its view take {len(prompt.ids)} tokens of {room}; lower max_pixels"
             )
-        sampled = await engine.reply(self.stream, prompt, self.policy.sampling)
+        sampled = await engine.reply(self.sequence, prompt, self.policy.sampling)
         self.sampled = sampled.ids
         return Reply(
             renderer.decode(sampled.ids),
@@ -114,10 +113,10 @@ class LocalConversation:
             tuple(prompt.ids),
             tuple(sampled.ids),
             tuple(sampled.log_probs),
-            self.stream.tokens,
+            self.sequence.tokens,
         )
 
     def close(self) -> None:
-        if self.stream is not None:
-            self.policy.engine.close(self.stream)
-            self.stream = None
+        if self.sequence is not None:
+            self.policy.engine.close(self.sequence)
+            self.sequence = None

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mini_o3.models.chat import positions
+from mini_o3.models.chat import ChatRenderer, position_ids
 from mini_o3.models.patches import Patcher
 from mini_o3.probes.shapes.levels import STEP
 from mini_o3.probes.shapes.words import COLOURS, DIGITS, SHAPES
@@ -22,14 +22,14 @@ class Batch:
 
     Attributes:
         ids, learn: (B, T); ids are padded on the right, where the weight `learn` is 0.
-        places: (3, B, T) rotary positions.
+        position_ids: (3, B, T) rotary positions.
         rows, grids: patches of all views and their grids, in the order of the image placeholders in `ids`.
         cells: (views, cells, 6) labels of the perception stage, or None.
     """
 
     ids: torch.Tensor
     learn: torch.Tensor
-    places: torch.Tensor
+    position_ids: torch.Tensor
     rows: torch.Tensor
     grids: torch.Tensor
     cells: torch.Tensor | None
@@ -62,23 +62,23 @@ def _kind(sample: Sample) -> tuple[bool, bool]:
     return bool(sample.views), sample.cells is not None
 
 
-def collate(samples: list[Sample], patcher: Patcher, image_pad: int, pad: int) -> Batch:
+def collate(samples: list[Sample], patcher: Patcher, renderer: ChatRenderer, pad: int) -> Batch:
     length = max(len(s.ids) for s in samples)
     ids = torch.full((len(samples), length), pad, dtype=torch.int64)
     learn = torch.zeros((len(samples), length), dtype=torch.float32)
-    places = torch.zeros((3, len(samples), length), dtype=torch.int64)
+    positions = torch.zeros((3, len(samples), length), dtype=torch.int64)
     for index, sample in enumerate(samples):
         count = len(sample.ids)
-        factor = patcher.patch * patcher.merge
-        grids = [(view.height // factor, view.width // factor) for view in sample.views]
+        grids = renderer.grids(sample.views)
         ids[index, :count] = torch.tensor(sample.ids)
         learn[index, :count] = torch.tensor(sample.learn, dtype=torch.float32)
-        places[:, index, :count] = torch.from_numpy(positions(sample.ids, image_pad, grids)[0])
+        of_sample, _ = position_ids(sample.ids, renderer.image_pad, grids)
+        positions[:, index, :count] = torch.from_numpy(of_sample)
     views = [view for sample in samples for view in sample.views]
     rows, all_grids = patcher(views) if views else (torch.empty(0), torch.empty((0, 3), dtype=torch.int64))
     labels = [sample.cells for sample in samples if sample.cells is not None]
     cells = torch.from_numpy(np.concatenate(labels)) if len(labels) == len(samples) else None
-    return Batch(ids, learn, places, rows, all_grids, cells)
+    return Batch(ids, learn, positions, rows, all_grids, cells)
 
 
 class CellHead(torch.nn.Module):

@@ -32,11 +32,11 @@ def drill(renderer: ChatRenderer, rng: np.random.Generator) -> Sample:
     listing = goal.colour is not None and rng.random() < 0.6
     for _ in range(LISTS if listing else DECISIONS):
         seen, decision = _listing(rng, goal) if listing else _decision(rng, goal)
-        whole.add(renderer.invitation())
+        whole.add(renderer.generation_prompt())
         given = renderer.encode(f"<think>Find {restate(goal)}; {seen}")
         decided = renderer.encode(decision)
         whole.add(Rendered(given + decided, [0] * len(given) + [1] * len(decided)))
-        whole.add(renderer.closing([]))
+        whole.add(renderer.turn_suffix([]))
     return Sample(whole.ids, [WEIGHT * wrote for wrote in whole.mask], [])
 
 

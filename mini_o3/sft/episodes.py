@@ -117,8 +117,10 @@ def render_teacher(
     for message in run.messages[:2]:
         whole.add(renderer.message(message.role, message.parts))
     for turn in run.turns:
-        whole.add(renderer.invitation())
-        spoken = renderer.spoken(_NUMBERED.sub(lambda found: f"{found[1]}{int(found[2]) + skip}", turn.text))
+        whole.add(renderer.generation_prompt())
+        spoken = renderer.assistant_message(
+            _NUMBERED.sub(lambda found: f"{found[1]}{int(found[2]) + skip}", turn.text)
+        )
         if not turn.learn:
             spoken.mask = [0] * len(spoken.ids)
         if stuttering is not None:
@@ -126,7 +128,7 @@ def render_teacher(
         whole.add(spoken)
         if turn is run.turns[-1]:
             break
-        whole.add(renderer.closing(spoken.ids))
+        whole.add(renderer.turn_suffix(spoken.ids))
         view = None
         if turn.observation is not None:
             view, turn = run.views[turn.observation], replace(turn, observation=turn.observation + skip)

@@ -11,11 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from mini_o3.kit.files import write_atomically
 from mini_o3.models.chat import ChatRenderer
+from mini_o3.models.forward import hidden_states
 from mini_o3.models.nano import NANO_BUDGET, NANO_TURN, PROCESSOR, new_nano
 from mini_o3.models.patches import Patcher
 from mini_o3.models.shipped import checkpoint_in
-from mini_o3.models.tower import encode_views
-from mini_o3.models.vlm import Vlm, keep_less, load_vlm, save_vlm
+from mini_o3.models.tower import encode_patches
+from mini_o3.models.vlm import Vlm, enable_gradient_checkpointing, load_vlm, save_vlm
 from mini_o3.probes.shapes.words import COLOURS, DIGITS, SHAPES
 from mini_o3.sft.batch import Batch, CellHead, count
 from mini_o3.sft.config import TrainConfig
@@ -24,7 +25,7 @@ HEAD_FILE = "cell_head.safetensors"  # beside the model: the next stage trains i
 KINDS = ("other", "number", "colour", "shape", "digit")
 
 
-class Pupil(torch.nn.Module):
+class SftModel(torch.nn.Module):
     """The model, and the head that reads cells; `forward` is the loss of a micro-batch."""
 
     def __init__(self, config: TrainConfig) -> None:
@@ -45,9 +46,9 @@ class Pupil(torch.nn.Module):
         if config.start and known:
             self.cell_head.load_state_dict(load_file(known))
         if config.freeze_vision:
-            self.model.model.visual.requires_grad_(False)
+            self.vlm.visual.requires_grad_(False)
         if config.gradient_checkpointing:
-            keep_less(self.model)
+            enable_gradient_checkpointing(self.model)
         self.kinds = _token_kinds(self.vlm.renderer.tokenizer)
 
     def save(self, out: Path, step: int) -> None:
@@ -58,24 +59,17 @@ class Pupil(torch.nn.Module):
     def forward(self, batch: Batch, tally: dict[str, float], cells_only: bool = False) -> torch.Tensor:
         """Loss of a micro-batch as its part of the step's mean, over learnt tokens and over cells; adds to
         `tally`."""
-        core, image_pad = self.model.model, self.vlm.renderer.image_pad
-        loss = torch.zeros((), device=batch.ids.device)
-        embedded = core.language_model.embed_tokens(batch.ids)
+        loss, tokens = torch.zeros((), device=batch.ids.device), None
         if len(batch.grids):
-            views = encode_views(core.visual, batch.rows, batch.grids)
-            views = views.reshape(-1, views.shape[-1])
-            embedded = embedded.masked_scatter((batch.ids == image_pad)[..., None], views.to(embedded.dtype))
+            tokens = encode_patches(self.vlm.visual, batch.rows, batch.grids)
             if self.settings.cell_weight and batch.cells is not None:
                 share = len(batch.cells) / tally["samples"]
-                cells = self.cell_head.loss(views, batch.cells, tally)
+                cells = self.cell_head.loss(tokens, batch.cells, tally)
                 tally["cells"] = tally.get("cells", 0.0) + float(cells.detach()) * share
                 loss = self.settings.cell_weight * share * cells
         if cells_only:
             return loss
-        # Padding is on the right and attention is causal, so no mask is needed.
-        hidden = core.language_model(
-            inputs_embeds=embedded, position_ids=batch.places, use_cache=False
-        ).last_hidden_state
+        hidden = hidden_states(self.vlm, batch.ids, batch.position_ids, tokens)
         wanted = batch.learn[:, 1:] > 0
         logits, truth = self.model.lm_head(hidden[:, :-1][wanted]).float(), batch.ids[:, 1:][wanted]
         text = (F.cross_entropy(logits, truth, reduction="none") * batch.learn[:, 1:][wanted]).sum() / tally[

@@ -95,10 +95,10 @@ class PerceptionData:
         first: list[str | Image.Image] = [view]
         for question, answer in _questions(rng, seen):
             whole.add(self.renderer.message("user", [*first, question]))
-            whole.add(self.renderer.invitation())
-            spoken = stutter(self.renderer, self.renderer.spoken(answer), rng)
+            whole.add(self.renderer.generation_prompt())
+            spoken = stutter(self.renderer, self.renderer.assistant_message(answer), rng)
             whole.add(spoken)
-            whole.add(self.renderer.closing(spoken.ids))
+            whole.add(self.renderer.turn_suffix(spoken.ids))
             first = []
         return Sample(whole.ids, list(map(float, whole.mask)), whole.views, cell_labels(seen)[None])
 

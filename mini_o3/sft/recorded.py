@@ -67,13 +67,13 @@ class RecordedEpisodes:
         for message in replay_messages(episode, picture, self.profile, self.budget):
             if message.role != "assistant":
                 if spoken is not None:
-                    whole.add(self.renderer.closing(spoken.ids))
+                    whole.add(self.renderer.turn_suffix(spoken.ids))
                     spoken = None
                 whole.add(self.renderer.message(message.role, message.parts))
                 continue
             turn = next(turns)
-            whole.add(self.renderer.invitation())
-            spoken = self.renderer.spoken(turn.text)
+            whole.add(self.renderer.generation_prompt())
+            spoken = self.renderer.assistant_message(turn.text)
             if not is_exemplary(turn):
                 spoken.mask = [0] * len(spoken.ids)
             whole.add(spoken)

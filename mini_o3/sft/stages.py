@@ -9,7 +9,7 @@ from mini_o3.models.vlm import budget_of
 from mini_o3.protocol import load_profile
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.episodes import EpisodeData
-from mini_o3.sft.model import Pupil
+from mini_o3.sft.model import SftModel
 from mini_o3.sft.perception import PerceptionData
 from mini_o3.sft.recorded import RecordedEpisodes
 from mini_o3.sft.train import Source, train
@@ -23,7 +23,7 @@ def run_stage(
     """Train the stage that `config` names; see `train`."""
     photos = PHOTOS if config.photos else ()
 
-    def source(pupil: Pupil) -> tuple[Source, int]:
+    def source(pupil: SftModel) -> tuple[Source, int]:
         vlm = pupil.vlm
         if config.episodes:
             profile = load_profile(vlm.profile or "search")

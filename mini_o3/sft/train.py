@@ -32,7 +32,7 @@ from mini_o3.kit.signals import leave_signals_to_the_parent, stop_signals
 from mini_o3.models.vlm import steps_of
 from mini_o3.sft.batch import CellHead, collate, micro_batches
 from mini_o3.sft.config import TrainConfig
-from mini_o3.sft.model import KINDS, Pupil
+from mini_o3.sft.model import KINDS, SftModel
 from mini_o3.sft.perception import Sample
 
 STATES = "states"  # folder of the Trainer's checkpoints
@@ -45,7 +45,7 @@ Source = Callable[[int], list[Sample]]
 
 def train(
     config: TrainConfig,
-    make_source: Callable[[Pupil], tuple[Source, int]],
+    make_source: Callable[[SftModel], tuple[Source, int]],
     out: Path,
     *,
     report: Callable[[str], None],
@@ -68,13 +68,13 @@ def train(
 
 def _train(
     config: TrainConfig,
-    make_source: Callable[[Pupil], tuple[Source, int]],
+    make_source: Callable[[SftModel], tuple[Source, int]],
     out: Path,
     report: Callable[[str], None],
     stop_after: int | None,
 ) -> Path:
     torch.set_num_threads(config.threads)
-    pupil = Pupil(config)
+    pupil = SftModel(config)
     source, count = make_source(pupil)
     scenes = config.scenes * int(os.environ.get("WORLD_SIZE", "1"))
     steps = config.steps or math.ceil(count * config.epochs / scenes)
@@ -139,7 +139,7 @@ class Imitator(Trainer):
     """transformers' Trainer over lists of samples of any length: one step is one list, read in
     micro-batches."""
 
-    def __init__(self, pupil: Pupil, data: _Indexed, out: Path, steps: int) -> None:
+    def __init__(self, pupil: SftModel, data: _Indexed, out: Path, steps: int) -> None:
         config = pupil.settings
         self.config, self.steps, self.tally = config, steps, dict[str, float]()
         optimiser = config.optimiser_of(pupil)
@@ -183,7 +183,7 @@ class Imitator(Trainer):
         total = torch.zeros((), device=self.args.device)
         cells_only = self.state.global_step < self.config.cells_only
         for number, group in enumerate(groups, start=1):
-            batch = collate(group, pupil.vlm.patcher, pupil.vlm.renderer.image_pad, 0).to(self.args.device)
+            batch = collate(group, pupil.vlm.patcher, pupil.vlm.renderer, 0).to(self.args.device)
             with nullcontext() if number == len(groups) else self.accelerator.no_sync(model):
                 with self.compute_loss_context_manager():
                     loss = model(batch, tally, cells_only=cells_only)

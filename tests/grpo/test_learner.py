@@ -18,7 +18,7 @@ from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
 from mini_o3.grpo.rollout import Roller, ended
 from mini_o3.judge import CORRECT, INCORRECT, make_judge, unjudged
-from mini_o3.models.engine.views import encode
+from mini_o3.models.forward import encode_views
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.vlm import load_vlm
@@ -80,7 +80,7 @@ def groups(vlm):
 def test_log_probs_of_the_learner_are_those_recorded_when_the_tokens_were_drawn(vlm, groups):
     learner = Learner(vlm, CONFIG, Accelerator(cpu=True))
     batch = mini_batch(groups, len(groups))
-    seen = encode(vlm, batch.views)
+    seen = encode_views(vlm, batch.views)
     read = 0
     for rows in pack(batch.trajectories, 3000):
         packed = collate(rows, [(6, 6)] * len(batch.views), vlm.renderer.image_pad)
@@ -188,7 +188,9 @@ def test_loss_and_gradient_equal_the_formula_over_whole_conversations(
 def test_what_has_no_gradient_is_not_read_and_a_view_is_encoded_once(vlm, groups, monkeypatch):
     learner = Learner(vlm, CONFIG, Accelerator(cpu=True))
     encoded = []
-    monkeypatch.setattr(module, "encode", lambda vlm, views: encoded.append(len(views)) or encode(vlm, views))
+    monkeypatch.setattr(
+        module, "encode_views", lambda vlm, views: encoded.append(len(views)) or encode_views(vlm, views)
+    )
     batch = mini_batch(groups, len(groups))
     learning = [
         r.episode

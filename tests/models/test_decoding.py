@@ -11,8 +11,8 @@ from PIL import Image
 from mini_o3.episode import Limits, SearchTask, StopReason, run_episode
 from mini_o3.models.chat import ChatRenderer
 from mini_o3.models.engine import Engine
-from mini_o3.models.engine.drafts import Drafts
-from mini_o3.models.sampling import Sampled, Sampling, draw
+from mini_o3.models.engine.drafter import NgramDrafter
+from mini_o3.models.sampling import Sampled, Sampling, sample
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.tokenizer import build_tokenizer
 from mini_o3.models.vlm import load_vlm
@@ -52,31 +52,29 @@ def test_logits_of_many_conversations_with_the_cache_kept_equal_a_full_reencode_
     """Three pictures, the first of them twice, four at a time, prompts read in small pieces, a fifth that has
     to wait."""
     seen, foreseen = {}, []
-    plain = Engine._say
+    plain = Engine._sample
 
-    def recording(self, turns, logits):
+    def recording(self, generations, logits):
         """Rows of what was drafted wrongly lead nowhere, so they are left out."""
-        before = [
-            (self.cache.lengths[turn.stream.slot] + bool(turn.drawn), len(turn.drawn), turn.draft)
-            for turn in turns
-        ]
+        before = [(g.sequence.cached + bool(g.sampled), len(g.sampled), g.draft) for g in generations]
         rows = logits.clone().split([1 + len(draft) for *_, draft in before])
-        plain(self, turns, logits)
-        for turn, of_turn, (length, drawn, draft) in zip(turns, rows, before, strict=True):
-            taken = of_turn[: len(turn.drawn) - drawn]
-            seen.setdefault(turn.stream, []).extend((length + index, row) for index, row in enumerate(taken))
+        plain(self, generations, logits)
+        for generation, its_rows, (length, sampled, draft) in zip(generations, rows, before, strict=True):
+            taken = its_rows[: len(generation.sampled) - sampled]
+            of_sequence = seen.setdefault(generation.sequence, [])
+            of_sequence.extend((length + index, row) for index, row in enumerate(taken))
             foreseen.append((len(draft), len(taken) - 1))
 
-    monkeypatch.setattr(Engine, "_say", recording)
+    monkeypatch.setattr(Engine, "_sample", recording)
     probes = [make_probe(500_000_123 + n, "easy", size=(1400, 1400)) for n in (0, 0, 1, 2, 3)]
     policy = Local(nano, "nano", slots=4, sampling=Sampling(temperature=temperature, max_tokens=96))
-    policy.engine.prefill_tokens = 70
-    streams = []
+    policy.engine.scheduler.prefill_tokens = 70
+    sequences = []
     opened = policy.engine.open
 
     async def open_(seed):
-        streams.append((seed, await opened(seed)))
-        return streams[-1][1]
+        sequences.append((seed, await opened(seed)))
+        return sequences[-1][1]
 
     policy.engine.open = open_
 
@@ -92,20 +90,20 @@ def test_logits_of_many_conversations_with_the_cache_kept_equal_a_full_reencode_
     assert sorted(policy.engine.free) == [0, 1, 2, 3]
     assert sum(right for _, right in foreseen) >= 20
     assert sum(drafted - right for drafted, right in foreseen) >= 5
-    for seed, stream in streams:
+    for seed, sequence in sequences:
         episode, probe = episodes[seed], probes[seed]
         logits = full_logits(nano, episode, probe.picture)
-        assert len(seen[stream]) == sum(episode.token_mask)
-        worst = max(float((logits[length - 1] - row).abs().max()) for length, row in seen[stream])
+        assert len(seen[sequence]) == sum(episode.token_mask)
+        worst = max(float((logits[length - 1] - row).abs().max()) for length, row in seen[sequence])
         assert worst < 1e-4
         scores = logits.clone()
         scores[:, list(nano.renderer.forbidden)] = -torch.inf
-        spread = torch.log_softmax(scores / (temperature or 1.0), -1)
+        log_probs = torch.log_softmax(scores / (temperature or 1.0), -1)
         for index, (token, wrote, log_prob) in enumerate(
             zip(episode.token_ids, episode.token_mask, episode.token_log_probs, strict=True)
         ):
             if wrote:
-                assert float(spread[index - 1, token]) == pytest.approx(log_prob, abs=1e-4)
+                assert float(log_probs[index - 1, token]) == pytest.approx(log_prob, abs=1e-4)
 
 
 def test_equal_seeds_sample_equal_episodes(nano):
@@ -125,7 +123,7 @@ def test_what_is_said_does_not_depend_on_drafts(nano, temperature):
     said = []
     for draft_tokens in (0, 3, 9):
         policy = Local(nano, "nano", slots=3, sampling=Sampling(temperature=temperature, max_tokens=40))
-        policy.engine.drafts = Drafts(draft_tokens)
+        policy.engine.drafter = NgramDrafter(draft_tokens)
 
         async def together(policy=policy):
             runs = (
@@ -140,32 +138,34 @@ def test_what_is_said_does_not_depend_on_drafts(nano, temperature):
 
 
 def test_drafts_follow_the_majority_and_end_where_it_is_unsure():
-    drafts = Drafts(4)
-    assert drafts.guess([1, 2], 9) == []
+    drafter = NgramDrafter(4)
+    assert drafter.propose([1, 2], 9) == []
     for turn in ([1, 2, 3, 4, 5], [1, 2, 3, 4, 6], [1, 2, 3, 4, 7]):
-        drafts.learn(turn)
-    assert drafts.guess([1], 9) == [2, 3, 4]
-    assert drafts.guess([1], 2) == [2, 3]
-    assert drafts.guess([1], 0) == []
+        drafter.observe(turn)
+    assert drafter.propose([1], 9) == [2, 3, 4]
+    assert drafter.propose([1], 2) == [2, 3]
+    assert drafter.propose([1], 0) == []
     for _ in range(9):
-        drafts.learn([1, 2, 3, 4, 6])
-    assert drafts.guess([1], 9) == [2, 3, 4, 6]
-    assert Drafts(0).guess([1], 9) == []
+        drafter.observe([1, 2, 3, 4, 6])
+    assert drafter.propose([1], 9) == [2, 3, 4, 6]
+    assert NgramDrafter(0).propose([1], 9) == []
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_image_tokens_are_never_drawn(nano, temperature):
     logits = torch.zeros(64, nano.model.config.text_config.vocab_size)
     logits[:, list(nano.renderer.forbidden)] = 50.0
-    tokens, log_probs = draw(logits, [temperature] * 64, [n / 64 for n in range(64)], nano.renderer.forbidden)
+    tokens, log_probs = sample(
+        logits, [temperature] * 64, [n / 64 for n in range(64)], nano.renderer.forbidden
+    )
     assert not set(tokens) & set(nano.renderer.forbidden)
     assert all(log_prob == pytest.approx(-math.log(logits.shape[1] - 4)) for log_prob in log_probs)
 
 
 def test_tokens_are_drawn_as_often_as_their_probability_says():
-    spread = torch.tensor([0.5, 0.0, 0.2, 0.3])
-    tokens, log_probs = draw(
-        spread.log().expand(1000, -1).clone(), [1.0] * 1000, [(n + 0.5) / 1000 for n in range(1000)], []
+    shares = torch.tensor([0.5, 0.0, 0.2, 0.3])
+    tokens, log_probs = sample(
+        shares.log().expand(1000, -1).clone(), [1.0] * 1000, [(n + 0.5) / 1000 for n in range(1000)], []
     )
     assert [tokens.count(n) for n in range(4)] == [500, 0, 200, 300]
     assert log_probs[0] == pytest.approx(math.log(0.5))
@@ -176,7 +176,7 @@ def test_a_conversation_that_is_given_up_frees_its_slot_and_hurts_nobody(nano, s
     """Also not those who wait for its slot (1), or for it to read how they all begin (2)."""
     probe = make_probe(500_000_125, "easy", size=(1400, 1400))
     policy = Local(nano, "nano", slots=slots, sampling=Sampling(max_tokens=96))
-    policy.engine.prefill_tokens = 5
+    policy.engine.scheduler.prefill_tokens = 5
 
     def run():
         return run_episode(probe.task, policy, Limits(turns=3), picture=probe.picture)
@@ -202,7 +202,7 @@ def test_those_who_come_together_after_their_beginning_was_read_all_speak(nano):
 
     async def late():
         first = asyncio.create_task(run())
-        while not policy.engine.beginnings:
+        while not policy.engine.scheduler.prefixes:
             await asyncio.sleep(0.001)
         return await asyncio.wait_for(asyncio.gather(first, run(), run(), run()), 60)
 
@@ -214,17 +214,19 @@ def test_somebody_who_is_given_up_just_when_a_slot_is_free_passes_it_on(nano):
     engine = Engine(nano, slots=1)
 
     async def pass_on():
-        stream = await engine.open()
+        sequence = await engine.open()
         second, third = (asyncio.create_task(engine.open()) for _ in range(2))
         await asyncio.sleep(0)
-        engine.close(stream)
+        engine.close(sequence)
         second.cancel()
         return await asyncio.wait_for(third, 10)
 
     assert asyncio.run(pass_on()).slot == 0
 
 
-@pytest.mark.parametrize("part", ["_lay_out", "_embed", "_pass", "_drawn", "_say"])
+@pytest.mark.parametrize(
+    "part", ["scheduler.admit", "views.encode", "runner.run", "runner._decode", "_sample"]
+)
 def test_an_error_anywhere_in_the_engine_reaches_whoever_waits(nano, monkeypatch, part):
     probe = make_probe(500_000_126, "easy", size=(1400, 1400))
     policy = Local(nano, "nano", slots=2, sampling=Sampling(max_tokens=96))
@@ -235,7 +237,8 @@ def test_an_error_anywhere_in_the_engine_reaches_whoever_waits(nano, monkeypatch
     async def together():
         return await asyncio.wait_for(asyncio.gather(run(), run(), return_exceptions=True), 60)
 
-    monkeypatch.setattr(policy.engine, part, lambda *_: 1 / 0)
+    of, _, name = part.rpartition(".")
+    monkeypatch.setattr(getattr(policy.engine, of) if of else policy.engine, name, lambda *_: 1 / 0)
     assert [type(outcome) for outcome in asyncio.run(together())] == [ZeroDivisionError] * 2
     monkeypatch.undo()
     assert all(episode.num_turns > 0 for episode in asyncio.run(together()))
@@ -250,12 +253,12 @@ class Dictated:
     async def open(self, seed):
         return SimpleNamespace(tokens=0)
 
-    async def reply(self, stream, prompt, sampling):
+    async def reply(self, sequence, prompt, sampling):
         ids = self.renderer.encode(next(self.texts))
-        stream.tokens += len(prompt.ids) + len(ids)
+        sequence.tokens += len(prompt.ids) + len(ids)
         return Sampled(ids, [-0.5] * len(ids), True)
 
-    def close(self, stream): ...
+    def close(self, sequence): ...
 
 
 def test_the_mask_of_an_episode_with_zooms_a_malformed_turn_and_an_over_turn_stop(monkeypatch):

@@ -12,9 +12,10 @@ from helpers import play
 
 from mini_o3.episode import Limits, StopReason, run_episode
 from mini_o3.kit.errors import UserError
+from mini_o3.models import views
 from mini_o3.models import vlm as module
 from mini_o3.models.chat import ChatRenderer, Rendered
-from mini_o3.models.engine import Engine, engine, views
+from mini_o3.models.engine import Engine, runner, scheduler
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.tokenizer import build_tokenizer
@@ -34,13 +35,13 @@ def nano():
 def passes(monkeypatch):
     """What every pass of the model read: a list of (slot, tokens held before, tokens read)."""
     found = []
-    plain = engine.PackedDecoder.__call__
+    plain = runner.Runner._decode
 
-    def recording(self, embedded, places, pieces):
+    def recording(self, embedded, position_ids, pieces):
         found.append([tuple(piece) for piece in pieces])
-        return plain(self, embedded, places, pieces)
+        return plain(self, embedded, position_ids, pieces)
 
-    monkeypatch.setattr(engine.PackedDecoder, "__call__", recording)
+    monkeypatch.setattr(runner.Runner, "_decode", recording)
     return found
 
 
@@ -48,13 +49,13 @@ def passes(monkeypatch):
 def encoded(monkeypatch):
     """How many views every pass of the vision tower took."""
     found = []
-    plain = views.encode
+    plain = views.encode_views
 
     def recording(vlm, part):
         found.append(len(part))
         return plain(vlm, part)
 
-    monkeypatch.setattr(views, "encode", recording)
+    monkeypatch.setattr(views, "encode_views", recording)
     return found
 
 
@@ -68,7 +69,7 @@ def prompt(vlm, *pictures, text="Look at this"):
     whole = Rendered()
     shown = [show(picture, Rect(0, 0, *picture.size), vlm.budget) for picture in pictures]
     whole.add(vlm.renderer.message("user", (text, *shown)))
-    whole.add(vlm.renderer.invitation())
+    whole.add(vlm.renderer.generation_prompt())
     return whole
 
 
@@ -84,7 +85,7 @@ def test_a_long_prompt_is_read_in_pieces_while_everyone_who_speaks_goes_on(nano,
         running = Engine(nano, slots=2, prefill_tokens=50, draft_tokens=0)
         speaker, reader = await running.open(1), await running.open(2)
         speaking = asyncio.create_task(running.reply(speaker, short, sampling))
-        while not running.speaking:
+        while not running.scheduler.decoding:
             await asyncio.sleep(0.001)
         before = len(passes)
         await asyncio.gather(speaking, running.reply(reader, long, Sampling(max_tokens=1)))
@@ -123,7 +124,7 @@ def test_a_group_reads_its_beginning_once_and_its_picture_is_encoded_once(nano, 
 
 def test_many_views_that_come_at_once_do_not_hold_up_who_speaks(nano, passes, encoded, endless, monkeypatch):
     view = prompt(nano, picture(0)).views[0]
-    monkeypatch.setattr(engine, "PATCHES_AT_ONCE", 2 * views.count_patches([view], nano.patcher.patch))
+    monkeypatch.setattr(scheduler, "PATCHES_AT_ONCE", 2 * views.count_patches([view], nano.patcher.patch))
     sampling = Sampling(temperature=1.0, max_tokens=400, stops=())
 
     prompts = [prompt(nano, picture(n)) for n in range(6)]
@@ -132,7 +133,7 @@ def test_many_views_that_come_at_once_do_not_hold_up_who_speaks(nano, passes, en
         running = Engine(nano, slots=7, draft_tokens=0)
         speaker = await running.open(1)
         speaking = asyncio.create_task(running.reply(speaker, prompt(nano, text="Say"), sampling))
-        while not running.speaking:
+        while not running.scheduler.decoding:
             await asyncio.sleep(0.001)
         others = [await running.open(n) for n in range(6)]
         await asyncio.gather(
@@ -205,7 +206,7 @@ def test_a_checkpoint_in_bfloat16_searches_in_bfloat16(nano, tmp_path, monkeypat
     probe = make_probe(500_000_143, "easy", size=(1400, 1400))
     policy = Local(half, "half", sampling=Sampling(max_tokens=96))
     episode = play(policy, probe.picture, probe.task)
-    assert {layer[0].dtype for layer in policy.engine.cache.layers} == {torch.bfloat16}
+    assert {layer[0].dtype for layer in policy.engine.runner.cache.layers} == {torch.bfloat16}
     whole = play(Local(nano, "nano", sampling=Sampling(max_tokens=96)), probe.picture, probe.task)
     ours, theirs = episode.turns[0].log_probs, whole.turns[0].log_probs
     assert ours[0] == pytest.approx(theirs[0], abs=0.05)  # three digits are left
@@ -253,4 +254,4 @@ def test_the_other_end_of_qwen_ends_a_turn_too():
     assert renderer.ended([5, end], ())
     assert renderer.ended([5, renderer.im_end], ())
     assert not renderer.ended([5], ())
-    assert renderer.closing([5, end]).ids[0] == renderer.im_end  # the layout stays whole
+    assert renderer.turn_suffix([5, end]).ids[0] == renderer.im_end  # the layout stays whole

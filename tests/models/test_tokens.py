@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers import Qwen2VLImageProcessorPil
 
-from mini_o3.models.chat import ChatRenderer, positions
+from mini_o3.models.chat import ChatRenderer, position_ids
 from mini_o3.models.nano import PROCESSOR, new_nano
 from mini_o3.models.patches import Patcher
 from mini_o3.models.tokenizer import IMAGE_PAD, build_tokenizer
-from mini_o3.models.tower import encode_views
+from mini_o3.models.tower import encode_patches
 
 TOKENIZER = build_tokenizer()
 RENDERER = ChatRenderer(TOKENIZER)
@@ -74,8 +74,8 @@ def test_positions_equal_those_of_transformers_and_can_go_on():
     reference, _ = model.model.get_rope_index(
         ids, mm_token_type_ids=(ids == pad).long(), image_grid_thw=grids
     )
-    one, at = positions(first, pad, [(6, 6)])
-    two, _ = positions(second, pad, [(4, 6), (2, 1)], at)
+    one, at = position_ids(first, pad, [(6, 6)])
+    two, _ = position_ids(second, pad, [(4, 6), (2, 1)], at)
     assert np.concatenate([one, two], 1).tolist() == reference[:, 0].tolist()
 
 
@@ -88,6 +88,6 @@ def test_the_tower_in_one_batch_equals_transformers(grids):
                 parameter.normal_(0, 0.05)  # outputs that start at zero would hide a difference
     rows = torch.randn(sum(h * w for _, h, w in grids), 588)
     with torch.inference_mode():
-        ours = encode_views(model.model.visual, rows, torch.tensor(grids))
+        ours = encode_patches(model.model.visual, rows, torch.tensor(grids))
         theirs = model.model.visual(rows, grid_thw=torch.tensor(grids)).pooler_output
     torch.testing.assert_close(ours.reshape(-1, ours.shape[-1]), theirs, atol=1e-5, rtol=1e-5)

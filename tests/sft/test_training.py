@@ -129,7 +129,7 @@ def test_a_stuttering_list_is_learnt_as_if_it_did_not():
     )
     heard = set()
     for seed in range(300):
-        spoken = stutter(RENDERER, RENDERER.spoken(text), np.random.default_rng(seed))
+        spoken = stutter(RENDERER, RENDERER.assistant_message(text), np.random.default_rng(seed))
         assert RENDERER.decode([i for i, wrote in zip(spoken.ids, spoken.mask, strict=True) if wrote]) == text
         heard.add(
             RENDERER.decode(spoken.ids)
@@ -146,7 +146,9 @@ def test_a_stuttering_list_is_learnt_as_if_it_did_not():
     single = "Find red 3 shape; red circle at 0.45/0.50; closer"
     for seed in range(100):
         assert (
-            RENDERER.decode(stutter(RENDERER, RENDERER.spoken(single), np.random.default_rng(seed)).ids)
+            RENDERER.decode(
+                stutter(RENDERER, RENDERER.assistant_message(single), np.random.default_rng(seed)).ids
+            )
             == single
         )
 
@@ -164,7 +166,7 @@ def test_collate_pads_on_the_right_and_learns_nothing_there():
     from mini_o3.models.patches import Patcher
 
     samples = PerceptionData(RENDERER, 1, crowds_until=9)(0)[:3]
-    batch = collate(samples, Patcher.of(PROCESSOR), RENDERER.image_pad, 0)
+    batch = collate(samples, Patcher.of(PROCESSOR), RENDERER, 0)
     for row, sample in enumerate(samples):
         count = len(sample.ids)
         assert batch.ids[row, :count].tolist() == sample.ids

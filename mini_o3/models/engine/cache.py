@@ -1,4 +1,4 @@
-"""KV cache with one slot per conversation, kept over turns."""
+"""KV cache with one slot per sequence, kept over turns."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import torch
 _STEP = 2048  # tokens; up to here capacity doubles, from here on it grows by as much
 
 
-class SlotCache:
-    """Keys and values (slots, heads, capacity, width of a head) of every layer, and how long each slot is
-    filled.
+class KvCache:
+    """Keys and values (slots, heads, capacity, width of a head) of every layer.
 
-    What lies beyond a slot's length is rubbish and is never attended to.
+    How far a slot is filled is known to its sequence. What lies beyond is never attended to.
     """
 
     def __init__(
@@ -27,28 +26,18 @@ class SlotCache:
             return torch.zeros(shape, dtype=dtype, device=device)
 
         self.layers = [(empty(), empty()) for _ in range(config.num_hidden_layers)]
-        self.lengths = [0] * slots
 
     @property
     def capacity(self) -> int:
-        return int(
-            self.layers[-1][1].shape[2]
-        )  # grown last, so right also after a growth that failed halfway
-
-    def advance(self, slot: int, count: int) -> None:
-        """`count` tokens of the last forward pass stay."""
-        self.lengths[slot] += count
+        """Tokens per slot. The last layer grows last, so this is right also after a growth that failed."""
+        return int(self.layers[-1][1].shape[2])
 
     def copy(self, source: int, target: int, count: int) -> None:
         """The first `count` tokens of one slot become all of another."""
         self.reserve(count)
         for pair in self.layers:
-            for kept in pair:
-                kept[target, :, :count] = kept[source, :, :count]
-        self.lengths[target] = count
-
-    def clear(self, slot: int) -> None:
-        self.lengths[slot] = 0
+            for stored in pair:
+                stored[target, :, :count] = stored[source, :, :count]
 
     def reserve(self, count: int) -> None:
         """Make room for slots of `count` tokens."""

@@ -1,4 +1,4 @@
-"""Views to image tokens: equal views are encoded once, different ones together."""
+"""Image tokens of views: equal views are encoded once, different ones together."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from hashlib import blake2b
 import torch
 from PIL import Image
 
-from mini_o3.models.tower import encode_views
+from mini_o3.models.forward import encode_views
 from mini_o3.models.vlm import Vlm
 
-_KEPT = 256 << 20  # bytes of image tokens that may be asked for again
 PATCHES_AT_ONCE = 16_384  # in one pass of the vision tower, unless one view has more
+_CACHE_BYTES = 256 << 20
 
 
-class ViewEncoder:
-    """Keeps the tokens of the last views by what they show; the rollouts of a group look at the same
-    things."""
+class ViewCache:
+    """Image tokens of the views seen last, by their pixels: rollouts of a group look at the same things."""
 
     def __init__(self, vlm: Vlm) -> None:
         self.vlm = vlm
@@ -29,24 +28,24 @@ class ViewEncoder:
         keys = [view_key(view) for view in views]
         missing = {key: view for key, view in zip(keys, views, strict=True) if key not in self.known}
         names = list(missing)
-        for part in in_parts(list(missing.values()), self.vlm.patcher.patch):
-            for tokens in encode(self.vlm, part):
-                self.known[names.pop(0)] = tokens.clone()  # by itself, so that forgetting it frees it
+        for part in split_views(list(missing.values()), self.vlm.patcher.patch):
+            for tokens in encode_views(self.vlm, part):
+                self.known[names.pop(0)] = tokens.clone()  # a copy, so that its memory can be freed alone
         for key in keys:
             self.known.move_to_end(key)
         found = [self.known[key] for key in keys]
         held = sum(tokens.nbytes for tokens in self.known.values())
-        while held > _KEPT:
+        while held > _CACHE_BYTES:
             held -= self.known.popitem(last=False)[1].nbytes
         return found
 
-    def forget(self) -> None:
-        """The weights have changed."""
+    def clear(self) -> None:
+        """Forget everything, for when the weights have changed."""
         self.known.clear()
 
 
-def in_parts(views: Sequence[Image.Image], patch: int) -> list[list[Image.Image]]:
-    """Split so that the patches of a part fit into one pass of the vision tower."""
+def split_views(views: Sequence[Image.Image], patch: int) -> list[list[Image.Image]]:
+    """Views in parts whose patches fit into one pass of the vision tower."""
     parts: list[list[Image.Image]] = []
     room = 0
     for view in views:
@@ -63,16 +62,8 @@ def count_patches(views: Sequence[Image.Image], patch: int) -> int:
     return sum((view.width // patch) * (view.height // patch) for view in views)
 
 
-def encode(vlm: Vlm, views: list[Image.Image]) -> tuple[torch.Tensor, ...]:
-    """Image tokens (tokens, width) of every view, in one pass."""
-    visual = vlm.model.model.visual
-    rows, grids = vlm.patcher(views)
-    out = encode_views(visual, rows.to(vlm.device, next(visual.parameters()).dtype), grids.to(vlm.device))
-    sizes = [int(grid.prod()) // visual.spatial_merge_size**2 for grid in grids]
-    return out.reshape(-1, out.shape[-1]).split(sizes)
-
-
 def view_key(view: Image.Image) -> bytes:
+    """A digest of the size and the pixels of a view."""
     return digest(repr(view.size).encode(), view.tobytes())
 
 
