@@ -20,6 +20,7 @@ Everything here is imported when it is first used: `import mini_o3` is quick and
 | `Limits`, `StopReason` | when an episode ends, and why it did |
 | `run_episode`, `Episode` | one search, and its record |
 | `make_judge` | who decides whether an answer is right |
+| `run_evaluation` | how good a policy is on a folder of tasks; its report |
 | `Policy`, `Conversation`, `Request`, `Message`, `Reply`, `PolicyError` | parts of a policy of your own |
 | `PixelBudget`, `PromptProfile`, `load_profile` | how large views are, and what is said around them |
 | `UserError` | something that was given cannot be used; its text says what to do |
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         read_tasks,
         run_episode,
     )
+    from mini_o3.evaluate.evaluation import run_evaluation
     from mini_o3.judge import make_judge
     from mini_o3.kit.errors import UserError
     from mini_o3.policies.load import load_policy
@@ -78,6 +80,7 @@ __all__ = [
     "make_judge",
     "read_tasks",
     "run_episode",
+    "run_evaluation",
 ]
 
 #: Module -> the public names that it defines.
@@ -87,6 +90,7 @@ _HOMES = {
         "Conversation Episode Limits Message Policy PolicyError Reply Request SearchTask StopReason"
         " read_tasks run_episode"
     ),
+    "mini_o3.evaluate.evaluation": "run_evaluation",
     "mini_o3.judge": "make_judge",
     "mini_o3.kit.errors": "UserError",
     "mini_o3.policies.load": "load_policy",

@@ -170,19 +170,14 @@ def main() -> None:
 
 
 def in_options(message: str, command: Any) -> str:
-    """A message of the library with its settings, such as `max_pixels`, named as options of the commands."""
+    """A message of the library with its settings, such as `max_pixels`, spelled as the command that was
+    called spells them."""
 
-    def options(of: Any) -> set[str]:
-        own = {name for param in of.params for name in param.opts if name.startswith("--")}
-        return own.union(*(options(below) for below in getattr(of, "commands", {}).values()))
+    def spell(found: re.Match[str]) -> str:
+        spelled = _spelled(found[1], command)
+        return found[0] if spelled == found[1] else spelled
 
-    known = options(command)
-
-    def as_option(found: re.Match[str]) -> str:
-        option = "--" + found[1].replace("_", "-")
-        return option if option in known else found[0]
-
-    return re.sub(r"`([a-z_]+)`", as_option, message)
+    return re.sub(r"`([a-z_]+)`", spell, message)
 
 
 class Progress:

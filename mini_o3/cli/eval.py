@@ -73,25 +73,25 @@ def evaluate_command(
     """
     if context.invoked_subcommand is not None:
         return
-    from mini_o3.episode import StopReason, read_tasks
-    from mini_o3.evaluate.controls import controls
-    from mini_o3.evaluate.lenses import are_several
-    from mini_o3.evaluate.protocol import PROTOCOL_FILE, read_protocol
-    from mini_o3.evaluate.report import CONTROLS as FOLDER
-    from mini_o3.evaluate.report import first_error, write_report
-    from mini_o3.evaluate.shards import shard as part_of
-    from mini_o3.policies.spec import default_temperature, recorded_temperature
+    from mini_o3.evaluate.evaluation import always_failed, run_evaluation
+    from mini_o3.evaluate.report import first_error
 
     if tasks is None or out is None:
         raise UserError(
             f"{'--tasks' if tasks is None else '--out'}: is missing; `mini-o3 eval --help` shows all options"
         )
-    if temperature is None and protocol is None:
-        temperature = recorded_temperature(out / PROTOCOL_FILE, samples or 1)
-        if temperature is None:
-            temperature = default_temperature(policy, samples or 1)
-    asked = read_protocol(
-        protocol,
+    report = run_evaluation(
+        tasks,
+        policy,
+        out,
+        protocol=protocol,
+        limit=limit,
+        shard=shard,
+        faithfulness=faithfulness,
+        check_curve=check_curve,
+        concurrent=concurrent,
+        progress=Progress,
+        say=say,
         turns=turns,
         samples=samples,
         temperature=temperature,
@@ -101,31 +101,12 @@ def evaluate_command(
         dialect=dialect,
         views=views,
     )
-    everything = read_tasks(tasks)
-    found = everything[:limit]
-    if not found:
-        raise UserError(f"{tasks / 'tasks.jsonl'}: holds no task; import or make some first")
-    part = part_of(found, shard) if shard else found
-    more = {"limit": limit} | ({"shard": shard} if shard else {})
-    evaluation = _Evaluation(policy, str(tasks), found, everything, concurrent, more)
-    report = evaluation.run(part, asked, out)
-    if faithfulness:
-        for name, change in controls(policy).items():
-            if change.get("views") == "swapped" and not are_several(everything):
-                say(f"control: {name.replace('_', ' ')}: left out, all tasks are on one picture")
-                continue
-            say(f"control: {name.replace('_', ' ')}")
-            evaluation.run(part, asked.model_copy(update=change), out / FOLDER / name)
-        report = write_report(out, part)
-    _told(report)
-    if report["stops"].get(StopReason.POLICY_ERROR.value) == report["episodes"]:
+    _tell(report, out)
+    if always_failed(report):
         raise UserError(
             f"--policy {policy}: failed at every task ({first_error(out)}); mend it, then run the same"
             " command again"
         )
-    if check_curve:
-        evaluation.check(out, asked, check_curve)
-    say(f"{out / 'report.md'}, report.json")
 
 
 @eval_app.command("diff")
@@ -148,8 +129,7 @@ def merge(
     """Put the shards of an evaluation together."""
     from mini_o3.evaluate.shards import merge as run
 
-    _told(run(folders, out))
-    say(f"{out / 'report.md'}, report.json")
+    _tell(run(folders, out), out)
 
 
 @eval_app.command("report")
@@ -157,75 +137,12 @@ def report(folder: Annotated[Path, typer.Argument(help="A folder that `mini-o3 e
     """Write the report of an evaluation again, after `mini-o3 judge run` has filled in verdicts."""
     from mini_o3.evaluate.report import write_report
 
-    _told(write_report(folder))
+    _tell(write_report(folder), folder)
+
+
+def _tell(report: dict[str, Any], folder: Path) -> None:
+    from mini_o3.evaluate.report import summary_lines
+
+    for line in summary_lines(report):
+        say(line)
     say(f"{folder / 'report.md'}, report.json")
-
-
-class _Evaluation:
-    """One policy and one set of tasks, measured by several protocols."""
-
-    def __init__(
-        self, spec: str, folder: str, tasks: Any, everything: Any, concurrent: int, more: dict[str, Any]
-    ) -> None:
-        self.spec, self.folder, self.tasks, self.everything, self.more = spec, folder, tasks, everything, more
-        self.concurrent = 1 if spec == "human" else concurrent
-        self.policies: dict[Any, Any] = {}
-
-    def policy(self, protocol: Any) -> Any:
-        from mini_o3.policies.load import load_policy
-
-        spec = protocol.policy_spec(self.spec, self.concurrent)
-        if spec not in self.policies:
-            self.policies[spec] = load_policy(spec, tasks=self.tasks, say=say)
-        return self.policies[spec]
-
-    def run(self, part: Any, protocol: Any, out: Path) -> dict[str, Any]:
-        from mini_o3.evaluate.protocol import manifest
-        from mini_o3.evaluate.run import evaluate
-        from mini_o3.judge import make_judge
-        from mini_o3.kit.run import folder_lock
-
-        judge = make_judge(protocol.judge, cache=out / "judge_cache.jsonl", concurrent=self.concurrent)
-        policy = self.policy(protocol)
-        made = manifest(protocol, policy, self.spec, self.tasks, self.folder, judge.name) | self.more
-        with folder_lock(out):
-            return evaluate(
-                part,
-                policy,
-                protocol,
-                judge,
-                out,
-                manifest=made,
-                among=self.everything,
-                concurrent=self.concurrent,
-                progress=Progress("episodes"),
-            )
-
-    def check(self, out: Path, protocol: Any, count: int) -> None:
-        from mini_o3.evaluate.checks import check_curve
-        from mini_o3.evaluate.report import read_judged
-        from mini_o3.kit.files import write_json
-
-        limit = min(8, protocol.turns)
-        rows = read_judged(out, self.tasks)
-        found = check_curve(
-            rows, self.policy(protocol), protocol, limit, count, self.concurrent, self.everything
-        )
-        write_json(out / "curve_check.json", found)
-        same = found["episodes"] - len(found["differing"])
-        say(
-            f"run again at {limit} turns: {same} of {found['episodes']} episodes end as the long ones stood"
-            " then"
-        )
-
-
-def _told(report: dict[str, Any]) -> None:
-    from mini_o3.evaluate.report import headline
-
-    say(headline(report))
-    say(
-        "at turn limits "
-        + ", ".join(f"{limit}: {point['accuracy']}" for limit, point in report["curve"].items())
-    )
-    for name, control in report.get("faithfulness", {}).items():
-        say(f"  {name.replace('_', ' ')}: {control['accuracy']}")

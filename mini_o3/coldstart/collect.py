@@ -8,7 +8,6 @@ are ours.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from mini_o3.episode.store import EpisodeStore, run_jobs
 from mini_o3.judge import Judge
 from mini_o3.judge.record import VerdictStore
 from mini_o3.kit.files import make_folder, write_json, write_jsonl, write_text
+from mini_o3.kit.loop import run_coroutine
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.rng import stream
 from mini_o3.kit.run import ensure_same_run, folder_lock
@@ -71,7 +71,7 @@ def collect(
     with folder_lock(out):
         ensure_same_run(out, config.model_dump(mode="json"), config.free_to_change)
         collector = Collector(config, tasks, policy, judge, out, progress)
-        asyncio.run(collector.run())
+        run_coroutine(collector.run())
         return collector.finish()
 
 

@@ -3,7 +3,6 @@ compares."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ from mini_o3.evaluate.lenses import lens_of
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.evaluate.protocol import Protocol
 from mini_o3.evaluate.run import asker
+from mini_o3.kit.loop import run_coroutine
 from mini_o3.kit.rng import stream
 
 
@@ -42,7 +42,7 @@ def check_curve(
     async def repeat(row: Judged) -> None:
         again[row.episode.key] = await ask(row.task, row.episode.seed)
 
-    asyncio.run(run_jobs([partial(repeat, row) for row in chosen], concurrent))
+    run_coroutine(run_jobs([partial(repeat, row) for row in chosen], concurrent))
     differing = [
         {
             "task": row.task.id,

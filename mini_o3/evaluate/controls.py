@@ -1,4 +1,4 @@
-"""Which control experiments `--faithfulness` runs: name -> what each changes in the protocol."""
+"""The control experiments of an evaluation: name -> what each changes in the protocol."""
 
 from __future__ import annotations
 

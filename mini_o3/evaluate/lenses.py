@@ -13,7 +13,7 @@ from PIL import Image
 
 from mini_o3.episode import Lens, SearchTask
 from mini_o3.episode.run import honest
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError
 from mini_o3.vision import PixelBudget, Rect, Region, open_picture, show
 
 LensOf = Callable[[SearchTask], Lens]
@@ -49,9 +49,8 @@ def _black(original: Image.Image, rect: Rect, budget: PixelBudget, dark: bool) -
 
 def _swapped(tasks: Sequence[SearchTask]) -> LensOf:
     if not are_several(tasks):
-        raise UserError(
-            "--views swapped: all tasks are on one picture, so there is none to swap with; add tasks on"
-            " others"
+        raise SettingError(
+            "views", "all tasks are on one picture, so there is none to swap with; add others", "swapped"
         )
     partners: dict[str, str] = {}
     for index, task in enumerate(tasks):

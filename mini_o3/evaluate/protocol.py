@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mini_o3.episode import Limits, Policy, SearchTask
 from mini_o3.kit.config import read_config
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError
 from mini_o3.kit.run import revision
 from mini_o3.policies.spec import PolicySpec
 from mini_o3.presets import preset
@@ -71,8 +71,8 @@ def read_protocol(name: str | None, **changes: Any) -> Protocol:
     """
     protocol = read_config(preset("protocols", name) if name else None, Protocol, **changes)
     if protocol.samples > 1 and protocol.temperature == 0:
-        raise UserError(
-            "--samples: greedy episodes on one task are all the same; give a --temperature above 0"
+        raise SettingError(
+            "samples", "greedy episodes on one task are all the same; give a `temperature` above 0"
         )
     return protocol
 

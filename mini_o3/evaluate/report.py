@@ -116,6 +116,17 @@ def headline(report: dict[str, Any]) -> str:
     return line
 
 
+def summary_lines(report: dict[str, Any]) -> list[str]:
+    """The report in a few lines: headline, curve, controls."""
+    curve = ", ".join(f"{limit}: {point['accuracy']}" for limit, point in report["curve"].items())
+    controls = report.get("faithfulness", {})
+    return [
+        headline(report),
+        f"at turn limits {curve}",
+        *(f"  {name.replace('_', ' ')}: {control['accuracy']}" for name, control in controls.items()),
+    ]
+
+
 def to_markdown(report: dict[str, Any]) -> str:
     """The report for people: headline, curve, endings, divisions, controls, and the protocol at the end."""
     lines = ["# Evaluation", "", headline(report), ""]

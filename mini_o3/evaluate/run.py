@@ -3,7 +3,6 @@ them."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from mini_o3.judge import Judge
 from mini_o3.judge.folder import judge_folder
 from mini_o3.judge.record import VerdictStore
 from mini_o3.kit.files import make_folder
+from mini_o3.kit.loop import run_coroutine
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.run import ensure_same_record
 from mini_o3.policies.metered import Meter, Metered
@@ -72,7 +72,7 @@ def evaluate(
         if verdict.is_judged:
             known[verdict.is_correct] += 1
 
-    asyncio.run(
+    run_coroutine(
         run_jobs(
             [partial(measure, task, seed) for task, seed in left],
             concurrent,

@@ -10,7 +10,7 @@ from mini_o3.episode import EPISODES_FILE, SearchTask
 from mini_o3.evaluate.protocol import PROTOCOL_FILE
 from mini_o3.evaluate.report import read_manifest, write_report
 from mini_o3.judge.record import VERDICTS_FILE
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, read_jsonl, write_json, write_jsonl
 from mini_o3.kit.run import other_settings
 
@@ -23,7 +23,7 @@ def shard(tasks: Sequence[SearchTask], spec: str) -> list[SearchTask]:
     """
     index, _, count = spec.partition("/")
     if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        raise UserError(f"--shard {spec}: expected i/n with i from 1 to n, such as 2/3")
+        raise SettingError("shard", "expected i/n with i from 1 to n, such as 2/3", spec)
     pictures = {
         picture: number for number, picture in enumerate(dict.fromkeys(task.picture for task in tasks))
     }

@@ -9,7 +9,6 @@ breaks a rule is known as such.
 from __future__ import annotations
 
 import ast
-import asyncio
 import hashlib
 import io
 import json
@@ -24,6 +23,7 @@ from mini_o3.episode import EPISODES_FILE, Episode, Limits, SearchTask, StopReas
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.extras import require
 from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl, write_bytes
+from mini_o3.kit.loop import run_coroutine
 from mini_o3.policies.replay import Replay
 from mini_o3.vision import open_picture
 
@@ -105,7 +105,7 @@ def _episode(row: dict[str, Any], where: dict[str, Any], out: Path) -> Episode:
     task = SearchTask(picture=str(picture.relative_to(out)), question=question.replace("<image>", "").strip())
     policy = Replay({"*": texts})
     limits = Limits(turns=len(texts))
-    episode = asyncio.run(run_episode(task, policy, limits, picture=open_picture(str(picture))))
+    episode = run_coroutine(run_episode(task, policy, limits, picture=open_picture(str(picture))))
     if episode.stop is not StopReason.ANSWERED:
         raise _Unusable(f"the conversation does not end with an answer ({episode.stop.value})")
     meta = {

@@ -3,7 +3,6 @@ a folder."""
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from mini_o3.episode import Episode, Limits, Policy, SearchTask, StopReason, run
 from mini_o3.episode.store import EpisodeStore, run_jobs
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder
+from mini_o3.kit.loop import run_coroutine
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.run import ensure_same_run
 
@@ -79,7 +79,7 @@ class Searches:
             episodes[number] = await self._episode(question())
 
         jobs = [partial(search, number, question) for number, question in enumerate(questions)]
-        asyncio.run(run_jobs(jobs, self.concurrent, progress=progress, total=len(jobs)))
+        run_coroutine(run_jobs(jobs, self.concurrent, progress=progress, total=len(jobs)))
         failed = [episode for episode in episodes.values() if episode.stop is StopReason.POLICY_ERROR]
         if failed:
             raise UserError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from mini_o3.judge.record import VerdictStore
 from mini_o3.judge.verdict import JUDGE_FAILED, UNPARSED, Kind, Verdict
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder
+from mini_o3.kit.loop import run_coroutine
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.reading import read_object, typed
 
@@ -151,7 +151,7 @@ def ask_judge(
         note(attempt, await judge(attempt.task, attempt.episode))
 
     jobs = [partial(ask, attempt) for attempt in attempts]
-    asyncio.run(run_jobs(jobs, concurrent, progress=progress, done=done, total=done + len(jobs)))
+    run_coroutine(run_jobs(jobs, concurrent, progress=progress, done=done, total=done + len(jobs)))
 
 
 def _tasks_folder(folder: Path) -> Path:

@@ -8,21 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.episode import read_tasks
-from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol, manifest
-from mini_o3.evaluate.run import evaluate
+from mini_o3.evaluate.evaluation import Evaluator
+from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.train import Report, train
 from mini_o3.grpo.watch import alarm, starved
-from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder, read_jsonl
 from mini_o3.kit.progress import OnProgress
-from mini_o3.kit.run import ensure_same_run, folder_lock, same_settings
+from mini_o3.kit.run import ensure_same_run, same_settings
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.shipped import checkpoint_in
 from mini_o3.models.vlm import steps_of, weights_hash
-from mini_o3.policies.load import load_policy
 from mini_o3.probes.shapes import TRAINING_SEEDS
 from mini_o3.probes.shapes.build import make_probes
 from mini_o3.reproduce.report import write_report
@@ -78,7 +76,7 @@ def _refuse(suite: Suite, name: str, out: Path) -> None:
     settings = suite.settings(name)
     if settings is None:
         if not (checkpoint := checkpoint_in(suite.runs[name]["checkpoint"])).is_dir():
-            raise UserError(f"{name}: no checkpoint in {checkpoint}; make it, or run others with --only")
+            raise UserError(f"{name}: no checkpoint in {checkpoint}; make it, or run others with `only`")
         return
     if _ended(settings, out):
         return
@@ -89,10 +87,10 @@ def _refuse(suite: Suite, name: str, out: Path) -> None:
             if gone
             else " before it had all its steps; to do that"
         )
-        raise UserError(f"{out}: was measured{why}, give another --out")
+        raise UserError(f"{out}: was measured{why}, give another `out` folder")
     if settings.start and not checkpoint_in(settings.start).is_dir():
         raise UserError(
-            f"{name}: no checkpoint in {settings.start} to start from; make it, or run others with --only"
+            f"{name}: no checkpoint in {settings.start} to start from; make it, or run others with `only`"
         )
 
 
@@ -134,11 +132,7 @@ def _measure(measure: Measurement, model: Path, tasks: Path, out: Path, progress
     protocol = Protocol(
         turns=measure.turns, samples=measure.samples, temperature=measure.temperature, judge="exact"
     )
-    policy = load_policy(protocol.policy_spec(f"hf:{model}", CONCURRENT))
-    judge = make_judge(protocol.judge)
-    made = manifest(protocol, policy, f"hf:{model}", found, str(tasks), judge.name)
-    with folder_lock(out):
-        evaluate(found, policy, protocol, judge, out, manifest=made, concurrent=CONCURRENT, progress=progress)
+    Evaluator(f"hf:{model}", str(tasks), found, concurrent=CONCURRENT).measure(protocol, out, progress)
 
 
 def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:

@@ -322,7 +322,7 @@ def test_what_was_measured_is_not_trained_further_nor_passed_off_as_it(tmp_path)
     }
     longer = small.model_copy(update={"base": {**small.base, "steps": 2}})
     with pytest.raises(
-        UserError, match=r"trained: was measured before it had all its steps; .* give another --out"
+        UserError, match=r"trained: was measured before it had all its steps; .* give another `out`"
     ):
         run_suite(longer, out, only="trained", **quietly([]))
     assert (out / "trained" / "model" / "model.safetensors").read_bytes() == weights
@@ -391,7 +391,7 @@ def test_a_record_without_its_weights_is_kept_as_it_is(tmp_path):
     (out / "trained" / "easy" / "protocol.json").write_text("{}")
     (out / "trained" / "metrics.jsonl").write_text('{"step": 1}\n')
     with pytest.raises(
-        UserError, match=r"trained: was measured, and its weights are not here; .* give another --out"
+        UserError, match=r"trained: was measured, and its weights are not here; .* give another `out`"
     ):
         run_suite(small, out, only="trained", **quietly([]))
     assert (out / "trained" / "metrics.jsonl").read_text() == '{"step": 1}\n'
@@ -458,6 +458,7 @@ def test_a_training_that_was_stopped_for_good_is_not_gone_on_with(tmp_path, chan
 
 
 def test_a_suite_measures_on_held_out_probes_at_its_own_temperature(tmp_path, monkeypatch):
+    from mini_o3.evaluate import evaluation
     from mini_o3.models.shipped import NANO_DIR
     from mini_o3.probes.shapes import TRAINING_SEEDS
     from mini_o3.reproduce import run as runner
@@ -470,7 +471,7 @@ def test_a_suite_measures_on_held_out_probes_at_its_own_temperature(tmp_path, mo
             seeds=[task.seed for task in tasks], temperature=policy.sampling.temperature, protocol=protocol
         )
 
-    monkeypatch.setattr(runner, "evaluate", notes)
+    monkeypatch.setattr(evaluation, "evaluate", notes)
     measure = Measurement(levels=["easy"], probes=2, samples=3, turns=5, temperature=0.6)
     folder = runner._probes(measure, tmp_path / "probes", lambda what: lambda *_: None)["easy"]
     runner._measure(measure, NANO_DIR, folder, tmp_path / "out", lambda *_: None)

@@ -8,7 +8,6 @@ difference noted.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from mini_o3.judge.exact import same
 from mini_o3.judge.record import VerdictStore
 from mini_o3.judge.verdict import without_judge
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.loop import run_coroutine
 from mini_o3.kit.reading import read_json
 from mini_o3.kit.text import with_thought_opened, without_special_tokens
 from mini_o3.policies.replay import Replay
@@ -112,7 +112,7 @@ def replay(task: SearchTask, texts: Sequence[str], dialect: str, picture: Image.
     said = [with_thought_opened(without_special_tokens(text)) for text in texts]
     policy = Replay({"*": said}, budget=spoken.budget, profile=profile)
     limits = Limits(turns=len(texts), void_retries=len(texts))
-    episode = asyncio.run(run_episode(task, policy, limits, picture=picture, lens=_blank))
+    episode = run_coroutine(run_episode(task, policy, limits, picture=picture, lens=_blank))
     last = episode.turns[-1].malformed
     if episode.stop is StopReason.TURN_LIMIT and last is not None and last.kind in VOID_FAULTS:
         episode = replace(episode, stop=StopReason.VOID)
@@ -146,7 +146,7 @@ def _notes(record: Recorded, episode: Episode) -> list[str]:
 
 def _verdict(task: SearchTask, episode: Episode, score: float | None, judge: Judge | None) -> Verdict:
     if judge is not None:
-        return asyncio.run(_asked(judge, task, episode))
+        return run_coroutine(_asked(judge, task, episode))
     if score is not None:
         return {0.0: INCORRECT, 1.0: CORRECT}.get(score, unjudged(f"a score that says neither: {score:g}"))
     settled = without_judge(episode, task.answer)

@@ -1,0 +1,170 @@
+"""A whole evaluation: by which protocol, which policy, on which tasks, with which controls and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from mini_o3.episode import Policy, SearchTask, StopReason, read_tasks
+from mini_o3.evaluate.checks import check_curve
+from mini_o3.evaluate.controls import controls
+from mini_o3.evaluate.lenses import are_several
+from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol, manifest, read_protocol
+from mini_o3.evaluate.report import CONTROLS, read_judged, write_report
+from mini_o3.evaluate.run import evaluate
+from mini_o3.evaluate.shards import shard as part_of
+from mini_o3.judge import make_judge
+from mini_o3.kit.errors import UserError
+from mini_o3.kit.files import write_json
+from mini_o3.kit.progress import OnProgress, no_progress
+from mini_o3.kit.run import folder_lock
+from mini_o3.policies.load import load_policy
+from mini_o3.policies.spec import PolicySpec, default_temperature, recorded_temperature
+
+CURVE_LIMIT = 8  # turns at which the curve is checked
+
+Say = Callable[[str], None]
+
+
+def run_evaluation(
+    tasks: Path | str,
+    policy: str,
+    out: Path | str,
+    *,
+    protocol: str | None = None,
+    limit: int | None = None,
+    shard: str | None = None,
+    faithfulness: bool = False,
+    check_curve: int = 0,
+    concurrent: int = 16,
+    progress: Callable[[str], OnProgress] = lambda what: no_progress,
+    say: Say = lambda line: None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Measure a policy on a folder of tasks and return the report, which is also `out/report.json`.
+
+    What is in `out` already is kept, so that an evaluation that was stopped goes on. A policy or a judge that
+    fails leaves episodes unjudged; the report counts them apart, and the next start asks again.
+
+    Args:
+        tasks: folder with `tasks.jsonl`.
+        policy: who is measured, as for `PolicySpec`.
+        out: folder for the episodes, the verdicts and the report.
+        protocol: name or file of a protocol; None: the defaults.
+        limit: only the first so many tasks.
+        shard: only part i of n of them, as `i/n`.
+        faithfulness: measure the control experiments too, into `out/controls`.
+        check_curve: run so many episodes again at a smaller turn limit, into `out/curve_check.json`.
+        concurrent: episodes at the same time.
+        progress: makes what is told of the progress of something.
+        say: gets lines about what is done.
+        settings: fields of `Protocol` that differ from the protocol's; None is none.
+
+    Raises:
+        UserError: something of these cannot be used, or `out` holds another evaluation.
+    """
+    out = Path(out)
+    if protocol is None and settings.get("temperature") is None:
+        samples = settings.get("samples") or 1
+        begun = recorded_temperature(out / PROTOCOL_FILE, samples)
+        settings["temperature"] = default_temperature(policy, samples) if begun is None else begun
+    asked = read_protocol(protocol, **settings)
+    everything = read_tasks(tasks)
+    found = everything[:limit]
+    if not found:
+        raise UserError(f"{Path(tasks) / 'tasks.jsonl'}: holds no task; import or make some first")
+    part = part_of(found, shard) if shard else found
+    noted = {"limit": limit} | ({"shard": shard} if shard else {})
+    evaluator = Evaluator(
+        policy, str(tasks), found, among=everything, concurrent=concurrent, noted=noted, say=say
+    )
+    report = evaluator.measure(asked, out, progress("episodes"), part)
+    if faithfulness:
+        for name, change in controls(policy).items():
+            told = f"control: {name.replace('_', ' ')}"
+            if change.get("views") == "swapped" and not are_several(everything):
+                say(f"{told}: left out, all tasks are on one picture")
+                continue
+            say(told)
+            control = asked.model_copy(update=change)
+            evaluator.measure(control, out / CONTROLS / name, progress("episodes"), part)
+        report = write_report(out, part)
+    if check_curve and not always_failed(report):
+        evaluator.check_curve(asked, out, check_curve)
+    return report
+
+
+def always_failed(report: Mapping[str, Any]) -> bool:
+    """Whether the policy failed in every episode."""
+    return bool(report["stops"].get(StopReason.POLICY_ERROR.value) == report["episodes"])
+
+
+class Evaluator:
+    """One policy and one set of tasks, measured by any number of protocols."""
+
+    def __init__(
+        self,
+        policy: str,
+        folder: str,
+        tasks: Sequence[SearchTask],
+        *,
+        among: Sequence[SearchTask] = (),
+        concurrent: int = 16,
+        noted: Mapping[str, Any] = MappingProxyType({}),
+        say: Say = lambda line: None,
+    ) -> None:
+        """`folder` is where the tasks are from, `among` all tasks there, `noted` what else goes into the
+        record of the protocol."""
+        self.policy, self.folder, self.tasks, self.among = policy, folder, tasks, among
+        self.concurrent = PolicySpec(policy, concurrency=concurrent).episodes_at_once
+        self.noted, self.say = dict(noted), say
+        self.loaded: dict[PolicySpec, Policy] = {}
+
+    def measure(
+        self,
+        protocol: Protocol,
+        out: Path,
+        progress: OnProgress = no_progress,
+        part: Sequence[SearchTask] | None = None,
+    ) -> dict[str, Any]:
+        """Measure by a protocol, on all tasks or on some of them, and write the report to `out`.
+
+        Raises:
+            UserError: as `evaluate`, or another process is at work in `out`.
+        """
+        judge = make_judge(protocol.judge, cache=out / "judge_cache.jsonl", concurrent=self.concurrent)
+        policy = self._load(protocol)
+        made = manifest(protocol, policy, self.policy, self.tasks, self.folder, judge.name) | self.noted
+        with folder_lock(out):
+            return evaluate(
+                self.tasks if part is None else part,
+                policy,
+                protocol,
+                judge,
+                out,
+                manifest=made,
+                among=self.among,
+                concurrent=self.concurrent,
+                progress=progress,
+            )
+
+    def check_curve(self, protocol: Protocol, out: Path, count: int) -> None:
+        """Run `count` of the episodes in `out` again at a smaller limit; what differs is in its
+        `curve_check.json`."""
+        limit, rows = min(CURVE_LIMIT, protocol.turns), read_judged(out, self.tasks)
+        policy = self._load(protocol)
+        found = check_curve(rows, policy, protocol, limit, count, self.concurrent, self.among)
+        write_json(out / "curve_check.json", found)
+        alike = found["episodes"] - len(found["differing"])
+        self.say(
+            f"run again at {limit} turns: {alike} of {found['episodes']} episodes end as the long ones stood"
+            " then"
+        )
+
+    def _load(self, protocol: Protocol) -> Policy:
+        spec = protocol.policy_spec(self.policy, self.concurrent)
+        if spec not in self.loaded:
+            self.loaded[spec] = load_policy(spec, tasks=self.tasks, say=self.say)
+        return self.loaded[spec]
