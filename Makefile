@@ -6,7 +6,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproj
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow test-grounding check env clean
+.PHONY: demo test test-slow test-grounding fuzz check env clean
 
 demo: env
 	$(BIN)/python examples/demo/demo.py
@@ -16,7 +16,11 @@ test: check
 
 # What takes more than ten seconds a test: whole trainings, kills, the wheel. Fifteen minutes on two cores.
 test-slow: env
-	$(PYTEST) -m slow
+	$(PYTEST) -m 'slow and not fuzz'
+
+# Mutated pictures, files and turns by the thousand.
+fuzz: env
+	$(PYTEST) -m fuzz
 
 # The second system, with what scores and matches boxes, in an environment of its own.
 test-grounding: requirements.txt requirements-dev.txt requirements/grounding.txt
