@@ -35,6 +35,7 @@ from mini_o3.kit.run import folder_lock
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.policies.local import Local
 from mini_o3.policies.replay import Replay
+from mini_o3.policies.spec import PolicySpec
 from mini_o3.policies.teacher import Teacher
 from mini_o3.presets import PRESETS
 from mini_o3.probes.shapes import TRAINING_SEEDS, make_probe
@@ -513,7 +514,7 @@ def test_a_run_is_judged_and_prompted_as_its_config_says(tmp_path):
     assert trainer.roller.limits == Limits(turns=6, context_tokens=3000, void_retries=1)
     trainer.save()
     assert (
-        Local.load(str(tmp_path / "model"), "learnt").profile.name == "search"
+        Local.load(PolicySpec(f"hf:{tmp_path / 'model'}")).profile.name == "search"
     )  # measured as it was trained
 
 
@@ -584,12 +585,12 @@ def test_a_checkpoint_without_settings_is_asked_with_what_it_learnt_with(tmp_pat
     trainer = Trainer(config, tmp_path / "out", None, Accelerator(cpu=True))
     trainer.save()
     monkeypatch.chdir("/")
-    loaded = Local.load(str(tmp_path / "out" / "model"), "mine")
+    loaded = Local.load(PolicySpec(f"hf:{tmp_path / 'out' / 'model'}"))
     assert load_dialect("deepeyes").budget is not None
     assert loaded.budget == trainer.policy.budget == replace(load_dialect("deepeyes").budget, multiple=28)
     assert loaded.profile == trainer.policy.profile == load_profile(str(prompts))
     assert loaded.sampling.max_tokens == trainer.policy.sampling.max_tokens == 77
-    assert Local.load(str(foreign), "foreign", profile=load_profile(str(prompts))).budget == loaded.budget
+    assert Local.load(PolicySpec(f"hf:{foreign}", prompts=str(prompts))).budget == loaded.budget
 
 
 # --- what a setting sets ---
