@@ -25,7 +25,7 @@ from mini_o3.grounding.model import GroundingModel
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, make_folder, write_atomically
 from mini_o3.kit.rng import stream
-from mini_o3.kit.run import claim_run, cut_log, held
+from mini_o3.kit.run import cut_log, ensure_same_run, folder_lock
 from mini_o3.kit.signals import stop_signals
 from mini_o3.vision.picture import open_picture
 
@@ -132,9 +132,9 @@ def train(
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
     main = accelerator.is_main_process
-    with held(make_folder(out)) if main else nullcontext():
+    with folder_lock(make_folder(out)) if main else nullcontext():
         if main:
-            claim_run(out, config.model_dump(mode="json"))
+            ensure_same_run(out, config.model_dump(mode="json"))
         run = _Run(config, out, accelerator, say if main else lambda line: None)
         with stop_signals() as stopped:
             return run.go(stopped, stop_after)
