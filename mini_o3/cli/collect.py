@@ -95,7 +95,7 @@ def collect(
     found = [task for task in read_tasks(settings.tasks) if task.answer is not None]
     if not found:
         raise UserError(f"{settings.tasks}: no task there has an answer, and only right searches are kept")
-    chosen = load_policy(settings.policy_spec(), tasks=found, say=say)
+    chosen = load_policy(settings.policy_spec(), tasks=found, say=err)
     summary = run(
         settings,
         found,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mini_o3.cli.base import Progress, app, err, say
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 
 train_app = typer.Typer(no_args_is_help=True, help="Train nano, the embedded model.")
 app.add_typer(train_app, name="train")
@@ -87,7 +89,7 @@ def train_grpo(
     from mini_o3.grpo.train import train
 
     folder = _folder(out, config)
-    with Panel(settings, folder, err) as panel:
+    with _naming(config, "start", "tasks"), Panel(settings, folder, err) as panel:
         model = train(settings, folder, report=panel.show, say=say, stop_after=steps)
     say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")
 
@@ -159,6 +161,15 @@ def _check(start: str) -> None:
     require("train", "training")
 
 
+@contextmanager
+def _naming(config: str, *options: str) -> Iterator[None]:
+    """Let errors of settings that are no options here name the file that holds them."""
+    try:
+        yield
+    except SettingError as error:
+        raise error if error.setting in options else UserError(f"{config}: {error}") from None
+
+
 def _folder(out: Path | None, config: str) -> Path:
     return out or Path("runs") / Path(config).stem
 
@@ -176,5 +187,6 @@ def _train(stage: str, out: Path | None, config: str, steps: int | None, **chang
     _check(settings.start)
     from mini_o3.sft.stages import run_stage
 
-    model = run_stage(settings, _folder(out, config), report=say, stop_after=steps)
+    with _naming(config, "start", "episodes"):
+        model = run_stage(settings, _folder(out, config), report=say, stop_after=steps)
     say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")
