@@ -27,6 +27,7 @@ from mini_o3.policies.replay import Replay
 from mini_o3.policies.spec import PolicySpec
 from mini_o3.probes.shapes.build import make_probes
 from mini_o3.protocol import source_name
+from mini_o3.show.result import EXIT_CODES
 
 SEED = 500_001_153  # four probes in a row that are small: 1.8 to 2.5 megapixels
 
@@ -175,7 +176,7 @@ def test_ask_refuses_a_question_that_is_empty_or_endless(photo, question, about)
         ("hf:/nope", ["/nope", "no such model directory"]),  # imports torch
         ("replay:", ["--policy replay:", "missing"]),
         ("oracle", ["--policy oracle", "no such policy", "teacher"]),
-        ("replay:gone.jsonl", ["gone.jsonl", "No such file"]),
+        ("replay:gone.jsonl", ["gone.jsonl", "no such file"]),
         ("replay:photo.png", ["photo.png", "not an episode record"]),
         ("api:http://127.0.0.1:9/v1", ["--policy api:http://127.0.0.1:9/v1", "api:URL#MODEL"]),
         ("api:127.0.0.1:9/v1#m", ["--policy api:127.0.0.1:9/v1#m", "api:URL#MODEL"]),
@@ -532,6 +533,12 @@ def ask(photo, endpoint, *options):
     )
 
 
+def told(endpoint):
+    """What is said on standard error before the first request."""
+    where = f"{endpoint.url}/chat/completions"
+    return f"note: questions and views of the pictures go to {where}, without EXIF and location\n"
+
+
 def rows_of(photo):
     return [json.loads(line) for line in (photo.parent / "out" / "episodes.jsonl").read_text().splitlines()]
 
@@ -541,7 +548,7 @@ def test_several_searches_vote_and_the_first_of_the_winners_stands_for_them(phot
     with by_seed(red, waits(0.5, late), green, blue, status(400, "no more")) as endpoint:
         result = ask(photo, endpoint, "--samples", 5)
         sent = [request.body for request in endpoint.requests]
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, told(endpoint))
     assert sorted((body["seed"], body["temperature"]) for body in sent) == [(seed, 1.0) for seed in range(5)]
     rows = rows_of(photo)
     assert [row["seed"] for row in rows] == list(range(5))
@@ -617,7 +624,7 @@ def test_searches_that_all_fail_are_a_failure_and_one_that_only_ran_over_is_not(
     assert "votes     of 2 searches: failed: 2" in result.stdout.splitlines()
     with by_seed(status(400, "no"), says(zoom(0, 0, 0.5, 0.5))) as endpoint:
         result = ask(photo, endpoint, "--samples", 2, "--turns", 1)
-    assert result.returncode == 0
+    assert result.returncode == EXIT_CODES["stopped"]
     assert "no answer: the turns ran out; allow more of them" in result.stdout.splitlines()
     assert "votes     of 2 searches: no answer: 1, failed: 1" in result.stdout.splitlines()
 
@@ -654,7 +661,10 @@ def test_those_searches_vote_that_had_ended_when_it_was_interrupted(photo):
         process = start_voting(photo, endpoint, 3)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=120)
-    assert (process.returncode, stderr) == (130, "interrupted after 1 of 3 searches; these have voted\n")
+    assert (process.returncode, stderr) == (
+        130,
+        told(endpoint) + "interrupted after 1 of 3 searches; these have voted\n",
+    )
     assert "answer    red" in stdout.splitlines()
     assert "votes     of 1 searches (3 were asked for): red: 1" in stdout.splitlines()
     assert [row["seed"] for row in rows_of(photo)] == [0]
@@ -678,7 +688,7 @@ def test_searches_that_had_begun_when_they_were_interrupted_are_kept_as_far_as_t
         wait_for(lambda: len(endpoint.requests) == 3, process)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=120)
-    assert (process.returncode, stderr) == (130, "interrupted after 0 of 2 searches\n")
+    assert (process.returncode, stderr) == (130, told(endpoint) + "interrupted after 0 of 2 searches\n")
     assert (
         "no answer: interrupted after 1 turns; what was seen so far is in out; ask again to start over"
         in stdout
@@ -875,7 +885,7 @@ def measure(probes, out, *args, policy="teacher"):
 def test_eval_of_the_teacher_reports_that_everything_is_right(probes, tmp_path):
     result = measure(probes, tmp_path / "out")
     assert result.returncode == 0
-    assert "accuracy 100.0% +- 0.0 on 4 tasks" in result.stdout.splitlines()
+    assert "accuracy 100.0% +- 0.0 (39.8 to 100.0) on 4 tasks" in result.stdout.splitlines()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     expected = {
         "accuracy": 1.0,
