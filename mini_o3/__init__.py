@@ -19,8 +19,8 @@ Everything here is imported when it is first used: `import mini_o3` is quick and
 | `load_policy`, `PolicySpec` | who decides (`nano`, `api:URL#MODEL`, `hf:DIR` ...), and how it is asked |
 | `Limits`, `StopReason` | when an episode ends, and why it did |
 | `run_episode`, `Episode` | one search, and its record |
-| `make_judge` | who decides whether an answer is right |
-| `run_evaluation` | how good a policy is on a folder of tasks; its report |
+| `run_evaluation`, `make_judge` | how good a policy is on many tasks; who decides what is right |
+| `import_tasks` | a benchmark or questions of your own as a folder of tasks |
 | `Policy`, `Conversation`, `Request`, `Message`, `Reply`, `PolicyError` | parts of a policy of your own |
 | `PixelBudget`, `PromptProfile`, `load_profile` | how large views are, and what is said around them |
 | `UserError` | something that was given cannot be used; its text says what to do |
@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mini_o3.asking import Asked, ask
+    from mini_o3.benchmarks.importer import import_tasks
     from mini_o3.episode import (
         Conversation,
         Episode,
@@ -75,6 +76,7 @@ __all__ = [
     "UserError",
     "__version__",
     "ask",
+    "import_tasks",
     "load_policy",
     "load_profile",
     "make_judge",
@@ -91,6 +93,7 @@ _HOMES = {
         " read_tasks run_episode"
     ),
     "mini_o3.evaluate.evaluation": "run_evaluation",
+    "mini_o3.benchmarks.importer": "import_tasks",
     "mini_o3.judge": "make_judge",
     "mini_o3.kit.errors": "UserError",
     "mini_o3.policies.load": "load_policy",

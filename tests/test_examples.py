@@ -8,6 +8,8 @@ from pathlib import Path
 
 from helpers import environment
 
+from mini_o3.probes.shapes.build import make_probes
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -25,7 +27,7 @@ def run(path, *args, cwd):
 
 
 def test_every_example_has_a_test():
-    tested = {"ask.py", "custom_policy.py", "notebook.ipynb"}
+    tested = {"ask.py", "custom_benchmark.py", "custom_policy.py", "evaluate.py", "notebook.ipynb"}
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == tested
 
 
@@ -41,6 +43,21 @@ def test_custom_policy(tmp_path):
     assert [line.partition(",")[0] for line in lines] == [
         f"{name}: {name}" for name in ("red", "green", "blue", "yellow")
     ]
+
+
+def test_custom_benchmark(tmp_path):
+    lines = run(EXAMPLES / "custom_benchmark.py", cwd=tmp_path)
+    assert lines[0] == "4 tasks in runs/example-benchmark/tasks"
+    assert lines[1] == "accuracy 0.75, in category dots 0.75"
+    assert (tmp_path / lines[2].removeprefix("open ")).is_file()
+
+
+def test_evaluate(tmp_path):
+    make_probes("easy", 2, 500_000_000, tmp_path / "easy")
+    lines = run(EXAMPLES / "evaluate.py", "easy", "teacher", cwd=tmp_path)
+    assert "accuracy 1.000 of 2 judged episodes" in lines
+    assert "  with 32 turns at most: 1.000" in lines
+    assert (tmp_path / "runs" / "example-evaluate" / "report.md").is_file()
 
 
 def as_script(cells):

@@ -18,7 +18,7 @@ from mini_o3.benchmarks.registry import Found, find_loader
 from mini_o3.benchmarks.rows import BadRow, NoPicture, Record
 from mini_o3.episode import SearchTask
 from mini_o3.episode.task import TASKS_FILE
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_json
 from mini_o3.kit.run import ensure_same_run
 
@@ -53,8 +53,8 @@ class Imported:
 
 
 def import_tasks(
-    source: Path,
-    out: Path,
+    source: Path | str,
+    out: Path | str,
     *,
     format: str = "auto",
     limit: int | None = None,
@@ -82,7 +82,8 @@ def import_tasks(
             `on_error` is `stop`, or no task came of it.
     """
     if on_error not in ("stop", "skip"):
-        raise UserError(f"--on-error {on_error}: choose stop or skip")
+        raise SettingError("on_error", "choose stop or skip", on_error)
+    source, out = Path(source), Path(out)
     found = find_loader(source, format, seed)
     make_folder(out)
     state = _claim(out, source, found, seed, copy)

@@ -16,7 +16,7 @@ from mini_o3.evaluate.report import CONTROLS, read_judged, write_report
 from mini_o3.evaluate.run import evaluate
 from mini_o3.evaluate.shards import shard as part_of
 from mini_o3.judge import make_judge
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import write_json
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.run import folder_lock
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 def run_evaluation(
     tasks: Path | str,
-    policy: str,
+    policy: str | Policy,
     out: Path | str,
     *,
     protocol: str | None = None,
@@ -50,7 +50,7 @@ def run_evaluation(
 
     Args:
         tasks: folder with `tasks.jsonl`.
-        policy: who is measured, as for `PolicySpec`.
+        policy: who is measured: a text as for `PolicySpec`, or a policy that is built already.
         out: folder for the episodes, the verdicts and the report.
         protocol: name or file of a protocol; None: the defaults.
         limit: only the first so many tasks.
@@ -69,7 +69,8 @@ def run_evaluation(
     if protocol is None and settings.get("temperature") is None:
         samples = settings.get("samples") or 1
         begun = recorded_temperature(out / PROTOCOL_FILE, samples)
-        settings["temperature"] = default_temperature(policy, samples) if begun is None else begun
+        drawn = default_temperature(_name(policy), samples)
+        settings["temperature"] = drawn if begun is None else begun
     asked = read_protocol(protocol, **settings)
     everything = read_tasks(tasks)
     found = everything[:limit]
@@ -82,7 +83,7 @@ def run_evaluation(
     )
     report = evaluator.measure(asked, out, progress("episodes"), part)
     if faithfulness:
-        for name, change in controls(policy).items():
+        for name, change in controls(_name(policy)).items():
             told = f"control: {name.replace('_', ' ')}"
             if change.get("views") == "swapped" and not are_several(everything):
                 say(f"{told}: left out, all tasks are on one picture")
@@ -96,6 +97,10 @@ def run_evaluation(
     return report
 
 
+def _name(policy: str | Policy) -> str:
+    return policy if isinstance(policy, str) else policy.name
+
+
 def always_failed(report: Mapping[str, Any]) -> bool:
     """Whether the policy failed in every episode."""
     return bool(report["stops"].get(StopReason.POLICY_ERROR.value) == report["episodes"])
@@ -106,7 +111,7 @@ class Evaluator:
 
     def __init__(
         self,
-        policy: str,
+        policy: str | Policy,
         folder: str,
         tasks: Sequence[SearchTask],
         *,
@@ -118,7 +123,8 @@ class Evaluator:
         """`folder` is where the tasks are from, `among` all tasks there, `noted` what else goes into the
         record of the protocol."""
         self.policy, self.folder, self.tasks, self.among = policy, folder, tasks, among
-        self.concurrent = PolicySpec(policy, concurrency=concurrent).episodes_at_once
+        is_human = isinstance(policy, str) and PolicySpec(policy).kind == "human"
+        self.concurrent = 1 if is_human else concurrent
         self.noted, self.say = dict(noted), say
         self.loaded: dict[PolicySpec, Policy] = {}
 
@@ -136,7 +142,9 @@ class Evaluator:
         """
         judge = make_judge(protocol.judge, cache=out / "judge_cache.jsonl", concurrent=self.concurrent)
         policy = self._load(protocol)
-        made = manifest(protocol, policy, self.policy, self.tasks, self.folder, judge.name) | self.noted
+        made = (
+            manifest(protocol, policy, _name(self.policy), self.tasks, self.folder, judge.name) | self.noted
+        )
         with folder_lock(out):
             return evaluate(
                 self.tasks if part is None else part,
@@ -164,6 +172,11 @@ class Evaluator:
         )
 
     def _load(self, protocol: Protocol) -> Policy:
+        if not isinstance(self.policy, str):
+            for setting in ("max_pixels", "prompts", "dialect"):
+                if getattr(protocol, setting) is not None:
+                    raise SettingError(setting, "a policy that is built already has its own; leave it out")
+            return self.policy
         spec = protocol.policy_spec(self.policy, self.concurrent)
         if spec not in self.loaded:
             self.loaded[spec] = load_policy(spec, tasks=self.tasks, say=self.say)

@@ -59,8 +59,11 @@ def sample(
     )
     tokens = of_rows.argmax(-1)
     if any(temperatures):
-        cumulated = of_rows.double().exp().cumsum(-1)
-        wanted = torch.tensor(list(uniforms), dtype=torch.double, device=device)[:, None] * cumulated[:, -1:]
+        exact = of_rows.cpu() if device.type == "mps" else of_rows  # which has no float64
+        cumulated = exact.double().exp().cumsum(-1)
+        points = torch.tensor(list(uniforms), dtype=torch.double, device=exact.device)
+        wanted = points[:, None] * cumulated[:, -1:]
         drawn = torch.searchsorted(cumulated, wanted, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
-        tokens = torch.where(torch.tensor([t > 0 for t in temperatures], device=device), drawn, tokens)
+        is_drawn = torch.tensor([t > 0 for t in temperatures], device=device)
+        tokens = torch.where(is_drawn, drawn.to(device), tokens)
     return tokens.tolist(), of_rows.gather(-1, tokens[:, None])[:, 0].tolist()

@@ -77,7 +77,7 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
             raise UserError(
                 f"{folder}: holds a {config.get('model_type')} model; only Qwen2.5-VL (qwen2_5_vl) can be run"
             )
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = device or best_device()
         dtype = dtype or compute_dtype(config, device)
         model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=dtype).to(device).eval()
         tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -102,6 +102,13 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
     )
 
 
+def best_device() -> str:
+    """The fastest that torch has here: a GPU of NVIDIA or AMD, one of Apple, or the processor."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 def compute_dtype(config: dict[str, Any], device: str) -> torch.dtype:
     """The number format to compute in: bfloat16 if that is what `config.json` says, and the processor has
     units for it.
@@ -119,6 +126,8 @@ def _says(config: dict[str, Any]) -> str | None:
 
 def has_bfloat16(device: str) -> bool:
     """Whether the processor has units for it."""
+    if device.startswith("mps"):
+        return torch.backends.mps.is_macos_or_newer(14, 0)
     if device.startswith("cuda"):
         return torch.cuda.is_bf16_supported(including_emulation=False)
     units = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

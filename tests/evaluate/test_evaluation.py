@@ -112,7 +112,8 @@ def test_a_judge_that_is_down_leaves_all_unjudged_and_a_later_one_fills_them_in(
             tmp_path / "said.jsonl",
             {"task_id": task.id, "turns": [{"text": answer(f"it is surely {task.answer}")}]},
         )
-    down = [status(503)] * 16  # four attempts at each answer as it comes, and once more at the end
+    # Four attempts at each answer as it comes, and once more at the end; no pause is asked for.
+    down = [status(503, retry_after="0")] * 16
     with Endpoint(*down, says('{"verdict": "correct"}'), says('{"verdict": "correct"}')) as endpoint:
         judge = f"exact+llm:{endpoint.url}#judge,attempts=4"
         args = ("--limit", 2, "--judge", judge, "--concurrent", 1)

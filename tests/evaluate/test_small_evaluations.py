@@ -3,6 +3,7 @@ checked."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 
@@ -13,6 +14,7 @@ from PIL import Image
 from mini_o3.episode import SearchTask, read_tasks
 from mini_o3.evaluate.checks import check_curve
 from mini_o3.evaluate.compare import compare, to_lines
+from mini_o3.evaluate.evaluation import run_evaluation
 from mini_o3.evaluate.lenses import lens_of
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.evaluate.protocol import Protocol
@@ -22,6 +24,8 @@ from mini_o3.judge import CORRECT, make_judge
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, write_json
 from mini_o3.policies.replay import Replay, ReplayConversation
+from mini_o3.policies.teacher import Teacher
+from mini_o3.probes.shapes.build import make_probes
 from mini_o3.vision import PixelBudget, Rect
 
 RED, BLUE, GREEN, BLACK = (255, 0, 0), (0, 0, 255), (0, 255, 0), (0, 0, 0)
@@ -257,3 +261,23 @@ def test_tokens_and_requests_of_an_episode_are_counted(tmp_path):
     row = json.loads((tmp_path / "out" / "episodes.jsonl").read_text())
     assert row["meta"]["requests"] == 2
     assert row["meta"]["tokens"] == found["tokens_mean"] > 200
+
+
+def test_a_policy_that_is_built_already_is_measured_under_its_name(tmp_path):
+    make_probes("easy", 2, 500_000_000, tmp_path / "easy")
+    tasks = read_tasks(tmp_path / "easy")
+    policy = Teacher(tasks)
+    report = run_evaluation(tmp_path / "easy", policy, tmp_path / "out", judge="exact")
+    assert (report["accuracy"], report["protocol"]["policy"]) == (1.0, "teacher")
+    with pytest.raises(UserError, match="max_pixels: a policy that is built already has its own"):
+        run_evaluation(tmp_path / "easy", policy, tmp_path / "other", max_pixels=100_000)
+    assert not (tmp_path / "other").exists()
+
+
+def test_an_evaluation_runs_where_a_loop_is_running(tmp_path):
+    make_probes("easy", 1, 500_000_000, tmp_path / "easy")
+
+    async def notebook():
+        return run_evaluation(tmp_path / "easy", "teacher", tmp_path / "out", judge="exact")
+
+    assert asyncio.run(notebook())["accuracy"] == 1.0

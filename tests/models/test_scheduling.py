@@ -19,7 +19,7 @@ from mini_o3.models.engine import Engine, runner, scheduler
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.tokenizer import build_tokenizer
-from mini_o3.models.vlm import compute_dtype, load_vlm, save_vlm
+from mini_o3.models.vlm import best_device, compute_dtype, has_bfloat16, load_vlm, save_vlm
 from mini_o3.policies.local import Local
 from mini_o3.probes.shapes import make_probe
 from mini_o3.vision import Rect, show
@@ -255,3 +255,20 @@ def test_the_other_end_of_qwen_ends_a_turn_too():
     assert renderer.ended([5, renderer.im_end], ())
     assert not renderer.ended([5], ())
     assert renderer.turn_suffix([5, end]).ids[0] == renderer.im_end  # the layout stays whole
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "wanted"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+)
+def test_the_fastest_device_is_taken(monkeypatch, cuda, mps, wanted):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert best_device() == wanted
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_an_apple_gpu_computes_in_bfloat16_from_macos_14_on(monkeypatch, new):
+    monkeypatch.setattr(
+        torch.backends.mps, "is_macos_or_newer", lambda major, minor: (major, minor) == (14, 0) and new
+    )
+    assert has_bfloat16("mps") is new
