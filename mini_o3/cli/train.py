@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -84,7 +84,8 @@ def train_grpo(
     from mini_o3.presets import preset
 
     settings = read_config(preset("training", config), GrpoConfig, start=start, tasks=tasks)
-    _check(settings.start)
+    with _naming(config, "start", "tasks"):
+        _check(settings)
     from mini_o3.grpo.panel import Panel
     from mini_o3.grpo.train import train
 
@@ -151,13 +152,27 @@ def reproduce(
     say(f"{report}")
 
 
-def _check(start: str) -> None:
-    """Say what is missing before torch is loaded, which takes seconds."""
+def _check(settings: Any) -> None:
+    """Say what a training lacks before torch is loaded, which takes seconds."""
+    from mini_o3.episode import read_tasks
+    from mini_o3.episode.store import answered_episodes
+    from mini_o3.judge import make_judge
     from mini_o3.kit.extras import require
     from mini_o3.models.shipped import check_checkpoint, checkpoint_in
+    from mini_o3.protocol import load_profile
+    from mini_o3.protocol.dialects import view_budget
 
-    if start:
-        check_checkpoint(checkpoint_in(start))
+    named = settings.model_dump()
+    if named["start"]:
+        check_checkpoint(checkpoint_in(named["start"]))
+    prompts = named.get("prompts")
+    view_budget(load_profile(prompts).dialect if prompts else "mini_o3", named["max_pixels"])
+    for folder in filter(None, (named.get("tasks"), named.get("validate_tasks"))):
+        read_tasks(folder)
+    if named.get("episodes"):
+        answered_episodes(Path(named["episodes"]))
+    if "judge" in named:
+        make_judge(named["judge"])
     require("train", "training")
 
 
@@ -184,7 +199,8 @@ def _train(stage: str, out: Path | None, config: str, steps: int | None, **chang
         raise UserError(
             f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}"
         )
-    _check(settings.start)
+    with _naming(config, "start", "episodes"):
+        _check(settings)
     from mini_o3.sft.stages import run_stage
 
     with _naming(config, "start", "episodes"):

@@ -330,6 +330,7 @@ def shipped():
     return load_file(NANO_DIR / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(unbroken):
     broken = unbroken / "broken"
     process = subprocess.Popen(
@@ -352,6 +353,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(unbroken):
     same_run(unbroken / "unbroken", broken, shipped())
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns(unbroken):
     done = two_processes("train", "grpo", "--config", "tiny.toml", "--out", "both", cwd=unbroken)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -362,6 +364,7 @@ def test_two_processes_learn_what_one_learns(unbroken):
     same_run(unbroken / "unbroken", unbroken / "both", shipped())
 
 
+@pytest.mark.slow
 def test_the_papers_config_takes_two_steps_on_nano(tmp_path):
     """With fewer questions and rollouts, and views of the size that nano sees."""
     paper = (CONFIGS / "grpo_7b.toml").read_text()
@@ -405,6 +408,7 @@ def test_the_papers_config_takes_two_steps_on_nano(tmp_path):
     } == {True, False}
 
 
+@pytest.mark.slow
 def test_another_config_in_the_same_folder_is_refused(unbroken):
     weights_before = weights(unbroken / "unbroken")
     (unbroken / "other.toml").write_text(TINY.replace("lr = 1e-4", "lr = 2e-4"))

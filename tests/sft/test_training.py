@@ -271,6 +271,7 @@ def wait_for(states, process, besides=frozenset(), seconds=240):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_killed_run_goes_on_and_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     config = tmp_path / "tiny.toml"
@@ -309,6 +310,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_weights_of_an_unbroken_one(tmp_p
     assert [row["step"] for row in rows[0]] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_another_config_in_the_same_folder_is_refused(tmp_path):
     config = tmp_path / "tiny.toml"
     config.write_text(TINY)
@@ -337,11 +339,10 @@ def test_a_state_that_a_kill_cut_off_is_passed_over_and_removed(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def imitated(tmp_path_factory):
-    """A tiny random model of the architecture after two steps of the paper's cold start on recorded episodes.
+def recorded(tmp_path_factory):
+    """A folder with a tiny random model, the teacher's episodes, and the paper's settings of the cold start.
 
-    In float32 and with small views: a processor without bfloat16 units would take minutes for each of these
-    steps.
+    In float32 and with small views: a processor without bfloat16 units would take minutes for a step.
     """
     from mini_o3.models.nano import new_nano, save_checkpoint
 
@@ -357,26 +358,24 @@ def imitated(tmp_path_factory):
     for args in (
         ("probe", "make", "--level", "easy", "--count", "5", "--seed", "3", "--out", "probes"),
         ("eval", "--tasks", "probes", "--policy", "teacher", "--out", "episodes"),
-        (
-            "train",
-            "sft",
-            "--config",
-            "small.toml",
-            "--start",
-            "tiny",
-            "--episodes",
-            "episodes",
-            "--steps",
-            "2",
-            "--out",
-            "run",
-        ),
     ):
         done = mini_o3(*args, cwd=folder)
         assert done.returncode == 0, done.stderr
-    return folder, done
+    return folder
 
 
+SMALL = ("train", "sft", "--config", "small.toml", "--start", "tiny", "--episodes", "episodes")
+
+
+@pytest.fixture(scope="module")
+def imitated(recorded):
+    """The folder after two steps of training, and what was said."""
+    done = mini_o3(*SMALL, "--steps", "2", "--out", "run", cwd=recorded)
+    assert done.returncode == 0, done.stderr
+    return recorded, done
+
+
+@pytest.mark.slow
 def test_the_papers_config_runs_on_a_tiny_model_and_leaves_its_vision_alone(imitated):
     folder, done = imitated
     assert "stopped at step 2 of 4" in done.stdout  # three rounds over five episodes, four at a time
@@ -393,7 +392,7 @@ def test_the_papers_config_runs_on_a_tiny_model_and_leaves_its_vision_alone(imit
     assert rows[-1]["samples"] in (4, 8)
 
 
-def test_recorded_episodes_are_rendered_as_they_were_lived(imitated):
+def test_recorded_episodes_are_rendered_as_they_were_lived(recorded):
     """What SFT reads is what a rollout with these words would have put into the context: same ids, same mask,
     same views."""
     from mini_o3.episode import read_tasks
@@ -401,7 +400,7 @@ def test_recorded_episodes_are_rendered_as_they_were_lived(imitated):
     from mini_o3.sft.recorded import RecordedEpisodes
     from mini_o3.vision import open_picture
 
-    folder, _ = imitated
+    folder = recorded
     profile = load_profile("nano")
     data = RecordedEpisodes.read(RENDERER, NANO_BUDGET, profile, 1, folder / "episodes")
     tasks = {task.id: task for task in read_tasks(folder / "probes")}
@@ -456,12 +455,12 @@ def test_a_pair_touches_and_nothing_else_seems_to():
     assert asked >= 20
 
 
-def test_an_episode_that_is_too_long_ends_with_the_last_turn_that_fits(imitated):
+def test_an_episode_that_is_too_long_ends_with_the_last_turn_that_fits(recorded):
     from mini_o3.protocol import load_profile
     from mini_o3.sft.recorded import RecordedEpisodes
     from mini_o3.vision import open_picture
 
-    folder, _ = imitated
+    folder = recorded
     whole = RecordedEpisodes.read(RENDERER, NANO_BUDGET, load_profile("nano"), 1, folder / "episodes")
     episode = max(whole.episodes, key=lambda episode: episode.num_turns)
     assert episode.num_turns >= 3
@@ -477,63 +476,28 @@ def test_an_episode_that_is_too_long_ends_with_the_last_turn_that_fits(imitated)
         assert len(short.views) == kept  # the picture, and what each turn before the last was answered with
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_rounds_and_leave_one_model(imitated):
     folder, _ = imitated
-    done = two_processes(
-        "train",
-        "sft",
-        "--config",
-        "small.toml",
-        "--start",
-        "tiny",
-        "--episodes",
-        "episodes",
-        "--out",
-        "both",
-        cwd=folder,
-    )
+    done = two_processes(*SMALL, "--out", "both", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [json.loads(line) for line in (folder / "both" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 2  # three rounds over five episodes, four at a time on each
     assert last_state(folder / "both").name == "checkpoint-2"
     said = {path.parent.name: path.read_text() for path in (folder / "logs").rglob("stdout.log")}
     assert ("step 2/2" in said["0"], "step" in said["1"]) == (True, False)
-    again = mini_o3(
-        "train",
-        "sft",
-        "--config",
-        "small.toml",
-        "--start",
-        "tiny",
-        "--episodes",
-        "episodes",
-        "--out",
-        "both",
-        "--steps",
-        "2",
-        cwd=folder,
-    )
+    again = mini_o3(*SMALL, "--out", "both", "--steps", "2", cwd=folder)
     assert "is at step 2 of 4 already" in again.stdout  # one process alone would take four
 
 
+@pytest.mark.slow
 def test_a_model_older_than_the_last_state_is_written_anew(imitated):
     """As a kill leaves it that comes between the two."""
     folder, _ = imitated
     model, head = folder / "run" / "model", folder / "run" / "cell_head.safetensors"
     kept = {name: value.clone() for name, value in load_file(model / "model.safetensors").items()}
     kept_head = head.read_bytes()
-    again = (
-        "train",
-        "sft",
-        "--config",
-        "small.toml",
-        "--start",
-        "tiny",
-        "--episodes",
-        "episodes",
-        "--out",
-        "run",
-    )
+    again = (*SMALL, "--out", "run")
     shutil.copy(folder / "tiny" / "model.safetensors", model / "model.safetensors")
     head.unlink()
     for settings in ('{"step": 1}', '{"st', None):
@@ -557,9 +521,9 @@ def test_a_model_older_than_the_last_state_is_written_anew(imitated):
     ids=["a picture that is not there", "a rate that is too high"],
 )
 def test_what_goes_wrong_in_training_ends_it_with_one_line_though_workers_make_the_data(
-    imitated, tmp_path, edit, said
+    recorded, tmp_path, edit, said
 ):
-    folder, _ = imitated
+    folder = recorded
     (tmp_path / "small.toml").write_text(
         (folder / "small.toml").read_text().replace(*edit).replace("warmup_share = 0.1", "")
     )
@@ -589,8 +553,8 @@ def test_what_goes_wrong_in_training_ends_it_with_one_line_though_workers_make_t
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_settings_that_cannot_be_run_claim_no_folder(imitated, tmp_path):
-    folder, _ = imitated
+def test_settings_that_cannot_be_run_claim_no_folder(recorded, tmp_path):
+    folder = recorded
     for more in (("--start", "nowhere"), ("--start", folder / "tiny", "--episodes", "nowhere")):
         done = mini_o3("train", "sft", "--config", folder / "small.toml", *more, "--out", "run", cwd=tmp_path)
         assert (done.returncode, "nowhere" in done.stderr) == (2, True), done.stderr
