@@ -30,7 +30,8 @@ from mini_o3.grpo.batch import mini_batch
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
-from mini_o3.grpo.rollout import Group, Roller
+from mini_o3.grpo.rollout import Group, RolloutCollector
+from mini_o3.grpo.weights import rollout_weights
 from mini_o3.judge import make_judge
 from mini_o3.kit.run import revision
 from mini_o3.models.sampling import Sampling
@@ -43,10 +44,10 @@ def roll_out(vlm: Vlm, questions: int, masking: Masking) -> list[Group]:
     """Groups that teach something, from as many questions."""
     policy = Local(vlm, "nano", slots=96, sampling=Sampling(1.0, 160))
     levels = {"easy": 0.4, "medium": 0.4, "hard": 0.2}
-    roller = Roller(
+    collector = RolloutCollector(
         policy, make_judge("exact"), FreshProbes(7, levels), Limits(turns=6), 8, masking, 0.0, 96, 7
     )
-    return [group for group in roller.groups(range(questions)) if group.advantages is not None]
+    return [group for group in collector.groups(range(questions)) if group.advantages is not None]
 
 
 def as_rows(groups: list[Group]) -> list[dict[str, Any]]:
@@ -66,14 +67,15 @@ def as_rows(groups: list[Group]) -> list[dict[str, Any]]:
     ]
 
 
-def ours(vlm: Vlm, groups: list[Group], *, freeze_vision: bool = False) -> dict[str, Any]:
+def ours(vlm: Vlm, groups: list[Group], masking: Masking, *, freeze_vision: bool = False) -> dict[str, Any]:
     """Loss, seconds and gradient of one update without its step."""
     config = GrpoConfig(
         seed=0, steps=1, groups=1, updates=1, lr=1e-9, max_grad_norm=1e9, freeze_vision=freeze_vision
     )
     learner = Learner(vlm, config.model_copy(update={"micro_tokens": 8192}), Accelerator(cpu=True))
     learner.optimiser.step = lambda *_: None
-    batch = mini_batch(groups, len(groups))
+    found = rollout_weights([group.outcomes for group in groups], masking)
+    batch = mini_batch(groups, [weights for weights in found if weights is not None])
     began = time.perf_counter()
     sums = learner.update(batch)
     seconds = time.perf_counter() - began
@@ -115,7 +117,8 @@ def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> 
 def compare(python: str, questions: int, threads: int) -> dict[str, Any]:
     """Where the definitions coincide: nothing masked, division by all rollouts, no token forbidden."""
     vlm = load_vlm(NANO_DIR)
-    groups = roll_out(vlm, questions, Masking(over_turn=False, normaliser="all", variance="all"))
+    masking = Masking(over_turn=False, normaliser="all", variance="all")
+    groups = roll_out(vlm, questions, masking)
     vlm.renderer.forbidden = ()
     rows = as_rows(groups)
     for row in rows:  # off policy, so that clipping matters
@@ -132,7 +135,7 @@ def compare(python: str, questions: int, threads: int) -> dict[str, Any]:
         )
         for group in groups
     ]
-    mine, trl = ours(vlm, groups), theirs(python, rows, 8, threads)
+    mine, trl = ours(vlm, groups, masking), theirs(python, rows, 8, threads)
     return {
         "rollouts": len(rows),
         "loss": mine["loss"],
@@ -163,16 +166,17 @@ def main() -> None:
     args = options.parse_args()
     torch.set_num_threads(1)
     vlm = load_vlm(NANO_DIR)
-    groups = roll_out(vlm, args.questions, Masking(variance="all"))
+    masking = Masking(variance="all")
+    groups = roll_out(vlm, args.questions, masking)
     rows = as_rows(groups)
     tokens = sum(len(row["ids"]) for row in rows)
     torch.set_num_threads(args.threads)
-    ours(vlm, groups[:1])  # warm up
+    ours(vlm, groups[:1], masking)  # warm up
     found: dict[str, Any] = {"command": " ".join(sys.argv), "revision": revision(), "threads": args.threads}
     found |= {"rollouts": len(rows), "tokens": tokens}
     for name, result in (
-        ("learner", ours(vlm, groups)),
-        ("learner_frozen_vision", ours(vlm, groups, freeze_vision=True)),
+        ("learner", ours(vlm, groups, masking)),
+        ("learner_frozen_vision", ours(vlm, groups, masking, freeze_vision=True)),
         ("trl", theirs(args.trl_python, rows, args.micro, args.threads)),
     ):
         found[name] = {

@@ -29,7 +29,8 @@ from mini_o3.grpo.batch import mini_batch
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
-from mini_o3.grpo.rollout import Group, Roller
+from mini_o3.grpo.rollout import Group, RolloutCollector
+from mini_o3.grpo.weights import rollout_weights
 from mini_o3.judge import make_judge
 from mini_o3.kit.files import write_json
 from mini_o3.kit.run import revision
@@ -41,21 +42,24 @@ from mini_o3.policies.local import Local
 
 SETTINGS = ((2e-4, 2), (5e-5, 2), (2e-5, 2), (2e-4, 8), (1e-4, 8), (5e-5, 8), (1.5e-5, 8))  # lr, updates
 ROLLOUTS, TEMPERATURE = 8, 0.6
+MASKING = Masking(over_turn=False, variance="all", normaliser="batch")
 
 
 def roll_out(vlm: Vlm, questions: int, seed: int) -> list[Group]:
     """The groups that teach something, from as many questions."""
     policy = Local(vlm, "start", slots=96, sampling=Sampling(TEMPERATURE, 160))
     asked = FreshProbes(seed, {"easy": 0.2, "medium": 0.4, "hard": 0.4})
-    masking = Masking(over_turn=False, variance="all", normaliser="batch")
-    roller = Roller(policy, make_judge("exact"), asked, Limits(turns=6), ROLLOUTS, masking, 0.0, 96, seed)
-    return [group for group in roller.groups(range(questions)) if group.advantages is not None]
+    collector = RolloutCollector(
+        policy, make_judge("exact"), asked, Limits(turns=6), ROLLOUTS, MASKING, 0.0, 96, seed
+    )
+    return [group for group in collector.groups(range(questions)) if group.advantages is not None]
 
 
 @torch.no_grad()
 def log_probs(learner: Learner, group: Group) -> list[tuple[float, float]]:
     """(advantage, log-probability) of every rollout of the group that has an advantage."""
-    batch = mini_batch([group], 1, over_batch=1)
+    assert group.advantages is not None
+    batch = mini_batch([group], [group.advantages.advantages])
     seen = learner.look(split_views(batch.views, learner.vlm.patcher.patch))
     out = []
     for packed in learner.packs(batch):
@@ -73,7 +77,8 @@ def learn(start: Path, own: list[Group], others: list[Group], lr: float, updates
     before = {group.index: log_probs(learner, group) for group in (*own, *others)}
     for update in range(updates):
         part = own[update::updates]
-        learner.update(mini_batch(part, len(part), over_batch=len(part) * ROLLOUTS))
+        found = rollout_weights([group.outcomes for group in part], MASKING)
+        learner.update(mini_batch(part, [weights for weights in found if weights is not None]))
     after = {group.index: log_probs(learner, group) for group in (*own, *others)}
 
     def gains(groups: list[Group]) -> list[float]:

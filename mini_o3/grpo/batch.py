@@ -1,10 +1,12 @@
-"""Groups to tensors: who learns, views without repeats, micro-batches of similar length."""
+"""Groups to tensors: the rollouts with a gradient, their views without repeats, micro-batches of similar
+length."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -20,8 +22,7 @@ class Trajectory:
     Attributes:
         ids, mask, old: token ids; 1 where the policy wrote them; their log-probabilities then. Parallel.
         views: which of the mini-batch's views stand behind the image placeholders, in order.
-        weight: advantage over the normaliser of its group and the number of groups: what its loss counts in
-            the update.
+        weight: what its loss counts in the update, see `grpo.weights`.
     """
 
     ids: tuple[int, ...]
@@ -39,37 +40,19 @@ class MiniBatch:
     views: list[Image.Image]
 
 
-def counted(group: Group, per_token: bool) -> int:
-    """What a group counts: its normaliser in rollouts, or the tokens that those of its rollouts wrote that
-    completed."""
-    assert group.advantages is not None
-    if not per_token:
-        return group.advantages.normaliser
-    done = zip(group.rollouts, group.advantages.completed, strict=True)
-    return sum(sum(rollout.episode.token_mask) for rollout, completed in done if completed)
+def mini_batch(groups: Sequence[Group], weights: Sequence[np.ndarray]) -> MiniBatch:
+    """The rollouts of these groups that an update learns from; `weights` holds those (G,) of each group.
 
-
-def mini_batch(
-    groups: Sequence[Group], total: int, *, over_batch: int = 0, per_token: bool = False
-) -> MiniBatch:
-    """What an update learns from `groups`, which are all or (on several processes) some of its `total`
-    groups.
-
-    A rollout that was masked, or has an advantage of zero, is left out: it has no gradient. The loss of the
-    update is the
-    mean over groups of each group's sum over what it counts, as the paper's formula says; or, with
-    `over_batch`, the sum over everything divided by that.
+    A rollout of weight zero, which was masked or is as good as the mean of its group, is left out: it has no
+    gradient.
     """
     trajectories: list[Trajectory] = []
     views: list[Image.Image] = []
     numbers: dict[bytes, int] = {}
-    for group in groups:
-        if group.advantages is None:
-            continue
-        gains, divisor = group.advantages.advantages, over_batch or counted(group, per_token) * total
-        for rollout, gain in zip(group.rollouts, gains, strict=True):
+    for group, of_group in zip(groups, weights, strict=True):
+        for rollout, weight in zip(group.rollouts, of_group, strict=True):
             episode = rollout.episode
-            if gain == 0.0 or not episode.turns:
+            if weight == 0.0 or not episode.turns:
                 continue
             shown: list[int] = []
             for view in rollout.views:
@@ -78,15 +61,8 @@ def mini_batch(
                     numbers[key] = len(views)
                     views.append(view)
                 shown.append(numbers[key])
-            trajectories.append(
-                Trajectory(
-                    episode.token_ids,
-                    episode.token_mask,
-                    episode.token_log_probs,
-                    tuple(shown),
-                    gain / divisor,
-                )
-            )
+            ids, mask, old = episode.token_ids, episode.token_mask, episode.token_log_probs
+            trajectories.append(Trajectory(ids, mask, old, tuple(shown), weight))
     return MiniBatch(trajectories, views)
 
 

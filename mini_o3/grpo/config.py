@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mini_o3.grpo.advantages import Masking, Normaliser, Over
+from mini_o3.grpo.advantages import Masking, Normaliser, Over, TokenMean
 from mini_o3.grpo.loss import Clip
 
 
@@ -54,7 +54,7 @@ class GrpoConfig(BaseModel):
     updates: int = Field(8, gt=0, description="mini-batches that the groups of a step are split into")
     clip_low: float = Field(0.2, gt=0, lt=1)
     clip_high: float = Field(0.3, gt=0)
-    token_mean: Literal["rollout", "batch"] = "rollout"
+    token_mean: TokenMean = "rollout"
     lr: float = Field(1e-6, gt=0, description="constant")
     weight_decay: float = Field(0.01, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
@@ -103,7 +103,12 @@ class GrpoConfig(BaseModel):
     @property
     def masking(self) -> Masking:
         return Masking(
-            self.over_turn_masking, self.void_masking, self.statistics, self.normaliser, self.variance
+            self.over_turn_masking,
+            self.void_masking,
+            self.statistics,
+            self.normaliser,
+            self.variance,
+            self.token_mean,
         )
 
     @property
@@ -119,8 +124,5 @@ class GrpoConfig(BaseModel):
                 f"turn_cost ({self.turn_cost}) x turns ({self.turns}) must be less than being right is"
                 " worth, 1"
             )
-        if self.token_mean == "batch" and self.normaliser == "all":
-            raise ValueError(
-                'token_mean = "batch" counts tokens; normaliser = "all" counts rollouts: choose one'
-            )
+        _ = self.masking  # whose parts must fit each other
         return self

@@ -105,8 +105,6 @@ class Learner:
     def _loss(self, packed: Packed, seen: Sequence[torch.Tensor], sums: dict[str, float]) -> torch.Tensor:
         device = self.vlm.device
         log_probs, entropy = self.log_probs(packed, seen)
-        # The objective is linear in a positive factor of the advantage, so the weight of a rollout is part of
-        # it.
         loss, clipped = policy_loss(
             log_probs,
             packed.old.to(device),

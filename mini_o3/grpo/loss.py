@@ -8,10 +8,14 @@ alike, as DAPO does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from mini_o3.grpo.advantages import TokenMean
 
 if TYPE_CHECKING:
-    import torch  # not loaded for it: settings are checked without torch, and they hold a `Clip`
+    import torch  # only for types: settings, which hold a `Clip`, are checked without loading torch
+
+_FARTHEST = 20.0  # largest logarithm of a ratio that is told from larger ones; exp of more than 88 overflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +32,24 @@ def policy_loss(
     mask: torch.Tensor,
     advantages: torch.Tensor,
     clip: Clip,
-    tokens: Literal["rollout", "batch"] = "rollout",
+    tokens: TokenMean = "rollout",
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sum of the losses of some rollouts, to be divided by the mini-batch's normaliser; and how many tokens
-    were clipped.
+    """Sum of the losses of some rollouts, and how many of their tokens were clipped.
 
     Args:
         log_probs, old: (B, T) of each token under the policy now and when it was drawn.
         mask: (B, T) 1 where the policy wrote the token.
-        advantages: (B,).
+        advantages: (B,), or weights that hold the normaliser too: the loss is linear in a positive factor.
         tokens: "rollout": each rollout's loss is the mean over its tokens, and the normaliser counts
             rollouts; "batch": it is the sum over its tokens, and the normaliser counts tokens.
     """
     mask = mask.to(log_probs.dtype)
-    ratio = ((log_probs - old) * mask).exp()  # 1 where nothing was written: no overflow, no gradient
-    gain = ratio * advantages[:, None]
-    kept = ratio.clamp(1 - clip.low, 1 + clip.high) * advantages[:, None]
-    losses = -(gain.minimum(kept) * mask).sum(-1)
+    # The ratio is 1 where the policy wrote nothing. Without the clamp an infinite ratio times a gradient of
+    # zero would be NaN.
+    ratio = ((log_probs - old) * mask).clamp(-_FARTHEST, _FARTHEST).exp()
+    surrogate = ratio * advantages[:, None]
+    clipped_surrogate = ratio.clamp(1 - clip.low, 1 + clip.high) * advantages[:, None]
+    losses = -(surrogate.minimum(clipped_surrogate) * mask).sum(-1)
     if tokens == "rollout":
         losses = losses / mask.sum(-1).clamp(min=1)
-    return losses.sum(), ((kept < gain) * mask).sum()
+    return losses.sum(), ((clipped_surrogate < surrogate) * mask).sum()

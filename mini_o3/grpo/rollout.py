@@ -1,5 +1,4 @@
-"""Groups of rollouts: every question is asked several times, all of them together, and judged as soon as it
-is answered."""
+"""Groups of rollouts: every question is asked several times at once, and every answer judged as it comes."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from mini_o3.episode import Episode, EpisodeRun, Limits, Policy, SearchTask, StopReason
-from mini_o3.grpo.advantages import Ended, GroupAdvantages, Masking, group_advantages
+from mini_o3.grpo.advantages import GroupAdvantages, Masking, RolloutOutcome, group_advantages
 from mini_o3.grpo.questions import Question, Questions
 from mini_o3.judge import Verdict
 from mini_o3.kit.rng import stream
@@ -32,24 +31,29 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All rollouts on one question; `advantages` is None if they teach nothing."""
+    """All rollouts on one question, and what of each decides its weight.
+
+    `advantages` is None if they teach nothing.
+    """
 
     index: int
     task: SearchTask
     rollouts: tuple[Rollout, ...]
+    outcomes: tuple[RolloutOutcome, ...]
     advantages: GroupAdvantages | None
 
 
 @dataclass(frozen=True, slots=True)
-class Roller:
-    """Rolls out groups.
+class RolloutCollector:
+    """Asks questions in groups of rollouts.
 
     Attributes:
         policy: must record token ids and log-probabilities.
         judge: asked while other rollouts go on.
-        turn_cost: taken off the reward of a right answer for every turn it took, see `ended`.
-        at_once: about how many episodes are open at the same time: whole groups, and one group more than fit.
-        seed: with the number of the question and of the rollout, it determines every draw.
+        turn_cost: taken off the reward of a right answer for every turn it took, see `outcome_of`.
+        at_once: about how many episodes are open at the same time. Groups are opened whole, one more than
+            fits, so that no slot of the engine waits for a picture.
+        seed: determines every draw, with the numbers of the question and of the rollout.
     """
 
     policy: Policy
@@ -68,12 +72,10 @@ class Roller:
         """The groups of these questions, in this order; `done` is called as each ends."""
 
         async def all_of_them() -> list[Group]:
-            room = asyncio.Semaphore(
-                -(-self.at_once // self.rollouts) + 1
-            )  # one more, so that no slot waits for a picture
+            room = asyncio.Semaphore(-(-self.at_once // self.rollouts) + 1)
 
             async def one(index: int) -> Group:
-                async with room:  # judging needs none, however long it takes
+                async with room:  # left before the judge answers, which may take long
                     question, judged = await self._roll_out(index)
                 group = self._group(index, question, await asyncio.gather(*judged))
                 done(group)
@@ -84,7 +86,7 @@ class Roller:
         return asyncio.run(all_of_them())
 
     async def _roll_out(self, index: int) -> tuple[Question, list[asyncio.Task[Rollout]]]:
-        """The question and its rollouts, ended; each has been at its judge since it was."""
+        """The question, and its rollouts, all over; each went to the judge as soon as it was."""
         question = await asyncio.to_thread(self.questions, index)
         seeds = stream("rollouts", self.seed, index).integers(2**31, size=self.rollouts)
         return question, await asyncio.gather(*(self._rollout(question, int(seed)) for seed in seeds))
@@ -99,19 +101,19 @@ class Roller:
         return Rollout(episode, views, float(verdict.is_correct) if verdict.is_judged else None)
 
     def _group(self, index: int, question: Question, rollouts: Sequence[Rollout]) -> Group:
-        of_all = group_advantages([ended(rollout, self.turn_cost) for rollout in rollouts], self.masking)
-        return Group(index, question.task, tuple(rollouts), of_all)
+        outcomes = tuple(outcome_of(rollout, self.turn_cost) for rollout in rollouts)
+        advantages = group_advantages(outcomes, self.masking)
+        return Group(index, question.task, tuple(rollouts), outcomes, advantages)
 
 
-def ended(rollout: Rollout, turn_cost: float) -> Ended:
-    """What of a rollout decides its advantage; a right answer costs `turn_cost` for every turn.
+def outcome_of(rollout: Rollout, turn_cost: float) -> RolloutOutcome:
+    """What of a rollout decides its weight; a right answer costs `turn_cost` for every turn.
 
     The cost is ours, against the drift into endless searching that an independent port of the paper saw. Only
-    right answers
-    pay: were wrong ones to pay too, they would lose to those that never answer, and a group of nothing but
-    wrong answers
-    would learn to give them sooner.
+    right answers pay. If wrong ones paid too, they would lose to those that never answer, and a group of
+    nothing but wrong answers would learn to give them sooner.
     """
     episode = rollout.episode
     cost = turn_cost * episode.num_turns if rollout.reward else 0.0
-    return Ended(rollout.reward, cost, episode.is_over_turn, episode.stop is StopReason.VOID)
+    is_void, tokens = episode.stop is StopReason.VOID, sum(episode.token_mask)
+    return RolloutOutcome(rollout.reward, cost, episode.is_over_turn, is_void, tokens)

@@ -21,12 +21,13 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from mini_o3.episode import Limits, SearchTask, read_tasks
-from mini_o3.grpo.batch import counted, mini_batch
+from mini_o3.grpo.batch import mini_batch
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes, Questions, TaskFolder, validation_probe
-from mini_o3.grpo.rollout import Group, Judge, Roller
+from mini_o3.grpo.rollout import Group, Judge, RolloutCollector
 from mini_o3.grpo.watch import Row, alarm, count, rates, starved
+from mini_o3.grpo.weights import rollout_weights
 from mini_o3.judge import make_judge
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
@@ -116,7 +117,7 @@ class Trainer:
         self.learner = Learner(self.vlm, config, accelerator)
         judge = judge or make_judge(config.judge, cache=out / f"judge_cache.{self.rank}.jsonl")
         limits = Limits(config.turns, config.images, config.context_tokens, config.void_retries)
-        self.roller = Roller(
+        self.collector = RolloutCollector(
             self.policy,
             judge,
             _questions(config),
@@ -173,7 +174,7 @@ class Trainer:
         while found < self.config.groups and asked < most:
             size = min(math.ceil((self.config.groups - found) / max(self.yield_, 0.1)), most - asked)
             wave = range(self.next_index, self.next_index + size)
-            groups = self.roller.groups(wave[self.rank :: self.processes])
+            groups = self.collector.groups(wave[self.rank :: self.processes])
             kept += [group for group in groups if group.advantages is not None]
             of_wave = self._add(count(groups, self.config.turns))
             sums = {key: sums.get(key, 0.0) + value for key, value in of_wave.items()}
@@ -184,21 +185,17 @@ class Trainer:
     def _learn(self, groups: list[Group]) -> Row:
         """Several updates on the groups of a step, each on its part of them, in the order in which they were
         asked."""
-        per_token = self.config.token_mean == "batch"
-        counts = {
-            i: n
-            for of_process in self._all({g.index: counted(g, per_token) for g in groups})
-            for i, n in of_process.items()
-        }
-        order = sorted(counts)
+        every = self._all({group.index: group.outcomes for group in groups})
+        outcomes = {index: found for of_process in every for index, found in of_process.items()}
+        order = sorted(outcomes)
         updates = min(self.config.updates, len(order))
         sums: dict[str, float] = {}
         for update in range(updates):
-            part = set(order[update::updates])
-            mine = [group for group in groups if group.index in part]
-            over_batch = sum(counts[index] for index in part) if self.config.normaliser == "batch" else 0
-            batch = mini_batch(mine, len(part), over_batch=over_batch, per_token=per_token)
-            of_update = self.learner.update(batch)
+            part = order[update::updates]
+            found = rollout_weights([outcomes[index] for index in part], self.config.masking)
+            weights = {i: of_group for i, of_group in zip(part, found, strict=True) if of_group is not None}
+            mine = [group for group in groups if group.index in weights]
+            of_update = self.learner.update(mini_batch(mine, [weights[group.index] for group in mine]))
             sums = {key: sums.get(key, 0.0) + value for key, value in of_update.items()}
         if self.learner.trains_vision:
             self.policy.engine.weights_changed()
@@ -216,10 +213,10 @@ class Trainer:
         could."""
         out: dict[str, float | None] = {}
         greedy = self.policy.adjusted(temperature=0.0)
-        limits = replace(self.roller.limits, turns=self.config.validate_turns, images=None)
+        limits = replace(self.collector.limits, turns=self.config.validate_turns, images=None)
         for name, (questions, number) in self.validation.items():
-            roller = replace(
-                self.roller,
+            collector = replace(
+                self.collector,
                 policy=greedy,
                 questions=questions,
                 limits=limits,
@@ -227,7 +224,7 @@ class Trainer:
                 turn_cost=0.0,
                 seed=0,
             )
-            groups = roller.groups(range(number)[self.rank :: self.processes])
+            groups = collector.groups(range(number)[self.rank :: self.processes])
             rewards = [group.rollouts[0].reward for group in groups]
             judged = [reward for reward in rewards if reward is not None]
             sums = self._add({"right": sum(judged), "judged": float(len(judged))})

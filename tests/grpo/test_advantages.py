@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mini_o3.grpo.advantages import Ended, Masking, group_advantages
+from mini_o3.grpo.advantages import Masking, RolloutOutcome, group_advantages
 
-RIGHT, WRONG, OVER, VOID = Ended(1.0), Ended(0.0), Ended(0.0, over_turn=True), Ended(0.0, void=True)
+RIGHT, WRONG, OVER, VOID = (
+    RolloutOutcome(1.0),
+    RolloutOutcome(0.0),
+    RolloutOutcome(0.0, over_turn=True),
+    RolloutOutcome(0.0, void=True),
+)
 
 
 def test_a_group_of_16_with_8_over_turn_4_right_and_4_wrong():
@@ -45,7 +50,7 @@ def test_void_rollouts_are_learnt_from_unless_asked_otherwise():
         [WRONG, WRONG],
         [RIGHT, RIGHT, OVER],  # they differ only because one ran out of turns
         [OVER, OVER],
-        [RIGHT, WRONG, Ended(None)],
+        [RIGHT, WRONG, RolloutOutcome(None)],
     ],
 )
 def test_groups_that_teach_nothing_or_are_not_judged_are_dropped(group):
@@ -60,7 +65,7 @@ def test_right_answers_beside_rollouts_that_ran_over_teach_something_if_asked_to
 
 
 def test_a_cost_ranks_right_answers_but_does_not_make_a_group_worth_learning_from():
-    quick, slow = Ended(1.0, cost=0.1), Ended(1.0, cost=0.2)
+    quick, slow = RolloutOutcome(1.0, cost=0.1), RolloutOutcome(1.0, cost=0.2)
     found = group_advantages([quick, slow, WRONG, WRONG], Masking()).advantages
     assert found == pytest.approx([0.9646, 0.7615, -0.8630, -0.8630], abs=1e-4)
     assert group_advantages([quick, slow, slow], Masking(variance="all")) is None
@@ -70,7 +75,11 @@ def test_a_cost_ranks_right_answers_but_does_not_make_a_group_worth_learning_fro
 
 
 ENDED = st.builds(
-    Ended, st.sampled_from([0.0, 0.25, 1.0]), st.sampled_from([0.0, 0.1, 0.25]), st.booleans(), st.booleans()
+    RolloutOutcome,
+    st.sampled_from([0.0, 0.25, 1.0]),
+    st.sampled_from([0.0, 0.1, 0.25]),
+    st.booleans(),
+    st.booleans(),
 )
 SCOPES = st.sampled_from(["all", "completed"])
 MASKING = st.builds(

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -21,11 +20,11 @@ from safetensors.torch import load_file
 
 from mini_o3.cli.train import _folder
 from mini_o3.episode import Limits, SearchTask
-from mini_o3.grpo.advantages import GroupAdvantages, Masking
+from mini_o3.grpo.advantages import Masking, RolloutOutcome
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.panel import Panel, sparkline
 from mini_o3.grpo.questions import VALIDATION_SEEDS, FreshProbes, TaskFolder, validation_probe
-from mini_o3.grpo.rollout import Roller
+from mini_o3.grpo.rollout import RolloutCollector
 from mini_o3.grpo.train import Trainer, train
 from mini_o3.grpo.watch import alarm, count, rates, starved
 from mini_o3.judge import CORRECT, unjudged
@@ -85,7 +84,9 @@ def test_shipped_configs_are_the_papers_where_they_say_so():
         1.0,
         2_000_000,
     )
-    assert (config.over_turn_masking, config.statistics, config.normaliser) == (True, "all", "completed")
+    assert config.masking == Masking(
+        over_turn=True, void=False, statistics="all", normaliser="all", variance="all", token_mean="rollout"
+    )  # the released reading
     assert (config.max_tokens, config.context_tokens, config.void_retries) == (8192, 30_768, 0)
     assert read_config(CONFIGS / "grpo_nano.toml", GrpoConfig).turns == 6
 
@@ -96,7 +97,7 @@ class Waves:
     def __init__(self, config, every=3):
         self.config, self.next_index, self.yield_ = config, 0, 0.5
         self.rank, self.processes, self.waves, self.every = 0, 1, [], every
-        self.roller = SimpleNamespace(groups=self.groups)
+        self.collector = SimpleNamespace(groups=self.groups)
 
     def groups(self, indices):
         self.waves.append(list(indices))
@@ -513,9 +514,9 @@ def test_what_nobody_could_judge_is_no_wrong_answer_in_validation(tmp_path):
 def test_a_run_is_judged_and_prompted_as_its_config_says(tmp_path):
     config = settings(judge="auto", prompts="search", context_tokens=3000, void_retries=1)
     trainer = Trainer(config, tmp_path, None, Accelerator(cpu=True))
-    assert trainer.roller.judge.name == "auto"
+    assert trainer.collector.judge.name == "auto"
     assert trainer.policy.profile.name == "search"
-    assert trainer.roller.limits == Limits(turns=6, context_tokens=3000, void_retries=1)
+    assert trainer.collector.limits == Limits(turns=6, context_tokens=3000, void_retries=1)
     trainer.save()
     assert (
         Local.load(PolicySpec(f"hf:{tmp_path / 'model'}")).profile.name == "search"
@@ -614,19 +615,25 @@ def test_each_option_of_the_masking_reaches_it():
     assert swapped == replace(wanted, statistics="all", variance="completed")
 
 
-def a_group(index, gains, completed):
+def a_group(index, *outcomes):
     """A group whose rollouts wrote two tokens each."""
     episode = SimpleNamespace(turns=(1,), token_ids=(7, 8), token_mask=(1, 1), token_log_probs=(-1.0, -1.0))
-    found = GroupAdvantages(np.array(gains), np.array(completed), sum(completed))
     return SimpleNamespace(
-        index=index, rollouts=[SimpleNamespace(episode=episode, views=()) for _ in gains], advantages=found
+        index=index,
+        rollouts=[SimpleNamespace(episode=episode, views=()) for _ in outcomes],
+        outcomes=outcomes,
     )
+
+
+RIGHT, WRONG = RolloutOutcome(1.0, tokens=2), RolloutOutcome(0.0, tokens=2)
+OVER = RolloutOutcome(0.0, over_turn=True, tokens=2)
 
 
 @pytest.mark.parametrize(
     ("normaliser", "token_mean", "lone", "of_three"),
     [
         ("completed", "rollout", 1 / 2, 1 / 6),
+        ("all", "rollout", 1 / 6, 1 / 6),
         ("batch", "rollout", 1 / 4, 1 / 4),
         ("batch", "batch", 1 / 8, 1 / 8),
     ],
@@ -636,11 +643,11 @@ def test_a_step_learns_every_group_once_and_divides_as_its_settings_say(
 ):
     """Two updates of two groups each: in one of the groups a lone rollout completed, in the other all
     three."""
-    groups = [a_group(index, [1.0, 0.0, 0.0], [True, False, False]) for index in (3, 9)]
-    groups += [a_group(index, [1.0, -0.5, -0.5], [True, True, True]) for index in (5, 4)]
+    groups = [a_group(index, RIGHT, OVER, OVER) for index in (3, 9)]
+    groups += [a_group(index, RIGHT, WRONG, WRONG) for index in (5, 4)]
     learnt, forgotten = [], []
     trainer = SimpleNamespace(
-        config=settings(normaliser=normaliser, token_mean=token_mean, updates=2),
+        config=settings(normaliser=normaliser, token_mean=token_mean, variance="all", updates=2),
         _all=lambda value: [value],
         learner=SimpleNamespace(
             trains_vision=True,
@@ -649,9 +656,10 @@ def test_a_step_learns_every_group_once_and_divides_as_its_settings_say(
         policy=SimpleNamespace(engine=SimpleNamespace(weights_changed=lambda: forgotten.append(len(learnt)))),
     )
     assert Trainer._learn(trainer, groups)["learnt"] == 8
-    weights = [lone, of_three, -of_three / 2, -of_three / 2]
+    right, wrong = 2 / 3**0.5, -1 / 3**0.5  # advantages of one in three
+    weights = [right * lone, right * of_three, wrong * of_three, wrong * of_three]
     assert [[t.weight for t in batch.trajectories] for batch in learnt] == [pytest.approx(weights)] * 2
-    assert forgotten == [2]  # views read with the weights of before
+    assert forgotten == [2]  # the engine's views were encoded with the weights of before
 
 
 def test_a_step_is_drawn_charged_and_learnt_as_its_config_says_and_validation_is_greedy(
@@ -669,14 +677,14 @@ def test_a_step_is_drawn_charged_and_learnt_as_its_config_says_and_validation_is
         validate_levels=["easy"],
     )
     trainer = Trainer(config, tmp_path, None, Accelerator(cpu=True))
-    assert (trainer.policy.sampling.temperature, trainer.roller.turn_cost) == (0.7, 0.03)
-    assert trainer.roller.limits == Limits(turns=5, images=4)
+    assert (trainer.policy.sampling.temperature, trainer.collector.turn_cost) == (0.7, 0.03)
+    assert trainer.collector.limits == Limits(turns=5, images=4)
     assert {key: trainer.learner.optimiser.defaults[key] for key in ("lr", "weight_decay")} == {
         "lr": 3e-4,
         "weight_decay": 0.5,
     }
     asked = []
-    monkeypatch.setattr(Roller, "groups", lambda self, indices: asked.append(self) or [])
+    monkeypatch.setattr(RolloutCollector, "groups", lambda self, indices: asked.append(self) or [])
     assert trainer._validate() == {"easy": None}
     assert (asked[0].policy.sampling.temperature, asked[0].rollouts) == (0.0, 1)
     assert asked[0].limits == Limits(turns=17)

@@ -11,12 +11,13 @@ from accelerate import Accelerator
 
 from mini_o3.episode import Limits, StopReason
 from mini_o3.grpo import learner as module
-from mini_o3.grpo.advantages import Masking, group_advantages
-from mini_o3.grpo.batch import collate, counted, mini_batch, pack
+from mini_o3.grpo.advantages import Masking
+from mini_o3.grpo.batch import collate, mini_batch, pack
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.learner import Learner
 from mini_o3.grpo.questions import FreshProbes
-from mini_o3.grpo.rollout import Roller, ended
+from mini_o3.grpo.rollout import RolloutCollector, outcome_of
+from mini_o3.grpo.weights import rollout_weights
 from mini_o3.judge import CORRECT, INCORRECT, make_judge, unjudged
 from mini_o3.models.forward import encode_views
 from mini_o3.models.sampling import Sampling
@@ -40,7 +41,7 @@ CONFIG = GrpoConfig(
 )
 
 
-def roller(vlm, judge=EXACT, **changes):
+def collector(vlm, judge=EXACT, **changes):
     policy = Local(vlm, "nano", slots=8, sampling=Sampling(temperature=CONFIG.temperature, max_tokens=96))
     settings = {
         "policy": policy,
@@ -53,7 +54,7 @@ def roller(vlm, judge=EXACT, **changes):
         "at_once": 8,
         "seed": 1,
     }
-    return Roller(**settings | changes)
+    return RolloutCollector(**settings | changes)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def groups(vlm):
         return CORRECT if episode.seed % 2 and episode.stop is StopReason.ANSWERED else INCORRECT
 
     mixed = FreshProbes(2, {"easy": 0.5, "hard": 0.5})  # of the hard ones, some run over
-    found = roller(vlm, every_second, questions=mixed).groups(range(12))
+    found = collector(vlm, every_second, questions=mixed).groups(range(12))
     kept = [group for group in found if group.advantages is not None]
     assert len(kept) >= 2
     assert any(rollout.episode.is_over_turn for group in kept for rollout in group.rollouts)
@@ -79,7 +80,7 @@ def groups(vlm):
 
 def test_log_probs_of_the_learner_are_those_recorded_when_the_tokens_were_drawn(vlm, groups):
     learner = Learner(vlm, CONFIG, Accelerator(cpu=True))
-    batch = mini_batch(groups, len(groups))
+    batch = of_update(groups)
     seen = encode_views(vlm, batch.views)
     read = 0
     for rows in pack(batch.trajectories, 3000):
@@ -91,6 +92,11 @@ def test_log_probs_of_the_learner_are_those_recorded_when_the_tokens_were_drawn(
         assert ((entropy >= 0) & (entropy < math.log(len(vlm.renderer.tokenizer)))).all()
         read += len(rows)
     assert read == len(batch.trajectories) > 0
+
+
+def of_update(groups, masking=None):
+    """What an update learns from all of these groups."""
+    return mini_batch(groups, rollout_weights([group.outcomes for group in groups], masking or Masking()))
 
 
 def reference(vlm, groups, normaliser="completed", token_mean="rollout"):
@@ -159,18 +165,13 @@ def test_loss_and_gradient_equal_the_formula_over_whole_conversations(
     moved = [
         replace(group, rollouts=tuple(remembered_otherwise(r) for r in group.rollouts)) for group in groups
     ]
-    masking = Masking(normaliser=normaliser)
-    moved = [
-        replace(g, advantages=group_advantages([ended(r, 0.0) for r in g.rollouts], masking)) for g in moved
-    ]
+    masking = Masking(normaliser=normaliser, token_mean=token_mean)
     config = CONFIG.model_copy(
         update={"freeze_vision": freeze_vision, "max_grad_norm": 1e9, "token_mean": token_mean}
     )
     learner = Learner(vlm, config, Accelerator(cpu=True))
     vlm.model.zero_grad(set_to_none=True)
-    per_token = token_mean == "batch"
-    over_batch = sum(counted(group, per_token) for group in moved) if normaliser == "batch" else 0
-    sums = learner.update(mini_batch(moved, len(moved), over_batch=over_batch, per_token=per_token))
+    sums = learner.update(of_update(moved, masking))
     ours = {name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None}
     assert sums["clipped"] > 0
 
@@ -191,7 +192,7 @@ def test_what_has_no_gradient_is_not_read_and_a_view_is_encoded_once(vlm, groups
     monkeypatch.setattr(
         module, "encode_views", lambda vlm, views: encoded.append(len(views)) or encode_views(vlm, views)
     )
-    batch = mini_batch(groups, len(groups))
+    batch = of_update(groups)
     learning = [
         r.episode
         for g in groups
@@ -208,7 +209,7 @@ def test_what_has_no_gradient_is_not_read_and_a_view_is_encoded_once(vlm, groups
 
 
 def test_long_trajectories_come_first_and_no_pack_is_too_large(groups):
-    trajectories = mini_batch(groups, len(groups)).trajectories
+    trajectories = of_update(groups).trajectories
     packs = pack(trajectories, 1200)
     assert sorted(len(t.ids) for rows in packs for t in rows) == sorted(len(t.ids) for t in trajectories)
     assert all(len(rows) == 1 or len(rows) * max(len(t.ids) for t in rows) <= 1200 for rows in packs)
@@ -229,7 +230,7 @@ def test_the_judge_is_asked_while_other_rollouts_go_on(vlm, monkeypatch):
         return CORRECT
 
     monkeypatch.setattr(local.LocalConversation, "reply", noted)
-    roller(vlm, judge).groups([0, 1])
+    collector(vlm, judge).groups([0, 1])
     assert "turn" in happened[happened.index("judged") :]
 
 
@@ -248,7 +249,7 @@ def test_a_judge_that_takes_its_time_keeps_no_group_from_its_turn(vlm):
         await asyncio.wait_for(asked.wait(), 100)
         return CORRECT
 
-    groups = roller(vlm, patient, questions=watched, at_once=4).groups(range(4))
+    groups = collector(vlm, patient, questions=watched, at_once=4).groups(range(4))
     assert [group.index for group in groups] == [0, 1, 2, 3]
     assert all(rollout.reward == 1.0 for group in groups for rollout in group.rollouts)
 
@@ -262,7 +263,7 @@ def test_gradient_checkpointing_changes_no_gradient(vlm, groups, monkeypatch):
         learner = Learner(
             vlm, CONFIG.model_copy(update={"gradient_checkpointing": checkpointing}), Accelerator(cpu=True)
         )
-        learner.update(mini_batch(groups, len(groups)))
+        learner.update(of_update(groups))
         gradients.append(
             {name: p.grad.clone() for name, p in vlm.model.named_parameters() if p.grad is not None}
         )
@@ -284,7 +285,7 @@ def test_a_group_with_a_rollout_that_nobody_could_judge_is_dropped_not_scored(vl
     async def shaky(task, episode):
         return next(answers)
 
-    [group] = roller(vlm, shaky, limits=Limits(turns=6)).groups([0])
+    [group] = collector(vlm, shaky, limits=Limits(turns=6)).groups([0])
     assert sorted(str(r.reward) for r in group.rollouts) == ["0.0", "0.0", "1.0", "None"]
     assert group.advantages is None
 
@@ -292,7 +293,7 @@ def test_a_group_with_a_rollout_that_nobody_could_judge_is_dropped_not_scored(vl
 def test_only_a_right_answer_pays_for_its_turns(groups):
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     for rollout in rollouts:
-        found = ended(rollout, 0.02)
+        found = outcome_of(rollout, 0.02)
         assert found.reward == rollout.reward
         assert found.cost == pytest.approx(0.02 * rollout.episode.num_turns if rollout.reward == 1.0 else 0.0)
         assert found.over_turn == rollout.episode.is_over_turn
@@ -300,7 +301,7 @@ def test_only_a_right_answer_pays_for_its_turns(groups):
 
 
 def test_the_same_seeds_give_the_same_rollouts(vlm):
-    one, two = (roller(vlm).groups([3, 4]) for _ in range(2))
+    one, two = (collector(vlm).groups([3, 4]) for _ in range(2))
     assert [r.episode.token_ids for g in one for r in g.rollouts] == [
         r.episode.token_ids for g in two for r in g.rollouts
     ]
@@ -312,7 +313,7 @@ def test_a_gradient_that_is_too_long_is_shortened(vlm, groups, monkeypatch):
     learner = Learner(
         vlm, CONFIG.model_copy(update={"max_grad_norm": 1e-3, "freeze_vision": True}), Accelerator(cpu=True)
     )
-    sums = learner.update(mini_batch(groups, len(groups)))
+    sums = learner.update(of_update(groups))
     assert sums["grad_norm"] > 1e-2  # as it was
     left = torch.stack([p.grad.norm() for p in learner.parameters if p.grad is not None]).norm()
     assert float(left) == pytest.approx(1e-3, rel=1e-2)
@@ -320,10 +321,12 @@ def test_a_gradient_that_is_too_long_is_shortened(vlm, groups, monkeypatch):
 
 def test_the_turns_of_right_answers_are_charged_to_their_group():
     def took(turns, reward):
-        episode = SimpleNamespace(num_turns=turns, is_over_turn=False, stop=StopReason.ANSWERED)
+        episode = SimpleNamespace(
+            num_turns=turns, is_over_turn=False, stop=StopReason.ANSWERED, token_mask=(0, 1)
+        )
         return SimpleNamespace(episode=episode, reward=reward)
 
-    asking = Roller(None, None, None, Limits(), 4, Masking(), 0.1, 8, 1)
+    asking = RolloutCollector(None, None, None, Limits(), 4, Masking(), 0.1, 8, 1)
     found = asking._group(
         0, SimpleNamespace(task=None), [took(1, 1.0), took(2, 1.0), took(1, 0.0), took(6, 0.0)]
     )

@@ -77,3 +77,14 @@ def test_tokens_of_the_environment_change_nothing_however_unlikely_they_are():
     loss.backward()
     assert loss.item() == -1.0
     assert new.grad.tolist() == [[-1.0, 0.0]]
+
+
+@pytest.mark.parametrize("log_ratio", [94.0, -94.0, 800.0, math.inf, -math.inf])
+@pytest.mark.parametrize("advantage", [1.0, -1.0, 0.0])
+def test_a_token_that_became_far_more_or_less_likely_has_a_finite_loss_and_gradient(log_ratio, advantage):
+    new = torch.tensor([[log_ratio, -1.0]], requires_grad=True)
+    old = torch.tensor([[0.0, -1.0]])
+    loss, _ = policy_loss(new, old, torch.ones(1, 2), torch.tensor([advantage]), CLIP)
+    loss.backward()
+    assert math.isfinite(loss.item())
+    assert new.grad.tolist() == [[0.0, -advantage / 2]]
