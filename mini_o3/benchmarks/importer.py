@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -20,6 +20,7 @@ from mini_o3.episode import SearchTask
 from mini_o3.episode.task import TASKS_FILE
 from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, read_jsonl, to_json, write_json
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.run import ensure_same_run
 
 SKIPPED_FILE = "skipped.jsonl"  # rows that were left out: file, row, reason
@@ -62,7 +63,7 @@ def import_tasks(
     on_error: str = "stop",
     copy: bool = False,
     decode: bool = False,
-    report: Callable[[int, int, str], None] = lambda done, total, more: None,
+    progress: OnProgress = no_progress,
 ) -> Imported:
     """Turn a data set into tasks.
 
@@ -75,7 +76,7 @@ def import_tasks(
         seed: of orders of options that have to be drawn, and of questions about boxes.
         on_error: `stop` at the first row with something wrong, or `skip` it and write it down.
         decode: decode every picture, which also finds damage inside a file.
-        report: called with tasks so far, an estimate of how many there will be, and a word on skipped rows.
+        progress: called with tasks so far, an estimate of how many there will be, and a word on skipped rows.
 
     Raises:
         UserError: the source is not recognised or incomplete, `out` holds something else, a row is wrong and
@@ -90,7 +91,7 @@ def import_tasks(
     _cut(out / TASKS_FILE, state.tasks_bytes)
     _cut(out / SKIPPED_FILE, state.skipped_bytes)
     if not state.done and (limit is None or state.tasks < limit):
-        _Import(out, found, state, PictureStore(out, copy=copy, decode=decode), on_error, report).run(limit)
+        _Import(out, found, state, PictureStore(out, copy=copy, decode=decode), on_error, progress).run(limit)
     if state.done and not state.tasks:
         raise UserError(f"{source}: no task came of it; {_first_problem(out, state)}")
     return state
@@ -104,10 +105,10 @@ class _Import:
         state: Imported,
         store: PictureStore,
         on_error: str,
-        report: Callable[..., None],
+        progress: OnProgress,
     ) -> None:
         self.out, self.found, self.state, self.store = out, found, state, store
-        self.on_error, self.report = on_error, report
+        self.on_error, self.progress = on_error, progress
         rows = read_jsonl(out / TASKS_FILE)
         self.pictures = {row["id"]: row["picture"] for row in rows}
         self.by_name = {row["name"]: row["picture"] for row in rows if row.get("name")}
@@ -146,7 +147,7 @@ class _Import:
                     else "mend it"
                 )
                 raise UserError(
-                    f"{where}: {error}; {remedy}, or go on without such rows: --on-error skip"
+                    f"{where}: {error}; {remedy}, or go on without such rows: `on_error` skip"
                 ) from None
             skipped.write(_line({"file": str(record.file), "row": record.row, "reason": str(error)}))
             self.state.skipped += 1
@@ -189,7 +190,7 @@ class _Import:
     def _tell(self, share: float, limit: int | None) -> None:
         tasks, skipped = self.state.tasks, self.state.skipped
         total = max(round(tasks / max(share, 1e-9)), tasks) if tasks else 1
-        self.report(
+        self.progress(
             tasks, min(total, max(limit or total, tasks)), f"{skipped} rows skipped" if skipped else ""
         )
 
@@ -218,7 +219,7 @@ def _claim(out: Path, source: Path, found: Found, seed: int, copy: bool) -> Impo
     """How far an import into `out` is; refuses a folder with anything else in it."""
     path = out / STATE_FILE
     if (out / TASKS_FILE).exists() and not path.exists():
-        raise UserError(f"{out}: holds tasks that were not imported there; give another --out folder")
+        raise UserError(f"{out}: holds tasks that were not imported there; give another `out` folder")
     sizes = [file.stat().st_size for file in found.job.files]
     settings: dict[str, Any] = {
         "source": str(source.resolve()),

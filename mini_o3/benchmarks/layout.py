@@ -179,7 +179,7 @@ class Loader:
     """A data set.
 
     Attributes:
-        name: what `--format` calls it.
+        name: by which it is asked for.
         title: what people call it.
         get: where it is to be had: names of hub data sets, files.
     """

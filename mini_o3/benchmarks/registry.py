@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mini_o3.benchmarks import coldstart, deepeyes, detection, hrbench, mme, smaller, user, visualprobe, vstar
 from mini_o3.benchmarks.layout import Job, Layout, Loader, Source
 from mini_o3.episode.task import TASKS_FILE
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 
 LOADERS: dict[str, Loader] = {
     loader.name: loader
@@ -46,7 +46,7 @@ def find_loader(path: Path, name: str = "auto", seed: int = 0) -> Found:
     source = Source.of(path)
     if name != "auto":
         if name not in LOADERS:
-            raise UserError(f"--format {name}: unknown; choose auto or one of {', '.join(LOADERS)}")
+            raise SettingError("format", f"unknown; choose auto or one of {', '.join(LOADERS)}", name)
         return _sniff(LOADERS[name], source, seed) or _complain(LOADERS[name], source)
     if (source.root / TASKS_FILE).is_file() and source.only in (None, source.root / TASKS_FILE):
         raise UserError(f"{path}: holds tasks already ({TASKS_FILE}); use it as it is")
@@ -54,12 +54,10 @@ def find_loader(path: Path, name: str = "auto", seed: int = 0) -> Found:
     special = [item for item in found if item.loader.name not in _GENERAL]
     if len(special) > 1:
         names = ", ".join(item.loader.name for item in special)
-        raise UserError(
-            f"{path}: holds several data sets ({names}); name one with --format, or give its file"
-        )
+        raise UserError(f"{path}: holds several data sets ({names}); name one as `format`, or give its file")
     if not found:
         raise UserError(
-            f"{path}: no data set is recognised there; --format NAME says what that one needs (NAME:"
+            f"{path}: no data set is recognised there; `format` NAME says what that one needs (NAME:"
             f" {', '.join(LOADERS)})"
         )
     return (special or found)[0]

@@ -23,6 +23,7 @@ from mini_o3.benchmarks.rows import BadRow
 from mini_o3.benchmarks.sheet import Sheet
 from mini_o3.episode import SearchTask, read_tasks
 from mini_o3.episode.task import TASKS_FILE
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.vision import open_picture
 
 _SHOWN = 12  # categories that are listed; the rest is summed up
@@ -138,7 +139,7 @@ def survey(
     seed: int = 0,
     limit: int | None = None,
     sheet: Sheet | None = None,
-    report: Callable[[int, int, str], None] = lambda done, total, more: None,
+    progress: OnProgress = no_progress,
 ) -> Survey:
     """Count what is in a folder of tasks or any data set that can be imported; nothing is written. Rows with
     something wrong are counted.
@@ -152,7 +153,7 @@ def survey(
         out.add(task)
         if sheet is not None and opener is not None and sheet.wants(task):
             sheet.add(task, opener())
-        report(out.tasks, max(round(out.tasks / max(share, 1e-9)), out.tasks), "")
+        progress(out.tasks, max(round(out.tasks / max(share, 1e-9)), out.tasks), "")
         if limit is not None and out.tasks >= limit:
             break
     return out

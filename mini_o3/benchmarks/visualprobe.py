@@ -13,7 +13,7 @@ from mini_o3.benchmarks.layout import Draft, Job, Layout, Loader, has_keys
 from mini_o3.benchmarks.pictures import from_cell
 from mini_o3.benchmarks.rows import Record, read_array, read_files, take, take_any, text_of
 from mini_o3.episode import SearchTask
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, write_atomically, write_json
 from mini_o3.vision import open_picture
 
@@ -52,7 +52,7 @@ def write_visualprobe(tasks: Sequence[SearchTask], folder: Path, split: str) -> 
         UserError: the split is unknown, a task has no answer or its picture is not there.
     """
     if split not in SPLITS:
-        raise UserError(f"--split {split}: unknown; choose one of {', '.join(SPLITS)}")
+        raise SettingError("split", f"unknown; choose one of {', '.join(SPLITS)}", split)
     source, name = f"visual_probe_{split}", f"VisualProbe_{split if split == 'train' else split.capitalize()}"
     data = make_folder(folder / name / "data")
     written: dict[str, str] = {}

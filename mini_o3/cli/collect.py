@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mini_o3.cli.base import MaxPixelsOption, Progress, PromptsOption, app, err, say
+from mini_o3.cli.base import MaxPixelsOption, Progress, PromptsOption, app, err, in_options, say
 from mini_o3.kit.errors import UserError
 
 collect_app = typer.Typer(
@@ -104,7 +104,7 @@ def collect(
         out,
         progress=Progress("episodes of this round"),
     )
-    say(summary.headline())
+    say(in_options(summary.headline(), context.command))
     if summary.total(Status.KEPT) == 0:
         err(f"nothing was kept: see the reasons in {out / 'report.md'}")
     else:
@@ -125,7 +125,7 @@ def export(
     """Write kept searches as training data for other programs, with the views as the policy saw them."""
     from mini_o3.coldstart.export import export as run
 
-    say(run(folder, out, form, report=Progress("episodes")))
+    say(run(folder, out, form, progress=Progress("episodes")))
 
 
 @collect_app.command("import")
@@ -139,7 +139,7 @@ def import_(
     takes them."""
     from mini_o3.interop.coldstart import import_conversations
 
-    say(import_conversations(files, out, report=Progress("conversations")))
+    say(import_conversations(files, out, progress=Progress("conversations")))
 
 
 @app.command("fake-endpoint")

@@ -14,6 +14,7 @@ from mini_o3.cli.base import (
     PromptsOption,
     TemperatureOption,
     app,
+    err,
     say,
 )
 from mini_o3.kit.errors import UserError
@@ -92,6 +93,7 @@ def evaluate_command(
         concurrent=concurrent,
         progress=Progress,
         say=say,
+        note=err,
         turns=turns,
         samples=samples,
         temperature=temperature,

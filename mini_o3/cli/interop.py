@@ -30,7 +30,7 @@ def vlmevalkit_tasks(
     from mini_o3.episode import read_tasks
     from mini_o3.interop.vlmevalkit import write_tasks
 
-    written = write_tasks(read_tasks(source), out, only=only, report=Progress("tasks"))
+    written = write_tasks(read_tasks(source), out, only=only, progress=Progress("tasks"))
     say(f"{out}: {written.rows} tasks, {written.pictures} pictures")
     if written.lost:
         say(

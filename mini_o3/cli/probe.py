@@ -45,7 +45,7 @@ def make_shapes(
     """
     from mini_o3.probes.shapes.build import make_probes
 
-    done = make_probes(level, count, seed, out, photos=photos, absent=absent, report=Progress("probes"))
+    done = make_probes(level, count, seed, out, photos=photos, absent=absent, progress=Progress("probes"))
     say(
         f"{done} probes in {out}; measure with: mini-o3 eval --tasks {out} --policy nano --turns 12 --out"
         f" {out}-nano"
@@ -79,7 +79,7 @@ def make_scenes(
         read_config(preset("scenes", config), ScenesConfig, photos=photos),
         out,
         workers=workers,
-        report=Progress("questions"),
+        progress=Progress("questions"),
     )
     say(f"{done} questions in {out}; what they are like: {out / 'dataset_card.md'}")
 
@@ -114,6 +114,6 @@ def probe_readers(folder: Annotated[Path, typer.Argument(help="Folder of a finis
     level."""
     from mini_o3.probes.scenes.build import measure_readers
 
-    for line in measure_readers(folder, report=Progress("questions")):
+    for line in measure_readers(folder, progress=Progress("questions")):
         say(line)
     say(f"{folder / 'readers.json'}")

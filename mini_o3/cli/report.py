@@ -90,7 +90,7 @@ def report_command(
             pictures=pictures,
             dialect=dialect,
             judge=make_judge(judge) if judge else None,
-            report=Progress("episodes"),
+            progress=Progress("episodes"),
         )
         protocol: dict[str, Any] = {
             "log": str(log),

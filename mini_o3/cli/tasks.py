@@ -63,7 +63,7 @@ def tasks_import(
         on_error=on_error,
         copy=copy,
         decode=decode,
-        report=Progress("tasks"),
+        progress=Progress("tasks"),
     )
     say(f"{state.tasks} tasks in {out} (format {state.format})")
     if state.skipped:
@@ -96,7 +96,7 @@ def tasks_inspect(
     from mini_o3.kit.files import to_json
 
     chosen = Sheet(examples) if examples else None
-    found = survey(source, format=format, seed=seed, limit=limit, sheet=chosen, report=Progress("tasks"))
+    found = survey(source, format=format, seed=seed, limit=limit, sheet=chosen, progress=Progress("tasks"))
     if as_json:
         print(to_json(found.to_dict()))
     else:

@@ -25,7 +25,7 @@ from glob import glob
 from pathlib import Path
 
 from mini_o3.episode import Episode
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.presets import PRESETS
 from mini_o3.protocol import Answer, Malformed, PromptProfile, Zoom, format_action, parse, source_name
 from mini_o3.vision import Region
@@ -61,8 +61,8 @@ def read_exemplars(pattern: str) -> list[Exemplar]:
     """
     paths = sorted(Path(name) for name in glob(str(SHIPPED) if pattern == "shipped" else pattern))
     if not paths:
-        raise UserError(
-            f"--exemplars {pattern}: no such file; `mini-o3 presets exemplars` lists the shipped ones"
+        raise SettingError(
+            "exemplars", "no such file; `mini-o3 presets exemplars` lists the shipped ones", pattern
         )
     found = []
     for path in paths:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from mini_o3.episode.store import answered_episodes
 from mini_o3.kit.errors import SettingError
 from mini_o3.kit.extras import require
 from mini_o3.kit.files import make_folder, to_json, write_atomically, write_bytes, write_json
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.protocol import load_profile
 from mini_o3.vision import PixelBudget, open_picture
 
@@ -52,7 +53,7 @@ def export(
     *,
     profile: str = "search",
     budget: PixelBudget | None = None,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    progress: OnProgress = no_progress,
 ) -> str:
     """Write the answered episodes of `folder` (or of its `kept`) to `out` and return a line that says what
     was written.
@@ -78,7 +79,7 @@ def export(
                 messages,
                 [_jpeg(part) for m in messages for part in m.parts if isinstance(part, Image.Image)],
             )
-            report(done, len(fit))
+            progress(done, len(fit))
 
     writers = {"parquet": _parquet, "sharegpt": _sharegpt, "trl": _trl, "coldstart": _coldstart}
     path = writers[form](told(), out)

@@ -45,7 +45,7 @@ class Summary:
             reasons = _counts(self.episodes[Status.FAILED.value])
             lines.append(f"{failed} failed ({reasons}): the next start takes them up again")
         if self.is_spent:
-            lines.append("the budget is spent: raise --max-requests or --max-tokens to go on")
+            lines.append("the budget is spent: raise `max_requests` or `max_tokens` to go on")
         return "; ".join(lines)
 
     def to_markdown(self) -> str:

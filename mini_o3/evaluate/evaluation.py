@@ -41,6 +41,7 @@ def run_evaluation(
     concurrent: int = 16,
     progress: Callable[[str], OnProgress] = lambda what: no_progress,
     say: Say = lambda line: None,
+    note: Say = lambda line: None,
     **settings: Any,
 ) -> dict[str, Any]:
     """Measure a policy on a folder of tasks and return the report, which is also `out/report.json`.
@@ -59,7 +60,7 @@ def run_evaluation(
         check_curve: run so many episodes again at a smaller turn limit, into `out/curve_check.json`.
         concurrent: episodes at the same time.
         progress: makes what is told of the progress of something.
-        say: gets lines about what is done.
+        say, note: get lines about what is done, and what the policy has to say.
         settings: fields of `Protocol` that differ from the protocol's; None is none.
 
     Raises:
@@ -77,9 +78,9 @@ def run_evaluation(
     if not found:
         raise UserError(f"{Path(tasks) / 'tasks.jsonl'}: holds no task; import or make some first")
     part = part_of(found, shard) if shard else found
-    noted = {"limit": limit} | ({"shard": shard} if shard else {})
+    record = {"limit": limit} | ({"shard": shard} if shard else {})
     evaluator = Evaluator(
-        policy, str(tasks), found, among=everything, concurrent=concurrent, noted=noted, say=say
+        policy, str(tasks), found, among=everything, concurrent=concurrent, record=record, note=note
     )
     report = evaluator.measure(asked, out, progress("episodes"), part)
     if faithfulness:
@@ -93,7 +94,12 @@ def run_evaluation(
             evaluator.measure(control, out / CONTROLS / name, progress("episodes"), part)
         report = write_report(out, part)
     if check_curve and not always_failed(report):
-        evaluator.check_curve(asked, out, check_curve)
+        again = evaluator.check_curve(asked, out, check_curve)
+        alike = again["episodes"] - len(again["differing"])
+        say(
+            f"run again at {again['limit']} turns: {alike} of {again['episodes']} episodes end as the long"
+            " ones stood then"
+        )
     return report
 
 
@@ -117,15 +123,15 @@ class Evaluator:
         *,
         among: Sequence[SearchTask] = (),
         concurrent: int = 16,
-        noted: Mapping[str, Any] = MappingProxyType({}),
-        say: Say = lambda line: None,
+        record: Mapping[str, Any] = MappingProxyType({}),
+        note: Say = lambda line: None,
     ) -> None:
-        """`folder` is where the tasks are from, `among` all tasks there, `noted` what else goes into the
-        record of the protocol."""
+        """`folder` is where the tasks are from, `among` all tasks there, `record` what else goes into
+        `protocol.json`."""
         self.policy, self.folder, self.tasks, self.among = policy, folder, tasks, among
         is_human = isinstance(policy, str) and PolicySpec(policy).kind == "human"
         self.concurrent = 1 if is_human else concurrent
-        self.noted, self.say = dict(noted), say
+        self.record, self.note = dict(record), note
         self.loaded: dict[PolicySpec, Policy] = {}
 
     def measure(
@@ -143,7 +149,7 @@ class Evaluator:
         judge = make_judge(protocol.judge, cache=out / "judge_cache.jsonl", concurrent=self.concurrent)
         policy = self._load(protocol)
         made = (
-            manifest(protocol, policy, _name(self.policy), self.tasks, self.folder, judge.name) | self.noted
+            manifest(protocol, policy, _name(self.policy), self.tasks, self.folder, judge.name) | self.record
         )
         with folder_lock(out):
             return evaluate(
@@ -158,18 +164,14 @@ class Evaluator:
                 progress=progress,
             )
 
-    def check_curve(self, protocol: Protocol, out: Path, count: int) -> None:
-        """Run `count` of the episodes in `out` again at a smaller limit; what differs is in its
+    def check_curve(self, protocol: Protocol, out: Path, count: int) -> dict[str, Any]:
+        """Run `count` of the episodes in `out` again at a smaller limit; what differs, also in its
         `curve_check.json`."""
         limit, rows = min(CURVE_LIMIT, protocol.turns), read_judged(out, self.tasks)
         policy = self._load(protocol)
         found = check_curve(rows, policy, protocol, limit, count, self.concurrent, self.among)
         write_json(out / "curve_check.json", found)
-        alike = found["episodes"] - len(found["differing"])
-        self.say(
-            f"run again at {limit} turns: {alike} of {found['episodes']} episodes end as the long ones stood"
-            " then"
-        )
+        return found
 
     def _load(self, protocol: Protocol) -> Policy:
         if not isinstance(self.policy, str):
@@ -179,5 +181,5 @@ class Evaluator:
             return self.policy
         spec = protocol.policy_spec(self.policy, self.concurrent)
         if spec not in self.loaded:
-            self.loaded[spec] = load_policy(spec, tasks=self.tasks, say=self.say)
+            self.loaded[spec] = load_policy(spec, tasks=self.tasks, say=self.note)
         return self.loaded[spec]

@@ -63,7 +63,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         typed(found, "report", int, default=1)
     except (UserError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path}: cannot be read ({in_words(error)}); give a folder that `mini-o3 eval --out` wrote"
+            f"{path}: cannot be read ({in_words(error)}); give a folder that `mini-o3 eval` wrote"
         ) from None
     return found
 

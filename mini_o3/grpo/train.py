@@ -236,7 +236,7 @@ class Trainer:
         path, log = self.out / "state.pt", self.out / "metrics.jsonl"
         if not path.exists() and (self.out / "model").exists():
             raise UserError(
-                f"{self.out}: holds a model, but no state to go on from; give another --out folder"
+                f"{self.out}: holds a model, but no state to go on from; give another `out` folder"
             )
         state = torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {"step": 0}
         if state["step"]:

@@ -12,7 +12,7 @@ import ast
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.extras import require
 from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl, write_bytes
 from mini_o3.kit.loop import run_coroutine
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.policies.replay import Replay
 from mini_o3.vision import open_picture
 
@@ -31,9 +32,7 @@ SKIPPED_FILE = "skipped.jsonl"
 _COLUMNS = {"conversations", "images"}
 
 
-def import_conversations(
-    files: Sequence[Path], out: Path, *, report: Callable[[int, int], None] = lambda done, total: None
-) -> str:
+def import_conversations(files: Sequence[Path], out: Path, *, progress: OnProgress = no_progress) -> str:
     """Write `out/episodes.jsonl` and `out/pictures/`; return a line that says how many there are.
 
     Rows that cannot be read, or do not end with an answer, are named in `out/skipped.jsonl` with the reason.
@@ -46,7 +45,7 @@ def import_conversations(
     try:
         done = {(row["meta"]["file"], row["meta"]["row"]) for row in read_jsonl(out / EPISODES_FILE)}
     except KeyError:
-        raise UserError(f"{out}: holds episodes that were not imported; give another --out folder") from None
+        raise UserError(f"{out}: holds episodes that were not imported; give another `out` folder") from None
     done |= {(row["file"], row["row"]) for row in read_jsonl(out / SKIPPED_FILE)}
     make_folder(out / "pictures")
     count = 0
@@ -59,7 +58,7 @@ def import_conversations(
                     append_jsonl(out / EPISODES_FILE, _episode(row, where, out).to_dict())
                 except _Unusable as error:
                     append_jsonl(out / SKIPPED_FILE, {**where, "reason": str(error)})
-            report(count, total)
+            progress(count, total)
     kept, skipped = len(read_jsonl(out / EPISODES_FILE)), len(read_jsonl(out / SKIPPED_FILE))
     return f"{out / EPISODES_FILE}: {kept} episodes, {skipped} rows skipped (see {SKIPPED_FILE})"
 

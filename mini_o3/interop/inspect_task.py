@@ -102,7 +102,7 @@ def search(
 
 @scorer(metrics=[accuracy(), stderr(cluster="picture")])
 def judged(judge: str = "auto") -> Scorer:
-    """The verdict of `--judge` on the sample's episode; errors are clustered by picture, as in our own
+    """The verdict of a judge on the sample's episode; errors are clustered by picture, as in our own
     reports."""
     made = make_judge(judge)
 

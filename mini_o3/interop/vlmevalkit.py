@@ -21,8 +21,9 @@ from mini_o3.benchmarks.rows import BadRow
 from mini_o3.episode import SearchTask, StopReason, read_tasks
 from mini_o3.episode.task import LETTERS
 from mini_o3.evaluate.report import read_judged, read_manifest
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, write_atomically, write_json
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.vision import open_picture
 
 KINDS = ("choice", "open")
@@ -57,8 +58,6 @@ _NOTHING = {
 _AS_THEY_ARE = ("JPEG", "MPO", "PNG")
 _NOT_IN_XLSX = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # Excel refuses the whole file for one of them
 
-Report = Callable[[int, int], None]
-
 
 class Written(NamedTuple):
     """What a table came to: its rows, the pictures in it, and rows with a text that VLMEvalKit reads as an
@@ -86,11 +85,7 @@ class Predicted(NamedTuple):
 
 
 def write_tasks(
-    tasks: Sequence[SearchTask],
-    path: Path,
-    *,
-    only: str | None = None,
-    report: Report = lambda done, total: None,
+    tasks: Sequence[SearchTask], path: Path, *, only: str | None = None, progress: OnProgress = no_progress
 ) -> Written:
     """Write tasks as a table of VLMEvalKit; `index` is the place of a task in `tasks`, from 0.
 
@@ -105,7 +100,7 @@ def write_tasks(
             left, one has no answer, or a picture cannot be used.
     """
     if path.suffix != ".tsv":
-        raise UserError(f"--out {path}: VLMEvalKit finds its tables by the ending; name it {path.stem}.tsv")
+        raise SettingError("out", f"VLMEvalKit finds its tables by the ending; name it {path.stem}.tsv", path)
     chosen = _chosen(tasks, only)
     columns = ["index", "image", *_columns([task for _, task in chosen])]
     make_folder(path.parent)
@@ -123,7 +118,7 @@ def write_tasks(
                 image = str(at[task.picture]) if task.picture in at else _encoded(task)
                 at.setdefault(task.picture, index)
                 table.writerow([index, image, *(cells.get(column, "") for column in columns[2:])])
-                report(done, len(chosen))
+                progress(done, len(chosen))
 
     try:
         write_atomically(path, write)
@@ -139,7 +134,7 @@ def write_predictions(
     table.
 
     Args:
-        folder: what `mini-o3 eval --out` wrote.
+        folder: what `mini-o3 eval` wrote.
         path: a .tsv, .json or .xlsx file (the last needs openpyxl), which VLMEvalKit expects as `MODEL_NAME`.
         seed: which of an evaluation's samples, counted from 0.
         tasks: folder of the tasks; None: the one that was measured on.
@@ -149,13 +144,13 @@ def write_predictions(
         UserError: the folder is not an evaluation, has no such sample, or the file cannot be written.
     """
     if path.suffix not in SUFFIXES:
-        raise UserError(f"--out {path}: name a file that ends in {', '.join(SUFFIXES)}")
+        raise SettingError("out", f"name a file that ends in {', '.join(SUFFIXES)}", path)
     known = read_tasks(tasks or read_manifest(folder)["tasks"])
     episodes = {(row.task.id, row.episode.seed): row.episode for row in read_judged(folder, known)}
     seeds = sorted({seed for _, seed in episodes})
     if seed not in seeds:
-        there = f"{seeds[0]} to {seeds[-1]}" if seeds else "none: give the folder of its tasks with --tasks"
-        raise UserError(f"--seed {seed}: {folder} has no such sample (there are {there})")
+        there = f"{seeds[0]} to {seeds[-1]}" if seeds else "none: give the folder of its tasks as `tasks`"
+        raise SettingError("seed", f"{folder} has no such sample (there are {there})", seed)
     chosen = _chosen(known, only)
     rows: list[dict[str, Any]] = []
     unanswered = failed = missing = 0
@@ -184,12 +179,13 @@ def write_predictions(
 def _chosen(tasks: Sequence[SearchTask], only: str | None) -> list[tuple[int, SearchTask]]:
     """Tasks of one kind, each with its index."""
     if only not in (None, *KINDS):
-        raise UserError(f"--only {only}: choose {' or '.join(KINDS)}")
+        raise SettingError("only", f"choose {' or '.join(KINDS)}", only)
     choice = sum(bool(task.options) for task in tasks)
     if only is None and 0 < choice < len(tasks):
-        raise UserError(
-            f"--only: {choice} tasks have options and {len(tasks) - choice} have none, and VLMEvalKit treats"
-            f" a table as the one or the other; write two, with --only {KINDS[0]} and --only {KINDS[1]}"
+        raise SettingError(
+            "only",
+            f"{choice} tasks have options and {len(tasks) - choice} have none, and VLMEvalKit treats a table"
+            f" as the one or the other; write two, one with {KINDS[0]} and one with {KINDS[1]}",
         )
     found = [
         (index, task)
@@ -197,9 +193,9 @@ def _chosen(tasks: Sequence[SearchTask], only: str | None) -> list[tuple[int, Se
         if only is None or bool(task.options) == (only == "choice")
     ]
     if not found:
-        raise UserError(
-            f"--only {only}: there is no such task" if tasks else "there are no tasks in that folder"
-        )
+        if not tasks:
+            raise UserError("there are no tasks in that folder")
+        raise SettingError("only", "there is no such task", only)
     for index, task in found:
         if task.answer is None:
             raise UserError(
@@ -260,8 +256,8 @@ def _write_xlsx(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         from openpyxl import Workbook
         from openpyxl.cell import WriteOnlyCell
     except ImportError:
-        raise UserError(
-            f"--out {path}: needs openpyxl; `pip install openpyxl`, or name a .tsv or .json file"
+        raise SettingError(
+            "out", "needs openpyxl; `pip install openpyxl`, or name a .tsv or .json file", path
         ) from None
     book = Workbook(write_only=True)
     sheet = book.create_sheet()

@@ -1,4 +1,4 @@
-"""`--judge` in words: rules in order, and a model for what they leave open."""
+"""A judge from its specification: rules in order, and a model for what they leave open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mini_o3.episode import Episode, SearchTask
 from mini_o3.judge.choice import mme_letter, option_letter, truth_letter
 from mini_o3.judge.exact import same
 from mini_o3.judge.verdict import CORRECT, INCORRECT, UNPARSED, Kind, Verdict, unjudged, without_judge
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError
 
 CHOICES = "auto, exact, choice, choice-mme, llm:URL#MODEL, or rules and a model such as exact+llm:URL#MODEL"
 
@@ -112,12 +112,12 @@ def make_judge(spec: str, *, cache: Path | None = None, concurrent: int = 16) ->
     names = words.split("+")[1:]
     unknown = next((name for name in names if name not in RULES), None)
     if unknown is not None:
-        raise UserError(f"--judge {spec}: {unknown!r} is no judge; choose {CHOICES}")
+        raise SettingError("judge", f"{unknown!r} is no judge; choose {CHOICES}", spec)
     rules = tuple(RULES[name] for name in names)
     if not with_model:
         return Chain("+".join(names), rules)
     if any(f"+{name}" in address for name in (*RULES, "llm:")):
-        raise UserError(f"--judge {spec}: a model comes last, after the rules, as in exact+llm:URL#MODEL")
+        raise SettingError("judge", "a model comes last, after the rules, as in exact+llm:URL#MODEL", spec)
     from mini_o3.judge.llm import LlmJudge
 
     model = LlmJudge.parse(address, cache=cache, concurrent=concurrent)

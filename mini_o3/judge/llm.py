@@ -19,7 +19,7 @@ from mini_o3.judge.choice import truth_letter
 from mini_o3.judge.prompt import JudgePrompt, load_prompt, read_verdict
 from mini_o3.judge.verdict import CORRECT, INCORRECT, JUDGE_FAILED, Kind, Verdict, unjudged
 from mini_o3.kit.chat import KEY_VARIABLES, ChatClient, ChatError, ChatSettings, with_options
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl
 
 JUDGE_KEY_VARIABLES = ("MINI_O3_JUDGE_API_KEY", *KEY_VARIABLES)
@@ -83,8 +83,8 @@ class LlmJudge:
                     raise UserError("unknown")
                 settings = with_options(settings, {name: value})
             except UserError:
-                raise UserError(
-                    f"--judge llm:{where}: {option!r} is not an option; it takes {', '.join(_OPTIONS)}"
+                raise SettingError(
+                    "judge", f"{option!r} is not an option; it takes {', '.join(_OPTIONS)}", f"llm:{where}"
                 ) from None
         return cls(settings, prompt, cache=cache, concurrent=concurrent)
 

@@ -44,7 +44,7 @@ class MeteredConversation:
     async def reply(self, messages: Sequence[Message]) -> Reply:
         meter, owner = self.owner.meter, self.owner
         if meter.is_spent:
-            raise PolicyError("the budget is spent; raise --max-requests or --max-tokens to go on")
+            raise PolicyError("the budget is spent; raise `max_requests` or `max_tokens` to go on")
         meter.requests += 1  # before the answer, so that those who are at it together cannot overspend
         owner.requests += 1
         reply = await self.inner.reply(messages)

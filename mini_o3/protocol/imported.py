@@ -25,7 +25,7 @@ _ACTION, _OBSERVATION = re.compile(r"\bAction 0\b"), re.compile(r"\bObservation 
 
 
 def import_profile(file: Path, out: Path) -> PromptProfile:
-    """Write the profile that `file` holds to the folder `out`, ready for `--prompts out`, and return it.
+    """Write the profile that `file` holds to the folder `out`, ready to be named as prompts, and return it.
 
     Args:
         file: the official `constants.py`, or rows of the cold-start data as .parquet, .json or .jsonl.

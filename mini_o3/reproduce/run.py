@@ -109,7 +109,7 @@ def _ended(settings: GrpoConfig, out: Path) -> bool:
 def _probes(measure: Measurement, out: Path, progress: Callable[[str], OnProgress]) -> dict[str, Path]:
     folders: dict[str, Path] = {level: out / level for level in measure.levels}
     for level, folder in folders.items():
-        make_probes(level, measure.probes, TRAINING_SEEDS, folder, report=progress(f"{level} probes"))
+        make_probes(level, measure.probes, TRAINING_SEEDS, folder, progress=progress(f"{level} probes"))
     return folders
 
 

@@ -61,7 +61,7 @@ class Suite(_Strict):
     Attributes:
         base: settings of reinforcement learning that all runs share.
         runs: name -> what this run has of its own; `checkpoint = "..."` alone means that nothing is trained.
-        quick: what `--quick` replaces in `base` and `measure`.
+        quick: what the quick version replaces in `base` and `measure`.
         paper: name of a curve -> accuracy of the paper at turn limits.
     """
 

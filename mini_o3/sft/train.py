@@ -51,7 +51,7 @@ def train(
     report: Callable[[str], None],
     stop_after: int | None = None,
 ) -> Path:
-    """Train and leave a checkpoint directory `out/model` that `--policy hf:out/model` can use.
+    """Train and leave a checkpoint directory `out/model` that the policy `hf:out/model` can use.
 
     Goes on from the last whole state under `out/states`. `make_source` gives the samples of data index i for
     any i, and how many indices a round has (0: no end); step k on process p of P takes `scenes` indices from
@@ -88,7 +88,7 @@ def _train(
     done = int(last.name.rpartition("-")[2]) if last else 0
     end = min(steps, stop_after or steps)
     if last is None and (out / "model").exists():
-        raise UserError(f"{out}: holds a model, but no state to go on from; give another --out folder")
+        raise UserError(f"{out}: holds a model, but no state to go on from; give another `out` folder")
     if _is_main():
         cut_log(out / "metrics.jsonl", done)
     if last and done >= end:

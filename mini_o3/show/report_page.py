@@ -7,13 +7,14 @@ wrote is in it as escaped text or as JSON that cannot end its element; only the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, TextIO
 
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.kit.files import write_atomically
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.show.browser import TAGS, Album, choose, entries, script_json
 from mini_o3.show.page import COLOURS, asset, page_head
 from mini_o3.show.report_charts import Point, bar_chart, curve_chart, histogram, percent
@@ -28,7 +29,7 @@ def write_page(
     protocol: dict[str, Any],
     figures: dict[str, Any] | None = None,
     most: int = 200,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: OnProgress = no_progress,
 ) -> str:
     """Write the page to `out`, one picture after the other, and return a line that says what is on it.
 

@@ -120,7 +120,7 @@ def test_every_bad_row_is_named_with_its_line_and_what_is_wrong(tmp_path):
 @pytest.mark.parametrize(("row", "why"), bad_lines()[::6])
 def test_a_bad_row_stops_an_import_that_was_not_told_to_skip(tmp_path, row, why):
     folder = mine(tmp_path / "mine", [MINE, row])
-    with pytest.raises(UserError, match=r"mine\.jsonl, row 2: .*--on-error skip") as error:
+    with pytest.raises(UserError, match=r"mine\.jsonl, row 2: .*`on_error` skip") as error:
         import_tasks(folder, tmp_path / "out")
     assert why in str(error.value)
     assert "\n" not in str(error.value)
@@ -312,7 +312,7 @@ def test_a_limit_ends_it_and_a_later_run_goes_on(tmp_path):
         tmp_path / "hub",
         tmp_path / "out",
         limit=6,
-        report=lambda done, total, more: seen.append((done, total)),
+        progress=lambda done, total, more: seen.append((done, total)),
     )
     assert (len(read_tasks(tmp_path / "out")), seen[-1]) == (6, (6, 6))
     import_tasks(tmp_path / "hub", tmp_path / "out", limit=8)

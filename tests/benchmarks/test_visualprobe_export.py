@@ -72,7 +72,7 @@ def test_pictures_of_one_name_get_two_and_a_shared_one_is_written_once(tmp_path)
 
 def test_what_cannot_be_exported_is_said(tmp_path):
     file = str(put(tmp_path / "a.jpg", picture()))
-    with pytest.raises(UserError, match=r"--split x: unknown; choose one of train, easy, medium, hard"):
+    with pytest.raises(UserError, match=r"split x: unknown; choose one of train, easy, medium, hard"):
         write_visualprobe([], tmp_path / "out", "x")
     with pytest.raises(UserError, match=r"task 1 \('Where\?'\) has no answer"):
         write_visualprobe([SearchTask(file, "Where?")], tmp_path / "out", "easy")

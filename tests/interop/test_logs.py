@@ -343,7 +343,7 @@ def test_our_own_records(picture, tmp_path):
         (
             "1.jsonl",
             '{"input": "q", "output": "a"}\n{"input": "q"}\n',
-            "line 1: it does not tell its picture; give --picture",
+            "line 1: it does not tell its picture; give the file as `picture`",
         ),
         ("a.json", "[1, 2", "not valid JSON (Expecting"),
         ("a.json", '{"what": 1}', "record 1: of no layout that is known"),

@@ -223,7 +223,7 @@ def test_another_sample_and_another_format(evaluated, tmp_path):
     assert made == (1, 0, 0, 2)
     (row,) = json.loads((tmp_path / "m.json").read_text())
     assert (row["index"], row["prediction"], row["answer"]) == (0, "A", "B")
-    with pytest.raises(UserError, match=r"--seed 2: .* has no such sample \(there are 0 to 1\)"):
+    with pytest.raises(UserError, match=r"seed 2: .* has no such sample \(there are 0 to 1\)"):
         write_predictions(evaluated, tmp_path / "m.json", seed=2)
     with pytest.raises(UserError, match=r"ends in \.tsv, \.json, \.xlsx"):
         write_predictions(evaluated, tmp_path / "m.csv")

@@ -54,7 +54,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("worlds")
     config = read_config(write(folder / "set.toml"), ScenesConfig)
     told = []
-    assert build(config, folder / "set", workers=1, report=lambda *count: told.append(count)) == 60
+    assert build(config, folder / "set", workers=1, progress=lambda *count: told.append(count)) == 60
     assert told == [(8, 60), (16, 60), (24, 60), (32, 60), (40, 60), (48, 60), (56, 60), (60, 60)]
     return folder / "set"
 

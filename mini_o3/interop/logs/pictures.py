@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from mini_o3.kit.errors import UserError
+from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import write_bytes
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
@@ -26,9 +26,9 @@ class Pictures:
             UserError: there is no such file or folder.
         """
         if picture is not None and not picture.is_file():
-            raise UserError(f"--picture {picture}: no such file")
+            raise SettingError("picture", "no such file", picture)
         if folder is not None and not folder.is_dir():
-            raise UserError(f"--pictures {folder}: no such folder")
+            raise SettingError("pictures", "no such folder", folder)
         self.scratch, self.picture, self.folder = scratch, picture, folder
         self._by_stem: dict[str, Path] = {}
         self._by_name: dict[str, Path] = {}
@@ -64,7 +64,7 @@ class Pictures:
                 return self._by_stem[name]
         told = f"its picture {short(named[0])} is not there" if named else "it does not tell its picture"
         raise UserError(
-            f"{where}: {told}; give --picture FILE, or --pictures FOLDER with a file of that name"
+            f"{where}: {told}; give the file as `picture`, or a folder with a file of that name as `pictures`"
         )
 
     def _unpacked(self, where: str, url: str) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from mini_o3.judge.record import VerdictStore
 from mini_o3.judge.verdict import without_judge
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.loop import run_coroutine
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.reading import read_json
 from mini_o3.kit.text import with_thought_opened, without_special_tokens
 from mini_o3.policies.replay import Replay
@@ -59,7 +60,7 @@ def read_log(
     pictures: Path | None = None,
     dialect: str | None = None,
     judge: Judge | None = None,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    progress: OnProgress = no_progress,
 ) -> Log:
     """Read a log in any of the layouts of `foreign_layouts`.
 
@@ -95,7 +96,7 @@ def read_log(
         )
         samples[task.id] += 1
         rows.append(Judged(task, episode, _verdict(task, episode, record.score, judge)))
-        report(done, len(records))
+        progress(done, len(records))
     folder = log if log.is_dir() else log.parent
     return Log(layout, spoken if dialect else f"{spoken} (guessed)", rows, _figures(folder))
 

@@ -16,7 +16,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -28,6 +28,7 @@ from typing import Any
 from mini_o3.episode.task import TASKS_FILE, SearchTask
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, read_jsonl, to_json, write_json, write_text
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.run import folder_lock
 from mini_o3.kit.signals import leave_signals_to_the_parent
 from mini_o3.probes.dataset import clear_parts, owned
@@ -58,11 +59,10 @@ _PARENT, _WORKER, _PER_PIXEL = (
 _MOST_WORKERS = 8  # more would wait for each other's memory
 
 Row = dict[str, Any]
-Report = Callable[[int, int], None]
 
 
 def build(
-    config: ScenesConfig, out: Path, *, workers: int | None = None, report: Report = lambda done, total: None
+    config: ScenesConfig, out: Path, *, workers: int | None = None, progress: OnProgress = no_progress
 ) -> int:
     """Make a set, or go on with one, and return how many questions it has.
 
@@ -81,16 +81,16 @@ def build(
         left = [job for job in jobs if job.picture not in done]
         count = total - sum(job.asked for job in left)
         if not left:
-            report(count, total)
+            progress(count, total)
         for job, row in _paint(left, assets, out, workers or _cores()):
             append_jsonl(out / _JOURNAL, row)
             count += job.asked
-            report(count, total)
+            progress(count, total)
         seal(out, settings, _finish(out, jobs))
     return total
 
 
-def measure_readers(out: Path, *, report: Report = lambda done, total: None) -> list[str]:
+def measure_readers(out: Path, *, progress: OnProgress = no_progress) -> list[str]:
     """Measure the readers on a finished set anew, renew its card and manifest, and return the table.
 
     Raises:
@@ -101,10 +101,10 @@ def measure_readers(out: Path, *, report: Report = lambda done, total: None) -> 
         settings, figures = kept["settings"], kept["checks"]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"{out / MANIFEST}: no finished set; make one with `mini-o3 probe make scenes --out {out}`"
+            f"{out / MANIFEST}: no finished set there; make one with `mini-o3 probe make scenes`"
         ) from None
     with folder_lock(out, wait=True):
-        lines = write_card(out, report)
+        lines = write_card(out, progress)
         seal(out, settings, figures)
     return lines
 
@@ -117,7 +117,7 @@ def read_rows(out: Path, split: str) -> list[Row]:
     """
     path = out / split / SCENES_FILE
     if not path.is_file():
-        raise UserError(f"{path}: no such file; make a set with `mini-o3 probe make scenes --out {out}`")
+        raise UserError(f"{path}: no such file; make a set with `mini-o3 probe make scenes`")
     return read_jsonl(path)
 
 

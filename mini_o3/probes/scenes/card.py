@@ -4,7 +4,7 @@ files."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from mini_o3.episode import read_tasks
 from mini_o3.kit.files import read_jsonl, write_json, write_text
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.probes.scenes.check import target_share
 from mini_o3.probes.scenes.config import SPLITS
 from mini_o3.probes.scenes.levels import (
@@ -60,7 +61,7 @@ _USE = (
 )
 
 
-def write_card(out: Path, report: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
+def write_card(out: Path, progress: OnProgress = no_progress) -> list[str]:
     """Measure the readers on the test questions and write card, plots and `readers.json`; returns the
     readers' table.
 
@@ -73,7 +74,7 @@ def write_card(out: Path, report: Callable[[int, int], None] = lambda done, tota
         read_tasks(out / split),
         read_tasks(out / "train"),
         lambda task: truth.of(task.picture, task.question),
-        report,
+        progress,
     )
     write_json(out / READERS, {"split": split, "figures": found})
     _plot(rows["train"] + rows["test"], out / PLOT)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mini_o3.episode import SearchTask
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.rng import stream
 from mini_o3.probes.scenes.eye import Eye
 from mini_o3.probes.scenes.levels import BUDGETS
@@ -48,7 +49,7 @@ def measure(
     tasks: Sequence[SearchTask],
     training: Sequence[SearchTask],
     truth: Callable[[SearchTask], Known],
-    report: Callable[[int, int], None] = lambda done, total: None,
+    progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
     """All readers on `tasks`: eye -> reader -> level -> {n, accuracy, stderr, turns}.
 
@@ -65,7 +66,7 @@ def measure(
         for eye, budget in BUDGETS.items():
             for reader, score in read(parts, question, budget, _size(task), task.id):
                 scores[eye, reader, task.level].append(score)
-        report(index, len(tasks))
+        progress(index, len(tasks))
     out: dict[str, Any] = defaultdict(lambda: defaultdict(dict))
     for (eye, reader, level), found in scores.items():
         out[eye][reader][level] = _sum_up(found)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from mini_o3.episode.task import TASKS_FILE
 from mini_o3.kit.errors import SettingError
 from mini_o3.kit.files import append_jsonl, read_jsonl, write_atomically
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.probes.dataset import find_photos, owned
 from mini_o3.probes.shapes.generate import Probe, make_probe
 from mini_o3.probes.shapes.levels import LEVELS
@@ -23,7 +23,7 @@ def make_probes(
     *,
     photos: str | None = None,
     absent: float = 0.0,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    progress: OnProgress = no_progress,
 ) -> int:
     """Make probes with seeds `seed .. seed + count - 1` and return how many lie in `out`.
 
@@ -44,7 +44,7 @@ def make_probes(
         for index, number in enumerate(range(seed, seed + count), start=1):
             if number not in done:
                 _save(make_probe(number, level, photos=files, absent=absent), out)
-            report(index, count)
+            progress(index, count)
         return len(read_jsonl(out / TASKS_FILE))
 
 
