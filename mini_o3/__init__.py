@@ -15,6 +15,7 @@ Everything here is imported when it is first used: `import mini_o3` is quick and
 | name | what it is |
 | --- | --- |
 | `ask`, `Asked` | one question about one picture, and what came of it |
+| `find`, `Found` | one thing looked for in many pictures, and what came of it |
 | `SearchTask`, `read_tasks` | one picture and one question; the tasks of a folder |
 | `load_policy`, `PolicySpec` | who decides (`nano`, `api:URL#MODEL`, `hf:DIR` ...), and how it is asked |
 | `Limits`, `StopReason` | when an episode ends, and why it did |
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
         run_episode,
     )
     from mini_o3.evaluate.evaluation import run_evaluation
+    from mini_o3.finding.found import Found
+    from mini_o3.finding.run import find
     from mini_o3.judge import make_judge
     from mini_o3.kit.errors import UserError
     from mini_o3.policies.load import load_policy
@@ -62,6 +65,7 @@ __all__ = [
     "Asked",
     "Conversation",
     "Episode",
+    "Found",
     "Limits",
     "Message",
     "PixelBudget",
@@ -76,6 +80,7 @@ __all__ = [
     "UserError",
     "__version__",
     "ask",
+    "find",
     "import_tasks",
     "load_policy",
     "load_profile",
@@ -94,6 +99,8 @@ _HOMES = {
     ),
     "mini_o3.evaluate.evaluation": "run_evaluation",
     "mini_o3.benchmarks.importer": "import_tasks",
+    "mini_o3.finding.found": "Found",
+    "mini_o3.finding.run": "find",
     "mini_o3.judge": "make_judge",
     "mini_o3.kit.errors": "UserError",
     "mini_o3.policies.load": "load_policy",

@@ -25,6 +25,7 @@ ROOMS = (
     "evaluate",
     "reproduce",
     "show",
+    "finding",
     "interop",
 )
 TOP = ("asking", "cli", "__main__")
@@ -57,7 +58,7 @@ def test_every_room_is_on_the_map():
 
 
 @pytest.mark.parametrize(
-    "room", ["vision", "protocol", "episode", "probes", "benchmarks", "judge", "coldstart", "show"]
+    "room", ["vision", "protocol", "episode", "probes", "benchmarks", "judge", "coldstart", "show", "finding"]
 )
 def test_what_needs_no_model_does_not_import_torch(room):
     for path in (PACKAGE / room).rglob("*.py"):

@@ -58,23 +58,35 @@ def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGE
             `decode_budget` pixels; or it holds several frames and none is named.
     """
     file_path, number = split_frame(path)
-    with open_file(file_path) as file, _one_line(file_path, decode_budget):
+    with open_file(file_path) as file:
+        return read_picture(file_path, file, number, decode_budget)
+
+
+def read_picture(
+    name: Path, file: BinaryIO, number: int | None = None, decode_budget: int = DECODE_BUDGET
+) -> Image.Image:
+    """The same from a file that is open, such as a member of an archive; messages call it `name`.
+
+    Raises:
+        UserError: as `open_picture`.
+    """
+    with one_line_of(name, decode_budget):
         _silence_libtiff()
         head = file.read(others.HEAD)
         if not head:
-            raise UserError(f"{file_path}: the file is empty; get a fresh copy")
+            raise UserError(f"{name}: the file is empty; get a fresh copy")
         file.seek(0)
         if others.is_pdf(head):
-            page = others.page_of(file_path, file, number, decode_budget)
-            check_size(file_path, page.size, decode_budget)
+            page = others.page_of(name, file, number, decode_budget)
+            check_size(name, page.size, decode_budget)
             return page
         try:
-            return _decode(file_path, file, number, decode_budget)
+            return _decode(name, file, number, decode_budget)
         except ValueError as error:
             if "MAX_TEXT" not in str(error):
                 raise
         short, profile = others.without_text(file)
-        return _decode(file_path, short, number, decode_budget, profile)
+        return _decode(name, short, number, decode_budget, profile)
 
 
 def conversion_of(picture: Image.Image) -> str:
@@ -114,7 +126,7 @@ def _decode(
 
 
 @contextmanager
-def _one_line(path: Path, decode_budget: int) -> Iterator[None]:
+def one_line_of(path: Path, decode_budget: int = DECODE_BUDGET) -> Iterator[None]:
     """Whatever a decoder raises becomes one line that names the file."""
     try:
         yield

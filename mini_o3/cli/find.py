@@ -1,0 +1,107 @@
+"""`mini-o3 find`: one thing looked for in many pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mini_o3.cli.base import (
+    DialectOption,
+    EndpointOption,
+    MaxPixelsOption,
+    PolicyOption,
+    Progress,
+    PromptsOption,
+    TurnsOption,
+    app,
+    endpoint_options,
+    err,
+    say,
+)
+from mini_o3.kit.files import to_json
+
+
+@app.command()
+def find(
+    query: Annotated[str, typer.Argument(help="What to look for: a phrase, or a question.")],
+    places: Annotated[list[str], typer.Argument(help="Folders, files, patterns, zip and tar archives.")],
+    policy: PolicyOption = "nano",
+    turns: TurnsOption = 32,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N pictures.")] = None,
+    concurrent: Annotated[int, typer.Option("--concurrent", min=1, help="Searches at the same time.")] = 16,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Only files of the same content are searched once, no near copies."),
+    ] = False,
+    pages: Annotated[
+        str, typer.Option("--pages", help="Which searches get a page of their own: all, found or none.")
+    ] = "all",
+    max_pixels: MaxPixelsOption = None,
+    prompts: PromptsOption = None,
+    dialect: DialectOption = None,
+    endpoint: EndpointOption = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option(help="TOML file of prices per million tokens, a table [MODEL] each; gives the cost."),
+    ] = None,
+    top: Annotated[int, typer.Option("--show", min=0, help="Lines of the table.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as one line of JSON.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the results. [default: runs/find/, by query and policy]"),
+    ] = None,
+) -> None:
+    """Look for one thing in many pictures, each by itself.
+
+    Writes a folder with `hits.jsonl`, `hits.csv`, `coco.json` and `index.html`, a contact sheet that opens
+    every search. Run the same command again to go on after an interruption. Exit status: 0 found somewhere,
+    3 nowhere, 4 nowhere and somewhere given up, 5 nowhere and somewhere stopped by a limit, 1 nowhere and
+    something failed, 2 bad input, 130 interrupted.
+    """
+    from mini_o3.finding import run
+    from mini_o3.finding.found import Interrupted
+    from mini_o3.finding.outputs import table_lines
+    from mini_o3.kit.usage import read_prices
+    from mini_o3.policies.spec import PolicySpec
+    from mini_o3.show.result import EXIT_CODES
+
+    price = read_prices(prices).get(policy.rpartition("#")[2]) if prices else None
+    interrupted = False
+    try:
+        found = run.find(
+            query,
+            *places,
+            policy=PolicySpec(policy, max_pixels, prompts, dialect, endpoint=endpoint_options(endpoint)),
+            out=out or Path("runs/find") / _name(query, policy),
+            turns=turns,
+            limit=limit,
+            concurrent=concurrent,
+            near=not exact,
+            pages=pages,
+            price=price,
+            progress=Progress,
+            note=err,
+        )
+    except Interrupted as stopped:
+        found, interrupted = stopped.found, True
+    if as_json:
+        print(to_json(found.to_dict()))
+    else:
+        for line in [*table_lines(found.results, top), *found.lines()]:
+            say(line)
+        say(f"open {found.page}")
+    if interrupted:
+        err("interrupted; what was finished is kept: run the same command again to go on")
+        sys.exit(130)
+    sys.exit(EXIT_CODES.get(found.status, 0))
+
+
+def _name(query: str, policy: str) -> str:
+    """A folder name for a query and a policy, the same each time."""
+    words = re.sub(r"[^a-z0-9]+", "-", query.lower())[:40].strip("-")
+    return f"{words}-{hashlib.sha256(f'{query} {policy}'.encode()).hexdigest()[:6]}"

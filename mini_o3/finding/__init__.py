@@ -1,0 +1,1 @@
+"""One search for one thing through many pictures: folders, patterns of names, archives."""

@@ -1,0 +1,128 @@
+"""A search for one thing through many pictures, start to finish: list, look, search, write."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mini_o3.episode import Limits, Policy
+from mini_o3.finding.found import Found, Interrupted
+from mini_o3.finding.gallery import FOLDER, write_gallery
+from mini_o3.finding.outputs import write_results
+from mini_o3.finding.query import Query, query_for
+from mini_o3.finding.result import Result, ranked
+from mini_o3.finding.search import Search
+from mini_o3.finding.sources import RESULT_FILE, left_out_words, list_sources
+from mini_o3.finding.survey import survey
+from mini_o3.kit.errors import SettingError, UserError
+from mini_o3.kit.files import make_folder
+from mini_o3.kit.loop import run_coroutine
+from mini_o3.kit.progress import OnProgress, no_progress
+from mini_o3.kit.run import ensure_same_record, folder_lock
+from mini_o3.kit.usage import Price
+from mini_o3.policies.load import load_policy
+from mini_o3.policies.spec import PolicySpec
+
+PAGES = ("all", "found", "none")
+Say = Callable[[str], None]
+_log = logging.getLogger("mini_o3")
+
+
+def find(
+    query: str,
+    *places: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    policy: str | PolicySpec | Policy = "nano",
+    turns: int = 32,
+    limit: int | None = None,
+    concurrent: int = 16,
+    near: bool = True,
+    pages: str = "all",
+    price: Price | None = None,
+    progress: Callable[[str], OnProgress] = lambda what: no_progress,
+    note: Say = _log.warning,
+) -> Found:
+    """Search many pictures for one thing, each by itself.
+
+    `out` gets `hits.jsonl` (a line for every picture), `hits.csv`, `coco.json` (the boxes) and `index.html`
+    (a contact sheet; a click opens a search). What is there already is kept: a search that was stopped or
+    killed goes on, and pictures may be added. Nothing outside `places` is read.
+
+    Args:
+        query: a phrase such as `red star with a 7`, or a question.
+        places: files, folders, patterns such as `photos/**/*.jpg`, zip and tar archives.
+        policy: who decides: a text such as `api:URL#MODEL`, a `PolicySpec`, or a policy that is loaded.
+        turns: how many turns the search of a picture may take.
+        limit: only the first so many pictures.
+        concurrent: searches at the same time.
+        near: search a picture once that is there in several sizes or compressions; else only files with the
+            same content are searched once.
+        pages: which searches get a page of their own: `all`, `found` or `none`.
+        price: of the policy's model, for the cost.
+        progress: makes what is told of the progress of something.
+        note: gets what one should know besides; else it is logged.
+
+    Raises:
+        UserError: something of these cannot be used, there is no picture, or `out` holds another search.
+        Interrupted: it was interrupted; what is known is written, and in the exception.
+    """
+    if pages not in PAGES:
+        raise SettingError("pages", f"choose one of {', '.join(PAGES)}", pages)
+    folder = Path(out)
+    has_files = folder.is_dir() and any(not name.startswith(".") for name in os.listdir(folder))
+    if has_files and not (folder / RESULT_FILE).exists():
+        raise UserError(f"{folder}: is not empty, and no search is in it; give another `out` folder")
+    if isinstance(policy, str):
+        policy = PolicySpec(policy)
+    # Asked before a model is loaded, so that a query that nano does not know is refused at once.
+    asked = query_for(query, policy.policy if isinstance(policy, PolicySpec) else policy.profile.name)
+    with folder_lock(folder), list_sources(places, skip=folder, scratch=folder) as sources:
+        if isinstance(policy, PolicySpec):
+            policy = load_policy(replace(policy.drawn(1), concurrency=concurrent), say=note)
+            asked = query_for(query, policy.profile.name)
+        ensure_same_record(folder / RESULT_FILE, _settings(asked, policy, turns), what="a search")
+        make_folder(folder / FOLDER)
+        for line in sources.bad.values():
+            note(line)
+        chosen = sources.pictures[:limit]
+        seen = list(survey(chosen, folder, near=near, progress=progress("pictures looked at")))
+        search = Search(asked, policy, Limits(turns=turns), folder, pages)
+        wanted = [one for one in seen if one.error is None and one.copy_of is None]
+        failure: BaseException | None = None
+        try:
+            run_coroutine(search.run(wanted, concurrent, progress("pictures searched")))
+        except (KeyboardInterrupt, Exception) as error:
+            failure = error  # a full disk, no memory left ...: what is known is written first
+        unread = [Result(name, "failed", (0, 0), error=why) for name, why in sources.bad.items()]
+        found = Found(
+            query=asked,
+            results=tuple(ranked([*search.results(seen, price), *unread])),
+            left_out=tuple(left_out_words(sources.left_out)),
+            folder=folder,
+            is_whole=failure is None,
+        )
+        write_results(folder, asked.text, found.results)
+        write_gallery(folder, asked.text, found.results, found.lines())
+        if isinstance(failure, KeyboardInterrupt):
+            raise Interrupted(found) from None
+        if failure is not None:
+            raise failure
+        return found
+
+
+def _settings(query: Query, policy: Policy, turns: int) -> dict[str, Any]:
+    """What makes two searches the same one."""
+    return {
+        "query": query.text,
+        "question": query.question,
+        "policy": policy.name,
+        "weights": getattr(policy, "weights", None),
+        "profile": f"{policy.profile.name}@{policy.profile.hash}",
+        "dialect": policy.profile.dialect,
+        "budget": policy.budget.to_dict(),
+        "turns": turns,
+    }
