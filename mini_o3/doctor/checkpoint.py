@@ -9,6 +9,7 @@ from typing import Any
 
 from mini_o3.doctor.findings import Finding, State
 from mini_o3.kit.extras import require
+from mini_o3.models.families import FAMILIES, SUPPORTED
 from mini_o3.models.shipped import checkpoint_in
 
 _NEEDED = {
@@ -38,9 +39,11 @@ def examine_checkpoint(name: str, *, load: bool = True) -> Iterator[Finding]:
         return
     config = _json(folder / "config.json")
     kind = config.get("model_type", "not said")
-    yield Finding(
-        "architecture", State.GOOD, f"{kind}, stored as {config.get('dtype', config.get('torch_dtype'))}"
-    )
+    if kind not in FAMILIES:
+        yield Finding("architecture", State.BAD, f"{kind}; what can be run is {SUPPORTED}")
+        return
+    stored = config.get("dtype", config.get("torch_dtype"))
+    yield Finding("architecture", State.GOOD, f"{FAMILIES[kind].name}, stored as {stored or 'not said'}")
     if not load:
         return
     require("local", "loading a checkpoint")
@@ -54,7 +57,7 @@ def examine_checkpoint(name: str, *, load: bool = True) -> Iterator[Finding]:
         return
     parameters = sum(weight.numel() for weight in vlm.model.parameters())
     yield Finding("loading", State.GOOD, f"{parameters / 1e6:,.1f} million parameters on {vlm.device}")
-    wants = f"prompts {vlm.profile or 'search'}, context of {vlm.context_tokens} tokens"
+    wants = f"prompts {vlm.prompts}, context of {vlm.context_tokens} tokens"
     yield Finding(
         "wants", State.GOOD, f"{wants}, turns of at most {vlm.turn_tokens or 'any number of'} tokens"
     )

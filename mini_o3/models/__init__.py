@@ -1,1 +1,1 @@
-"""The embedded model: nano's shape and vocabulary, chat rendering, and running any Qwen2.5-VL checkpoint."""
+"""The embedded model: nano's shape and vocabulary, chat rendering, and running Qwen2.5-VL and Qwen3-VL checkpoints."""

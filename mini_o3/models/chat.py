@@ -1,11 +1,12 @@
 """Chat to token ids, one message at a time, so that what is in the KV cache never has to be rendered again.
 
-The layout is Qwen2.5-VL's ChatML. Whether the policy wrote a token is decided here and nowhere else: ids of
+The layout is the ChatML of Qwen2.5-VL and Qwen3-VL. Whether the policy wrote a token is decided here and nowhere else: ids of
 messages are the environment's (mask 0), ids that were sampled are the policy's (mask 1).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +28,8 @@ from mini_o3.models.tokenizer import (
 )
 
 Part = str | Image.Image
+#: How templates whose models always think end; in Python's own writing or with the line break as it is.
+_THINKS = re.compile(r"assistant(\\n|\n)<think>(\\n|\n)'\s*\}\}\s*\{%-? endif -?%\}\s*$")
 
 
 @dataclass(slots=True)
@@ -45,7 +48,12 @@ class Rendered:
 
 
 class ChatRenderer:
-    """Renders for one tokenizer; `factor` is the side in pixels of one image token (28 for Qwen2.5-VL)."""
+    """Renders for one tokenizer.
+
+    `factor` is the side in pixels of one image token: 28 for Qwen2.5-VL, 32 for Qwen3-VL. Of the chat
+    template of the tokenizer only one thing is read, how the policy's message begins: models that always
+    think (Qwen3-VL-Thinking) begin with an open `<think>`.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, factor: int = 28) -> None:
         self.tokenizer, self.factor = tokenizer, factor
@@ -57,6 +65,8 @@ class ChatRenderer:
         #: Never to be sampled: a picture that the policy claims to have seen.
         self.forbidden = tuple(token(t) for t in (IMAGE_PAD, VIDEO_PAD, VISION_START, VISION_END))
         self.newline = self.encode("\n")
+        thinks = _THINKS.search(str(tokenizer.chat_template or ""))
+        self.begins = "assistant\n<think>\n" if thinks else "assistant\n"
 
     def encode(self, text: str) -> list[int]:
         """Plain text to ids; `<|im_end|>` and its like in the text stay text and cannot forge the layout."""
@@ -91,7 +101,7 @@ class ChatRenderer:
 
     def generation_prompt(self) -> Rendered:
         """The start of the policy's message: the next id is sampled."""
-        ids = [self.im_start, *self.encode("assistant\n")]
+        ids = [self.im_start, *self.encode(self.begins)]
         return Rendered(ids, [0] * len(ids))
 
     def prompt(self, messages: Sequence[Message], sampled: Sequence[int] | None) -> Rendered:

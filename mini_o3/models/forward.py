@@ -7,6 +7,7 @@ its own decoder with a cache (`engine/runner.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from PIL import Image
@@ -16,7 +17,7 @@ from mini_o3.models.vlm import Vlm
 
 
 def encode_views(vlm: Vlm, views: Sequence[Image.Image]) -> tuple[torch.Tensor, ...]:
-    """Image tokens (tokens, width) of every view, in one pass of the vision tower."""
+    """Image tokens (tokens, width x levels) of every view, in one pass of the vision tower."""
     patches, grids = vlm.patcher(list(views))
     dtype = next(vlm.visual.parameters()).dtype
     tokens = encode_patches(vlm.visual, patches.to(vlm.device, dtype), grids.to(vlm.device))
@@ -24,13 +25,22 @@ def encode_views(vlm: Vlm, views: Sequence[Image.Image]) -> tuple[torch.Tensor, 
 
 
 def embed(vlm: Vlm, ids: torch.Tensor, image_tokens: torch.Tensor | None = None) -> torch.Tensor:
-    """Embedded `ids` (..., width), with `image_tokens` (tokens, width) in place of their placeholders, in
-    order."""
+    """Embedded `ids` (..., width), with the first level of `image_tokens` (tokens, width x levels) in place
+    of their placeholders, in order."""
     embedded = vlm.language.embed_tokens(ids)
     if image_tokens is None or not len(image_tokens):
         return embedded  # type: ignore[no-any-return]
     placeholders = (ids == vlm.renderer.image_pad)[..., None]
-    return embedded.masked_scatter(placeholders, image_tokens.to(embedded.dtype))  # type: ignore[no-any-return]
+    seen = image_tokens[:, : embedded.shape[-1]].to(embedded.dtype)
+    return embedded.masked_scatter(placeholders, seen)  # type: ignore[no-any-return]
+
+
+def deepstack(vlm: Vlm, image_tokens: torch.Tensor | None) -> list[torch.Tensor]:
+    """What is added to the image tokens after the first layers of the language model, one (tokens, width) per
+    layer: the further levels of `image_tokens`."""
+    if image_tokens is None or not len(image_tokens):
+        return []
+    return list(image_tokens.split(vlm.language.embed_tokens.embedding_dim, -1))[1:]
 
 
 def hidden_states(
@@ -41,5 +51,9 @@ def hidden_states(
     Rows are padded on the right. Attention is causal, so they need no mask.
     """
     embedded = embed(vlm, ids, image_tokens)
-    out = vlm.language(inputs_embeds=embedded, position_ids=position_ids, use_cache=False)
+    levels = deepstack(vlm, image_tokens)
+    seen: dict[str, Any] = {}
+    if levels:
+        seen = {"visual_pos_masks": ids == vlm.renderer.image_pad, "deepstack_visual_embeds": levels}
+    out = vlm.language(inputs_embeds=embedded, position_ids=position_ids, use_cache=False, **seen)
     return out.last_hidden_state  # type: ignore[no-any-return]

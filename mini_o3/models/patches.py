@@ -1,4 +1,4 @@
-"""Pixels to the rows that a Qwen2.5-VL vision tower reads."""
+"""Pixels to the rows that the vision towers of Qwen2.5-VL and Qwen3-VL read."""
 
 from __future__ import annotations
 

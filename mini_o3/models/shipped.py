@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.run import RENAMED
+from mini_o3.models.families import FAMILIES, NAMES, SUPPORTED
 
 ASSETS = Path(__file__).parent / "assets"
 NANO_DIR = ASSETS / "nano"
@@ -20,17 +22,24 @@ PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 
 
 def check_checkpoint(folder: str | Path) -> None:
-    """Make sure that a model directory is there, with the files that tell what it is.
+    """Make sure that a model directory is there, with the files that tell what it is, and that it is of a
+    family that can be run.
 
     Raises:
-        UserError: the directory or one of these files is missing.
+        UserError: the directory or one of these files is missing, or it holds another kind of model.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such model directory; give a folder with a Qwen2.5-VL checkpoint")
+        raise UserError(f"{folder}: no such model directory; give a folder with a {NAMES} checkpoint")
     for names in (("config.json",), PROCESSOR_FILES):
         if not any((folder / name).is_file() for name in names):
-            raise UserError(f"{folder}: {names[0]} is missing; give a folder with a Qwen2.5-VL checkpoint")
+            raise UserError(f"{folder}: {names[0]} is missing; give a folder with a {NAMES} checkpoint")
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return  # whoever loads it says so
+    if kind not in FAMILIES:
+        raise UserError(f"{folder}: holds a model of kind {kind}; what can be run is {SUPPORTED}")
 
 
 def checkpoint_in(name: str | Path) -> Path:

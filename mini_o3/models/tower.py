@@ -1,4 +1,9 @@
-"""Encoding views. Equal to the checkpoint's own vision tower, in one batch where all views have one size."""
+"""Encoding views. Equal to the checkpoint's own vision tower, in one batch where all views have one size.
+
+Qwen3-VL adds what it saw in earlier layers of its tower to the first layers of the language model
+(deepstack, arXiv 2406.04334). Here these levels stand beside the image tokens as further columns: whoever caches, cuts or
+trains image tokens takes them along.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +14,20 @@ import torch.nn.functional as F
 
 
 def encode_patches(visual: Any, rows: torch.Tensor, grids: torch.Tensor) -> torch.Tensor:
-    """Image tokens (tokens of all views, width) from patches `rows` (N, patch floats), `grids` (views, 3).
+    """Image tokens (tokens of all views, width x levels) from patches `rows` (N, patch floats), `grids`
+    (views, 3).
 
     Views of one size go through the tower as one (views, patches) batch, 1.3 times as fast on a processor as
     transformers' loop over views; that needs full attention in every block. All else takes the tower's own
     way.
     """
-    full = len(set(visual.config.fullatt_block_indexes)) == visual.config.depth
-    if full and len(grids) > 1 and bool((grids == grids[0]).all()):
+    full = getattr(visual.config, "fullatt_block_indexes", ())  # Qwen3-VL: its own way
+    if len(set(full)) == visual.config.depth and len(grids) > 1 and bool((grids == grids[0]).all()):
         tokens = encode_batch(visual, rows.view(len(grids), -1, rows.shape[-1]), grids[0])
         return tokens.flatten(0, -2)
     out = visual(rows, grid_thw=grids)
-    return out.pooler_output if hasattr(out, "pooler_output") else out
+    tokens = out.pooler_output if hasattr(out, "pooler_output") else out
+    return torch.cat([tokens, *(getattr(out, "deepstack_features", None) or ())], -1)
 
 
 def encode_batch(visual: Any, rows: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Any Qwen2.5-VL checkpoint, nano included, loaded with what it takes to speak with it."""
+"""A Qwen2.5-VL or Qwen3-VL checkpoint, nano included, loaded with what it takes to speak with it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from mini_o3.kit.errors import UserError
 from mini_o3.models.chat import ChatRenderer
+from mini_o3.models.families import FAMILIES
 from mini_o3.models.nano import SETTINGS_FILE, save_checkpoint
 from mini_o3.models.patches import Patcher
 from mini_o3.models.shipped import PROCESSOR_FILES, check_checkpoint
@@ -28,7 +29,7 @@ class Vlm:
     """A loaded checkpoint.
 
     `budget`, `profile` and `turn_tokens` (how long a turn of its may be) are its own if its directory says so
-    (`mini_o3.json`), else None.
+    (`mini_o3.json`), else None. `family` is a key of `FAMILIES`.
     """
 
     model: Any
@@ -41,6 +42,7 @@ class Vlm:
     stored: torch.dtype  # of the weights on disk
     processor: dict[str, Any]  # preprocessor_config.json
     says: str | None = None  # the number format that config.json names
+    family: str = "qwen2_5_vl"
 
     @property
     def language(self) -> Any:
@@ -53,19 +55,24 @@ class Vlm:
         return self.model.model.visual
 
     @property
+    def prompts(self) -> str:
+        """Name of the prompt profile that it is asked with unless somebody wants another one."""
+        return self.profile or FAMILIES[self.family].profile
+
+    @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device  # type: ignore[no-any-return]
 
 
 def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype | None = None) -> Vlm:
-    """Load a Qwen2.5-VL directory, by default in the format of `compute_dtype`.
+    """Load the directory of a checkpoint, by default in the format of `compute_dtype`.
 
     Raises:
         UserError: the directory or one of its files is missing, or it holds another kind of model.
     """
     folder = Path(folder)
     check_checkpoint(folder)
-    from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
+    import transformers
 
     try:
         config = json.loads((folder / "config.json").read_text())
@@ -73,14 +80,13 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
         settings = (
             json.loads((folder / SETTINGS_FILE).read_text()) if (folder / SETTINGS_FILE).is_file() else {}
         )
-        if config.get("model_type") != "qwen2_5_vl":
-            raise UserError(
-                f"{folder}: holds a {config.get('model_type')} model; only Qwen2.5-VL (qwen2_5_vl) can be run"
-            )
+        family = config["model_type"]
+        model_class = getattr(transformers, FAMILIES[family].model_class)
         device = device or best_device()
         dtype = dtype or compute_dtype(config, device)
-        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=dtype).to(device).eval()
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = model_class.from_pretrained(folder, dtype=dtype).to(device).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        tokenizer.chat_template = tokenizer.chat_template or _chat_template(folder)
         patcher = Patcher.of(processor)
         budget = PixelBudget(**settings["budget"]) if "budget" in settings else None
         stored = _stored(folder)
@@ -99,6 +105,7 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
         stored,
         processor,
         _says(config),
+        family,
     )
 
 
@@ -140,6 +147,12 @@ def _processor(folder: Path) -> dict[str, Any]:
     found = json.loads(path.read_text())
     # type: ignore[no-any-return]
     return found if path.name == PROCESSOR_FILES[0] else found["image_processor"]
+
+
+def _chat_template(folder: Path) -> str | None:
+    """The template in a file of its own, as older checkpoints have it; tokenizers do not read it."""
+    path = folder / "chat_template.json"
+    return json.loads(path.read_text(encoding="utf-8"))["chat_template"] if path.is_file() else None
 
 
 def budget_of(vlm: Vlm, profile: PromptProfile, max_pixels: int | None) -> PixelBudget:

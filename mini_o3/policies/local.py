@@ -1,4 +1,4 @@
-"""A checkpoint on this machine as a policy: nano, or any Qwen2.5-VL directory."""
+"""A checkpoint on this machine as a policy: nano, or a Qwen2.5-VL or Qwen3-VL directory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Local:
         self.vlm, self.name = vlm, name
         self.engine = Engine(vlm, slots)
         self.budget = budget or vlm.budget or PixelBudget()
-        self.profile = profile or load_profile(vlm.profile or "search")
+        self.profile = profile or load_profile(vlm.prompts)
         self.sampling = sampling or Sampling(stops=load_dialect(self.profile.dialect).ends)
         self.context_tokens: int | None = vlm.context_tokens
         self.weights: str | None = None
@@ -58,7 +58,7 @@ class Local:
         """
         folder = Path(spec.rest or NANO_DIR)
         vlm = load_vlm(folder)
-        profile = spec.profile() or load_profile(vlm.profile or "search")
+        profile = spec.profile() or load_profile(vlm.prompts)
         sampling = Sampling(
             spec.temperature or 0.0,
             spec.max_tokens or vlm.turn_tokens or Sampling().max_tokens,

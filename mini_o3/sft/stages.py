@@ -26,7 +26,7 @@ def run_stage(
     def source(pupil: SftModel) -> tuple[Source, int]:
         vlm = pupil.vlm
         if config.episodes:
-            profile = load_profile(vlm.profile or "search")
+            profile = load_profile(vlm.prompts)
             vlm.budget = budget_of(vlm, profile, config.max_pixels)
             recorded = RecordedEpisodes.read(
                 vlm.renderer, vlm.budget, profile, config.seed, Path(config.episodes), config.context_tokens

@@ -277,7 +277,11 @@ def test_the_mask_of_an_episode_with_zooms_a_malformed_turn_and_an_over_turn_sto
     broken = '<grounding>{"bbox_2d": [</grounding>'
     texts = [zoom, broken, nested, zoom]
     vlm = SimpleNamespace(
-        renderer=renderer, budget=PixelBudget(784, 784, 28, True), profile="nano", context_tokens=4096
+        renderer=renderer,
+        budget=PixelBudget(784, 784, 28, True),
+        profile="nano",
+        prompts="nano",
+        context_tokens=4096,
     )
     monkeypatch.setattr(local, "Engine", lambda vlm, slots: Dictated(renderer, texts))
     task = SearchTask(picture="x.png", question="What digit is on the red star?")

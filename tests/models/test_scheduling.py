@@ -37,9 +37,9 @@ def passes(monkeypatch):
     found = []
     plain = runner.Runner._decode
 
-    def recording(self, embedded, position_ids, pieces):
+    def recording(self, embedded, position_ids, pieces, *more):
         found.append([tuple(piece) for piece in pieces])
-        return plain(self, embedded, position_ids, pieces)
+        return plain(self, embedded, position_ids, pieces, *more)
 
     monkeypatch.setattr(runner.Runner, "_decode", recording)
     return found
