@@ -1,7 +1,7 @@
 """Chat to token ids, one message at a time, so that what is in the KV cache never has to be rendered again.
 
-The layout is the ChatML of Qwen2.5-VL and Qwen3-VL. Whether the policy wrote a token is decided here and nowhere else: ids of
-messages are the environment's (mask 0), ids that were sampled are the policy's (mask 1).
+The layout is the ChatML of Qwen2.5-VL and Qwen3-VL. Whether the policy wrote a token is decided here and
+nowhere else: ids of messages are the environment's (mask 0), ids that were sampled are the policy's (mask 1).
 """
 
 from __future__ import annotations

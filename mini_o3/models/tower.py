@@ -1,8 +1,8 @@
 """Encoding views. Equal to the checkpoint's own vision tower, in one batch where all views have one size.
 
 Qwen3-VL adds what it saw in earlier layers of its tower to the first layers of the language model
-(deepstack, arXiv 2406.04334). Here these levels stand beside the image tokens as further columns: whoever caches, cuts or
-trains image tokens takes them along.
+(deepstack, arXiv 2406.04334). Here these levels stand beside the image tokens as further columns: whoever
+caches, cuts or trains image tokens takes them along.
 """
 
 from __future__ import annotations
