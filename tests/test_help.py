@@ -70,7 +70,7 @@ def test_a_shell_can_complete_verbs(tmp_path):
 def test_presets_are_listed_printed_and_copied_out(tmp_path):
     listed = mini_o3("presets", cwd=tmp_path).stdout
     assert [line.partition(":")[0] for line in listed.splitlines()] == list(KINDS)
-    assert "protocols: greedy, official-readme, paper\n" in listed
+    assert "protocols: greedy, official-readme, paper, released\n" in listed
     one = mini_o3("presets", "training", cwd=tmp_path).stdout
     assert one == f"training: {', '.join(presets('training'))}\n"
     shown = mini_o3("presets", "training", "sft_nano", cwd=tmp_path).stdout
@@ -87,7 +87,7 @@ def test_presets_are_listed_printed_and_copied_out(tmp_path):
     ("args", "named"),
     [
         (("presets", "settings"), ("KIND settings", "choose one of collecting, exemplars, grounding")),
-        (("presets", "protocols", "none"), ("none", "lists greedy, official-readme, paper")),
+        (("presets", "protocols", "none"), ("none", "lists greedy, official-readme, paper, released")),
         (("presets", "protocols", "paper", "--copy", "there"), ("--copy there", "is there already")),
         (("presets", "protocols", "--copy", "new"), ("--copy", "name the preset")),
     ],

@@ -37,7 +37,9 @@ def evaluate_command(
     ] = "nano",
     protocol: Annotated[
         str | None,
-        typer.Option(help="paper, official-readme, greedy, or a file; options given here win over it."),
+        typer.Option(
+            help="paper, official-readme, released, greedy, or a file; options given here win over it."
+        ),
     ] = None,
     turns: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Turns an episode may take. [default: 32]")
@@ -46,6 +48,9 @@ def evaluate_command(
         int | None, typer.Option(min=1, help="Episodes per task; K of them give Avg@K. [default: 1]")
     ] = None,
     temperature: TemperatureOption = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Longest turn of a model. [default: what the policy wants]")
+    ] = None,
     judge: Annotated[str | None, typer.Option(help="As for `mini-o3 judge run`. [default: auto]")] = None,
     max_pixels: MaxPixelsOption = None,
     prompts: PromptsOption = None,
@@ -64,6 +69,10 @@ def evaluate_command(
     check_curve: Annotated[
         int, typer.Option(min=0, help="Then run N episodes again at 8 turns: the curve must hold for them.")
     ] = 0,
+    against: Annotated[
+        str | None,
+        typer.Option(help="published:KEY: a figure of `mini-o3 published` to read the accuracy beside."),
+    ] = None,
     concurrent: Annotated[
         int, typer.Option(min=1, help="Episodes at the same time; a person always plays one.")
     ] = 16,
@@ -90,6 +99,7 @@ def evaluate_command(
         shard=shard,
         faithfulness=faithfulness,
         check_curve=check_curve,
+        against=against,
         concurrent=concurrent,
         progress=Progress,
         say=say,
@@ -97,6 +107,7 @@ def evaluate_command(
         turns=turns,
         samples=samples,
         temperature=temperature,
+        max_tokens=max_tokens,
         judge=judge,
         max_pixels=max_pixels,
         prompts=prompts,

@@ -23,11 +23,11 @@ def replay_messages(
     upright original.
     """
     yield from opening(profile, episode.question, show(picture, Rect(0, 0, *picture.size), budget))
-    for turn in episode.turns:
+    for number, turn in enumerate(episode.turns, start=1):
         yield Message("assistant", (turn.text,))
         if turn is episode.turns[-1]:
             return
-        yield response(profile, turn, show(picture, turn.rect, budget) if turn.rect else None)
+        yield response(profile, turn, show(picture, turn.rect, budget) if turn.rect else None, number)
 
 
 def is_exemplary(turn: Turn) -> bool:

@@ -120,7 +120,7 @@ class EpisodeRun:
         self.messages.append(Message("assistant", (reply.text,)))
         self._told = len(self.messages)
         if isinstance(outcome, Observed | Corrected):
-            self.messages.append(response(self.policy.profile, turn, view))
+            self.messages.append(response(self.policy.profile, turn, view, len(self.turns)))
         return turn
 
     async def play(self) -> Episode:
@@ -206,8 +206,8 @@ def opening(profile: PromptProfile, question: str, view: Image.Image) -> list[Me
     ]
 
 
-def response(profile: PromptProfile, turn: Turn, view: Image.Image | None) -> Message:
-    """What the environment says after a turn that did not end the episode.
+def response(profile: PromptProfile, turn: Turn, view: Image.Image | None, number: int) -> Message:
+    """What the environment says after turn `number`, counted from 1, if it did not end the episode.
 
     `view` shows the observation that the turn made; None for a malformed turn.
     """
@@ -216,7 +216,8 @@ def response(profile: PromptProfile, turn: Turn, view: Image.Image | None) -> Me
         return Message("user", tuple(piece for piece in pieces if isinstance(piece, str)))
     assert turn.observation is not None
     assert view is not None
-    return Message("user", _with_view(profile.observe(turn.observation, view.size), view))
+    label = number if load_dialect(profile.dialect).labels_turns else turn.observation
+    return Message("user", _with_view(profile.observe(label, view.size), view))
 
 
 def _with_view(pieces: Pieces, view: Image.Image) -> tuple[str | Image.Image, ...]:

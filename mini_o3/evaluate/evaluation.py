@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mini_o3.episode import Policy, SearchTask, StopReason, read_tasks
+from mini_o3.evaluate.against import figures_against, note_against
 from mini_o3.evaluate.checks import check_curve
 from mini_o3.evaluate.controls import controls
 from mini_o3.evaluate.lenses import are_several
@@ -20,8 +21,9 @@ from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import write_json
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.run import folder_lock
-from mini_o3.policies.load import load_policy
+from mini_o3.policies.load import OTHER_PROMPTS, load_policy
 from mini_o3.policies.spec import PolicySpec, default_temperature, recorded_temperature
+from mini_o3.protocol import load_profile
 
 CURVE_LIMIT = 8  # turns at which the curve is checked
 
@@ -38,6 +40,7 @@ def run_evaluation(
     shard: str | None = None,
     faithfulness: bool = False,
     check_curve: int = 0,
+    against: str | None = None,
     concurrent: int = 16,
     progress: Callable[[str], OnProgress] = lambda what: no_progress,
     say: Say = lambda line: None,
@@ -58,6 +61,7 @@ def run_evaluation(
         shard: only part i of n of them, as `i/n`.
         faithfulness: measure the control experiments too, into `out/controls`.
         check_curve: run so many episodes again at a smaller turn limit, into `out/curve_check.json`.
+        against: a published figure to read the accuracy beside, see `figures_against`.
         concurrent: episodes at the same time.
         progress: makes what is told of the progress of something.
         say, note: get lines about what is done, and what the policy has to say.
@@ -77,6 +81,9 @@ def run_evaluation(
     found = everything[:limit]
     if not found:
         raise UserError(f"{Path(tasks) / 'tasks.jsonl'}: holds no task; import or make some first")
+    if against is not None:
+        figures_against(against, found)
+    _check_prompts(asked, policy)
     part = part_of(found, shard) if shard else found
     record = {"limit": limit} | ({"shard": shard} if shard else {})
     evaluator = Evaluator(
@@ -92,6 +99,9 @@ def run_evaluation(
             say(told)
             control = asked.model_copy(update=change)
             evaluator.measure(control, out / CONTROLS / name, progress("episodes"), part)
+    if against is not None:
+        note_against(out, against)
+    if faithfulness or against is not None:
         report = write_report(out, part)
     if check_curve and not always_failed(report):
         again = evaluator.check_curve(asked, out, check_curve)
@@ -101,6 +111,15 @@ def run_evaluation(
             " ones stood then"
         )
     return report
+
+
+def _check_prompts(protocol: Protocol, policy: str | Policy) -> None:
+    """Raises: SettingError: a model is to be measured as in the release, by prompts that are not its own."""
+    is_model = isinstance(policy, str) and PolicySpec(policy).kind in ("hf", "api")
+    if protocol.dialect != "released" or not is_model:
+        return
+    if protocol.prompts is None or load_profile(protocol.prompts).is_shipped:
+        raise SettingError("prompts", f"as in the release only with its own prompts; {OTHER_PROMPTS}")
 
 
 def _name(policy: str | Policy) -> str:
@@ -175,7 +194,7 @@ class Evaluator:
 
     def _load(self, protocol: Protocol) -> Policy:
         if not isinstance(self.policy, str):
-            for setting in ("max_pixels", "prompts", "dialect"):
+            for setting in ("max_pixels", "prompts", "dialect", "max_tokens"):
                 if getattr(protocol, setting) is not None:
                     raise SettingError(setting, "a policy that is built already has its own; leave it out")
             return self.policy

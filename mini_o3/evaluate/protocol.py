@@ -39,6 +39,7 @@ class Protocol(BaseModel):
     samples: int = Field(1, gt=0, description="episodes per question: K of Avg@K")
     samples_of: dict[str, int] = Field({}, description="another K for tasks whose source begins so")
     temperature: float = Field(0.0, ge=0, le=2)
+    max_tokens: int | None = Field(None, gt=0, description="longest turn; null: what the policy wants")
     judge: str = "auto"
     views: Literal["honest", "black", "swapped", "blind"] = Field(
         "honest",
@@ -54,7 +55,13 @@ class Protocol(BaseModel):
     def policy_spec(self, policy: str, concurrency: int = 1) -> PolicySpec:
         """How a policy is built that is measured by this protocol."""
         return PolicySpec(
-            policy, self.max_pixels, self.prompts, self.dialect, self.temperature, concurrency=concurrency
+            policy,
+            self.max_pixels,
+            self.prompts,
+            self.dialect,
+            self.temperature,
+            self.max_tokens,
+            concurrency,
         )
 
     def samples_for(self, task: SearchTask) -> int:

@@ -14,6 +14,7 @@ from mini_o3.benchmarks.published import to_markdown as published_table
 from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, read_tasks
 from mini_o3.episode.store import EpisodeStore
 from mini_o3.evaluate.absent import is_absent, not_there
+from mini_o3.evaluate.against import against_lines, against_published
 from mini_o3.evaluate.certainty import certainty
 from mini_o3.evaluate.metrics import Judged, summarise
 from mini_o3.evaluate.protocol import PROTOCOL_FILE, REPORT_VERSION
@@ -85,6 +86,8 @@ def write_report(
     known = sorted({row.task.source for row in rows if benchmark_of(row.task.source)})
     if known:
         report["published"] = [asdict(number) for number in published(known)]
+    if against := against_published(folder, rows):
+        report["against"] = against
     controls = {
         path.name: _control(read_object(path / "report.json"))
         for path in sorted((folder / CONTROLS).glob("*"))
@@ -122,6 +125,7 @@ def summary_lines(report: dict[str, Any]) -> list[str]:
     controls = report.get("faithfulness", {})
     return [
         headline(report),
+        *against_lines(report.get("against", ())),
         f"at turn limits {curve}",
         *(f"  {name.replace('_', ' ')}: {control['accuracy']}" for name, control in controls.items()),
     ]
@@ -130,6 +134,7 @@ def summary_lines(report: dict[str, Any]) -> list[str]:
 def to_markdown(report: dict[str, Any]) -> str:
     """The report for people: headline, curve, endings, divisions, controls, and the protocol at the end."""
     lines = ["# Evaluation", "", headline(report), ""]
+    lines += [text for line in against_lines(report.get("against", ())) for text in (line, "")]
     if report["samples"] > 1:
         for name, key in (("Pass", "pass_at_k"), ("Maj", "maj_at_k")):
             lines += [f"{name}@{report['samples']} {_percent(report[key])}", ""]

@@ -9,7 +9,12 @@ from pathlib import Path
 from mini_o3.episode import Policy, SearchTask
 from mini_o3.kit.extras import require
 from mini_o3.models.shipped import NANO_DIR, check_checkpoint
-from mini_o3.policies.spec import PolicySpec
+from mini_o3.policies.spec import PolicySpec, is_released_model
+
+OTHER_PROMPTS = (
+    "released Mini-o3 weights were trained with other prompts than these and do worse without them; import"
+    " the official ones with `mini-o3 prompts import constants.py` and give them as `prompts`"
+)
 
 
 def load_policy(
@@ -34,7 +39,19 @@ def load_policy(
     """
     if isinstance(spec, str):
         spec = PolicySpec(spec)
-    spec = spec.drawn(1)
+    policy = _build(spec.drawn(1), tasks, asked, say, folder)
+    if is_released_model(spec) and policy.profile.is_shipped:
+        say(f"WARNING: {spec.policy}: {OTHER_PROMPTS}")
+    return policy
+
+
+def _build(
+    spec: PolicySpec,
+    tasks: Sequence[SearchTask],
+    asked: SearchTask | None,
+    say: Callable[[str], None],
+    folder: Path | None,
+) -> Policy:
     profile, budget = (spec.profile(), spec.budget())  # what is wrong is said before torch is loaded
     if spec.kind in ("nano", "hf"):
         check_checkpoint(spec.rest or NANO_DIR)

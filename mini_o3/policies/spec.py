@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ _KINDS = ("nano", "teacher", "human", "replay", "hf", "api")
 _WITH_REST = ("replay", "hf", "api")  # kinds that are followed by a colon and a file, folder or endpoint
 _OWN_DIALECT = ("nano", "teacher", "human")  # kinds that speak mini_o3 only
 _DRAWS = ("nano", "hf", "api")  # kinds that draw their words, so that a second search is another one
+
+_RELEASED = re.compile(r"mini[-_ ]?o3", re.IGNORECASE)  # in the name of released weights
 
 _NANO_TEMPERATURE = 0.6  # at which nano was trained by reinforcement, and at which it is measured
 _MODEL_TEMPERATURE = 1.0  # at which the paper measures (arXiv 2509.07969)
@@ -135,6 +138,12 @@ class PolicySpec:
         """
         profile = self.profile()
         return view_budget(profile.dialect if profile else "mini_o3", self.max_pixels)
+
+
+def is_released_model(spec: PolicySpec) -> bool:
+    """Whether the name of a checkpoint or of an endpoint's model is one of the released Mini-o3 weights."""
+    name = Path(spec.rest).name if spec.kind == "hf" else spec.rest.rpartition("#")[2]
+    return spec.kind in ("hf", "api") and bool(_RELEASED.search(name))
 
 
 def default_temperature(policy: str, searches: int) -> float:

@@ -51,7 +51,7 @@ class PromptProfile:
     def hash(self) -> str:
         """Twelve hex digits of the four texts, and of the dialect if it is not Mini-o3's."""
         other = [] if self.dialect == "mini_o3" else [self.dialect]
-        joined = "\x00".join([*(getattr(self, part) for part in _PARTS), *other])
+        joined = "\x00".join([*self.texts, *other])
         return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
     def ask(self, question: str, size: tuple[int, int] | None = None) -> Pieces:
@@ -65,8 +65,21 @@ class PromptProfile:
         return _pieces(self.observation, **names, **_sides(size))
 
     def correct(self, malformed: Malformed) -> Pieces:
-        """The message after a malformed turn."""
-        return _pieces(self.correction, kind=malformed.kind.value.replace("_", " "), detail=malformed.detail)
+        """The message after a malformed turn; a text that has a full stop after `{detail}` gets no second."""
+        detail = malformed.detail
+        if "{detail}." in self.correction:
+            detail = detail.removesuffix(".")
+        return _pieces(self.correction, kind=malformed.kind.value.replace("_", " "), detail=detail)
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether its texts are ours; released weights were trained with others, which a user imports."""
+        return any(load_profile(name).texts == self.texts for name in shipped_profiles())
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The four texts."""
+        return tuple(getattr(self, part) for part in _PARTS)
 
 
 @cache
@@ -85,13 +98,18 @@ def load_profile(name: str) -> PromptProfile:
         try:
             texts[part] = path.read_text(encoding="utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError):
-            known = ", ".join(sorted(path.name for path in PROMPTS_DIR.iterdir() if path.is_dir()))
+            known = ", ".join(shipped_profiles())
             raise UserError(
                 f"prompt profile {name}: {path} cannot be read as text; shipped profiles: {known}"
             ) from None
     named = folder / "dialect.txt"
     dialect = named.read_text(encoding="utf-8", errors="replace").strip() if named.is_file() else "mini_o3"
     return PromptProfile(name=folder.name, dialect=dialect, **texts)
+
+
+def shipped_profiles() -> list[str]:
+    """Names of the profiles that come with the package."""
+    return sorted(path.name for path in PROMPTS_DIR.iterdir() if path.is_dir())
 
 
 def lasting_name(name: str) -> str:

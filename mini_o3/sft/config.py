@@ -48,6 +48,9 @@ class TrainConfig(BaseModel):
     bf16: bool = Field(False, description="compute in bfloat16; weights stay in float32")
     gradient_checkpointing: bool = Field(False, description="less memory, a third more work")
     max_pixels: int | None = Field(None, gt=0, description="of a view; null: what the checkpoint wants")
+    prompts: str | None = Field(
+        None, description="prompt profile of recorded episodes; null: what the checkpoint wants"
+    )
     context_tokens: int | None = Field(
         None, gt=0, description="recorded episodes end with the last turn that fits"
     )

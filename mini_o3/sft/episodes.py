@@ -116,7 +116,7 @@ def render_teacher(
     whole = Rendered()
     for message in run.messages[:2]:
         whole.add(renderer.message(message.role, message.parts))
-    for turn in run.turns:
+    for number, turn in enumerate(run.turns, start=1):
         whole.add(renderer.generation_prompt())
         spoken = renderer.assistant_message(
             _NUMBERED.sub(lambda found: f"{found[1]}{int(found[2]) + skip}", turn.text)
@@ -132,7 +132,7 @@ def render_teacher(
         view = None
         if turn.observation is not None:
             view, turn = run.views[turn.observation], replace(turn, observation=turn.observation + skip)
-        message = response(run.policy.profile, turn, view)
+        message = response(run.policy.profile, turn, view, number)
         whole.add(renderer.message(message.role, message.parts))
     return Sample(whole.ids, weigh(renderer, whole, truth_of(task).goal.colour), whole.views)
 

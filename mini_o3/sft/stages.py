@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mini_o3.models.vlm import budget_of
-from mini_o3.protocol import load_profile
+from mini_o3.protocol import lasting_name, load_profile
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.episodes import EpisodeData
 from mini_o3.sft.model import SftModel
@@ -26,6 +26,7 @@ def run_stage(
     def source(pupil: SftModel) -> tuple[Source, int]:
         vlm = pupil.vlm
         if config.episodes:
+            vlm.profile = lasting_name(config.prompts) if config.prompts else vlm.profile
             profile = load_profile(vlm.prompts)
             vlm.budget = budget_of(vlm, profile, config.max_pixels)
             recorded = RecordedEpisodes.read(

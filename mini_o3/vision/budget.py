@@ -12,6 +12,7 @@ from PIL import Image
 
 from mini_o3.kit.errors import SettingError
 from mini_o3.vision.region import Rect
+from mini_o3.vision.released import released_size, released_view
 
 _MARK_STEP = 14  # pixels from one mark to the next: one patch of Qwen2.5-VL
 FILTER = Image.Resampling.BICUBIC
@@ -32,6 +33,8 @@ class PixelBudget:
             right, green from top to bottom). Rotary vision towers see positions only relative to each other,
             and nano would need hours to learn where in a view something is. Only the view is marked, not the
             stored observation.
+        released: sizes and resampling are those of the released Mini-o3 code (`vision.released`), for the
+            weights that were trained with them.
     """
 
     max_pixels: int = 2_000_000
@@ -39,6 +42,7 @@ class PixelBudget:
     multiple: int = 28
     square: bool = False
     marks: bool = False
+    released: bool = False
 
     def __post_init__(self) -> None:
         if self.multiple < 1:
@@ -67,6 +71,8 @@ class PixelBudget:
         if self.square:
             side = max(math.isqrt(self.max_pixels) // self.multiple, 1) * self.multiple
             return side, side
+        if self.released:
+            return released_size(width, height, self.max_pixels, self.min_pixels, self.multiple)
         area, scale = width * height, 1.0
         if area > self.max_pixels:
             scale = math.sqrt(self.max_pixels / area)
@@ -90,7 +96,8 @@ class PixelBudget:
         return (width // self.multiple) * (height // self.multiple)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """JSON-ready; `released` only where it holds, since older records do not know it."""
+        return {key: value for key, value in asdict(self).items() if key != "released" or value}
 
 
 def show(picture: Image.Image, rect: Rect, budget: PixelBudget) -> Image.Image:
@@ -99,8 +106,11 @@ def show(picture: Image.Image, rect: Rect, budget: PixelBudget) -> Image.Image:
 
     The view of a whole small picture is that picture itself: nobody draws on a view.
     """
+    is_whole = tuple(rect) == (0, 0, *picture.size)
+    view = picture if is_whole else picture.crop(rect)
+    if budget.released:
+        return released_view(view, is_whole, budget.max_pixels, budget.min_pixels, budget.multiple)
     size = budget.fit(rect.width, rect.height)
-    view = picture if tuple(rect) == (0, 0, *picture.size) else picture.crop(rect)
     if size != view.size:
         # reducing_gap averages whole blocks of pixels first: 5 times faster on 16 megapixels, and at 3.0 no
         # difference can be seen.

@@ -222,7 +222,7 @@ def test_what_a_lens_shows(tmp_path):
 
 
 def test_the_shipped_protocols(tmp_path):
-    assert set(presets("protocols")) == {"paper", "official-readme", "greedy"}
+    assert set(presets("protocols")) == {"paper", "official-readme", "greedy", "released"}
     paper = read_protocol("paper")
     assert (paper.turns, paper.samples, paper.temperature, paper.max_pixels) == (32, 32, 1.0, 2_000_000)
     sources = ("visual_probe_hard", "hrbench_4k", "mme_realworld")
@@ -236,7 +236,9 @@ def test_the_shipped_protocols(tmp_path):
     }
     (tmp_path / "mine.toml").write_text("turns = 4\n")
     assert read_protocol(str(tmp_path / "mine.toml")) == Protocol(turns=4)
-    with pytest.raises(UserError, match=r"neither a file nor a preset.* greedy, official-readme, paper"):
+    with pytest.raises(
+        UserError, match=r"neither a file nor a preset.* greedy, official-readme, paper, released"
+    ):
         read_protocol("mine")
     with pytest.raises(UserError, match="greedy episodes on one task are all the same"):
         read_protocol("greedy", samples=4)

@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mini_o3.grpo.advantages import Masking, RolloutOutcome, group_advantages
+from mini_o3.grpo.config import GrpoConfig
+from mini_o3.kit.config import read_config
+from mini_o3.presets import preset
 
 RIGHT, WRONG, OVER, VOID = (
     RolloutOutcome(1.0),
@@ -106,3 +109,30 @@ def test_equal_to_a_plain_reference(group, masking):
             assert math.isclose(advantage, (rollout.reward - rollout.cost - mean) / spread, abs_tol=1e-9)
     assert found.normaliser == (len(group) if masking.normaliser == "all" else len(kept))
     assert np.isfinite(found.advantages).all()
+
+
+def released_advantages(rewards, over):
+    """As the released code computes them: the statistics of all, with what was masked set to zero later."""
+    if np.std(rewards, ddof=1) < 1e-4:
+        return None
+    return np.where(over, 0.0, (rewards - np.mean(rewards)) / (np.std(rewards, ddof=1) + 1e-6))
+
+
+def test_three_hundred_groups_are_those_of_the_release():
+    config = read_config(preset("training", "grpo_7b"), GrpoConfig)
+    assert config.masking == Masking(True, False, "all", "all", "all", "rollout")
+    rng, kept, by_default = np.random.default_rng(3), 0, 0
+    for _ in range(300):
+        over = rng.random(16) < rng.choice([0.1, 0.5, 0.9])
+        rewards = np.where(over, 0.0, rng.random(16) < rng.choice([0.0, 0.3, 0.7, 1.0]))
+        group = [RolloutOutcome(float(r), over_turn=bool(o)) for r, o in zip(rewards, over, strict=True)]
+        found, wanted = group_advantages(group, config.masking), released_advantages(rewards, over)
+        by_default += found is not None and group_advantages(group, Masking()) is None
+        if wanted is None:
+            assert found is None
+            continue
+        kept += 1
+        assert found.normaliser == 16
+        assert found.advantages == pytest.approx(wanted, abs=3e-5)  # the release adds 1e-6 to the deviation
+    assert kept > 150
+    assert by_default > 20  # groups that it learns from, and our default does not

@@ -32,11 +32,11 @@ def asked(profile, question):
 
 
 def observed(profile, number):
-    return response(profile, Turn("", Zoom(Region(0, 0, 1, 1)), observation=number), VIEW).parts
+    return response(profile, Turn("", Zoom(Region(0, 0, 1, 1)), observation=number), VIEW, number).parts
 
 
 def corrected(profile, kind, detail):
-    return response(profile, Turn("", Malformed(kind, detail)), None).parts
+    return response(profile, Turn("", Malformed(kind, detail)), None, 1).parts
 
 
 @pytest.mark.parametrize("name", ["search", "nano"])

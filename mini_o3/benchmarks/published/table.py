@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from mini_o3.kit.errors import UserError
 
 _TABLE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("table.toml").read_text(encoding="utf-8"))
 
@@ -50,6 +56,40 @@ def published(benchmarks: Iterable[str] = ()) -> list[Published]:
     """
     wanted = {benchmark_of(name) for name in benchmarks} or set(TITLES)
     return [number for row in _TABLE["rows"] for number in _numbers(row) if number.benchmark in wanted]
+
+
+def published_under(key: str) -> list[Published]:
+    """The numbers of one system in one source.
+
+    A key is the system's name in small letters, as in `mini-o3-7b`, or as much of it as only one has; where
+    several sources have one of that name, `@` and the source follow, as in `deepeyes-7b@mini_o3`.
+
+    Raises:
+        UserError: there is no such key, or several begin so; the message lists those that are near.
+    """
+    known = _by_key()
+    name, at, source = key.partition("@")
+    wanted = _slug(name) + at + source
+    begin = [one for one in known if one.startswith(wanted)] if wanted else []
+    if wanted in known or len(begin) == 1:
+        return known[wanted if wanted in known else begin[0]]
+    near = begin or get_close_matches(wanted, known, n=4, cutoff=0.4) or list(known)
+    raise UserError(f"published:{key}: nothing is published under that key; try {', '.join(near)}")
+
+
+@cache
+def _by_key() -> dict[str, list[Published]]:
+    rows = [(_slug(row["system"]), row) for row in _TABLE["rows"]]
+    count = Counter(name for name, _ in rows)
+    found: dict[str, list[Published]] = {}
+    for name, row in rows:
+        key = name if count[name] == 1 else f"{name}@{row['source']}"
+        found.setdefault(key, []).extend(_numbers(row))
+    return found
+
+
+def _slug(system: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", system.lower()).strip("-")
 
 
 def to_markdown(numbers: Sequence[Published]) -> str:

@@ -3,6 +3,7 @@
 | dialect | a call | its boxes | of which picture | the answer |
 | --- | --- | --- | --- | --- |
 | `mini_o3` | `<grounding>` | fractions of the source | any, by name | `<answer>` |
+| `released` | the same, as the released code reads it | fractions, clipped | any, by name | `<answer>` |
 | `deepeyes` | image_zoom_in_tool | pixels as stored (`-shown`: as shown) | the original | `<answer>` |
 | `pixel_reasoner` | crop_image_normalized | fractions, 0.1 added around | any, from 1 | `\\boxed{}` |
 | `qwen3_vl` | image_zoom_in_tool | thousandths | any, from 0 | any text without a call |
@@ -23,12 +24,14 @@ from mini_o3.protocol.dialects.direct import Direct
 from mini_o3.protocol.dialects.mini_o3 import MiniO3
 from mini_o3.protocol.dialects.pixel_reasoner import PixelReasoner
 from mini_o3.protocol.dialects.qwen import Qwen2_5Vl, Qwen3Vl
+from mini_o3.protocol.dialects.released import Released
 from mini_o3.vision import PixelBudget
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect
     for dialect in (
         MiniO3("mini_o3"),
+        Released("released"),
         DeepEyes("deepeyes"),
         DeepEyes("deepeyes-shown", shown=True),
         PixelReasoner("pixel_reasoner"),

@@ -38,12 +38,14 @@ class Dialect(ABC):
         profile: name of the shipped prompts that teach it.
         ends: a turn ends with the first of these that its text contains.
         budget: the sizes of views in the system that it comes from; None if that has none of its own.
+        labels_turns: an observation is told with the number of the turn that asked for it, not with its own.
     """
 
     name: str
     profile: ClassVar[str]
     ends: ClassVar[tuple[str, ...]]
     budget: ClassVar[PixelBudget | None] = None
+    labels_turns: ClassVar[bool] = False
 
     def parse(self, text: str, frames: Sequence[Frame], *, finished: bool = True) -> Action:
         """The one action that `text`, a policy's whole turn, stands for; nothing is raised.
