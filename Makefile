@@ -6,7 +6,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproj
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow test-grounding fuzz check env clean
+.PHONY: demo test test-slow test-grounding test-similar fuzz check env clean
 
 demo: env
 	$(BIN)/python examples/demo/demo.py
@@ -28,6 +28,13 @@ test-grounding: requirements.txt requirements-dev.txt requirements/grounding.txt
 	.venv-grounding/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/grounding.txt
 	.venv-grounding/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	OMP_NUM_THREADS=1 .venv-grounding/bin/python -m pytest tests/grounding tests/test_layers.py -m "slow or not slow"
+
+# Pictures like an example, with the weights of a package, in an environment of its own.
+test-similar: requirements.txt requirements-dev.txt requirements/similar.txt
+	$(PYTHON) -m venv .venv-similar
+	.venv-similar/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/similar.txt
+	.venv-similar/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	OMP_NUM_THREADS=1 .venv-similar/bin/python -m pytest tests/finding
 
 check: env
 	$(BIN)/ruff check .

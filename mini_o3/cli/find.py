@@ -33,6 +33,13 @@ def find(
     policy: PolicyOption = "nano",
     turns: TurnsOption = 32,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N pictures.")] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", help="A picture of it: those that look like it are searched first."),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="With --like: only the N that look most like it.")
+    ] = None,
     concurrent: Annotated[int, typer.Option("--concurrent", min=1, help="Searches at the same time.")] = 16,
     exact: Annotated[
         bool,
@@ -49,7 +56,7 @@ def find(
         Path | None,
         typer.Option(help="TOML file of prices per million tokens, a table [MODEL] each; gives the cost."),
     ] = None,
-    top: Annotated[int, typer.Option("--show", min=0, help="Lines of the table.")] = 20,
+    lines: Annotated[int, typer.Option("--lines", min=0, help="Lines of the table.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one line of JSON.")] = False,
     out: Annotated[
         Path | None,
@@ -80,6 +87,8 @@ def find(
             out=out or Path("runs/find") / _name(query, policy),
             turns=turns,
             limit=limit,
+            like=like,
+            top=top,
             concurrent=concurrent,
             near=not exact,
             pages=pages,
@@ -92,7 +101,7 @@ def find(
     if as_json:
         print(to_json(found.to_dict()))
     else:
-        for line in [*table_lines(found.results, top), *found.lines()]:
+        for line in [*table_lines(found.results, lines), *found.lines()]:
             say(line)
         say(f"open {found.page}")
     if interrupted:

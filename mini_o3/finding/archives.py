@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NamedTuple, Protocol, cast
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.reading import open_file
@@ -61,28 +61,26 @@ def allowance(path: Path) -> int:
     return _TIMES * path.stat().st_size + _MORE
 
 
-def open_archive(path: Path, scratch: Path | None = None) -> Archive:
-    """Open an archive by the ending of its name.
+def open_archive(path: Path, name: str, scratch: Path | None = None) -> Archive:
+    """Open an archive by the ending of its `name`, under which it is known in messages.
 
     A compressed tar is unpacked into a file without a name in `scratch`, which goes away with this program.
 
     Raises:
         UserError: it is no such archive, or unpacks to more than its `allowance`.
     """
-    if path.name.lower().endswith(".zip"):
-        return _Zip(path)
-    return _Tar(path, scratch)
+    return _Zip(path, name) if name.lower().endswith(".zip") else _Tar(path, name, scratch)
 
 
 class _Zip:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         self.damage: str | None = None
         try:
             self.file = zipfile.ZipFile(open_file(path))
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{path}: not a readable zip archive ({error}); get a fresh copy") from None
+            raise UserError(f"{name}: not a readable zip archive ({error}); get a fresh copy") from None
 
     def members(self) -> Iterator[Member]:
         for info in self.file.infolist():
@@ -104,13 +102,13 @@ class _Zip:
 
 
 class _Tar:
-    def __init__(self, path: Path, scratch: Path | None) -> None:
+    def __init__(self, path: Path, name: str, scratch: Path | None) -> None:
         self.damage: str | None = None
         self.file = open_file(path)
-        opener = _opener(path.name.lower())
+        opener = _opener(name.lower())
         if opener is not None:
             with self.file as packed:
-                self.file = _unpacked(path, opener(packed), scratch)
+                self.file = _unpacked(name, opener(packed), allowance(path), scratch)
         self.number = self.file.fileno()
 
     def members(self) -> Iterator[Member]:
@@ -141,14 +139,13 @@ def _opener(name: str) -> Any:
     return lzma.LZMAFile if name.endswith("xz") else None
 
 
-def _unpacked(path: Path, packed: IO[bytes], scratch: Path | None) -> BinaryIO:
-    room = allowance(path)
+def _unpacked(name: str, packed: Any, room: int, scratch: Path | None) -> BinaryIO:
     plain = cast(BinaryIO, tempfile.TemporaryFile(dir=scratch))  # noqa: SIM115, closed with the archive
     try:
-        while chunk := packed.read(_CHUNK):
+        while chunk := packed.read1(_CHUNK):
             room -= len(chunk)
             if room < 0:
-                raise UserError(f"{path}: unpacks to more than {_TIMES} times its size; it is not searched")
+                raise UserError(f"{name}: unpacks to more than {_TIMES} times its size; it is not searched")
             plain.write(chunk)
     except _DAMAGE as error:
         if getattr(error, "errno", None):  # the disk, not the archive

@@ -83,7 +83,9 @@ class Result:
         }
 
 
-def result_of_search(seen: Seen, episode: Episode, status: str, price: Price | None) -> Result:
+def result_of_search(
+    seen: Seen, episode: Episode, status: str, price: Price | None, similarity: float | None = None
+) -> Result:
     """The result of a picture that was searched."""
     usage = episode.usage
     return Result(
@@ -98,6 +100,7 @@ def result_of_search(seen: Seen, episode: Episode, status: str, price: Price | N
         cost=price.of(usage) if price and usage.is_known else None,
         error=episode.error,
         key=episode.task_id,
+        similarity=similarity,
     )
 
 
@@ -118,11 +121,12 @@ def ranked(results: Sequence[Result]) -> list[Result]:
     """All results, those first that most likely show what was looked for, with their ranks.
 
     What was found comes first, the surest before; what was not found comes late, the least sure before.
-    Equals keep their order.
+    Equals go by their similarity to the example, then keep their order.
     """
 
-    def key(result: Result) -> tuple[int, float, bool]:
-        sure = result.confidence if result.confidence is not None else 0.0
-        return STATUSES.index(result.status), sure if result.status == "not_found" else -sure, False
+    def key(result: Result) -> tuple[int, float, float]:
+        sure = result.confidence or 0.0
+        order = STATUSES.index(result.status), sure if result.status == "not_found" else -sure
+        return *order, -(result.similarity or 0.0)
 
     return [replace(one, rank=rank) for rank, one in enumerate(sorted(results, key=key), start=1)]

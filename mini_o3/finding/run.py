@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from mini_o3.finding.outputs import write_results
 from mini_o3.finding.query import Query, query_for
 from mini_o3.finding.result import Result, ranked
 from mini_o3.finding.search import Search
+from mini_o3.finding.similar import similarities
 from mini_o3.finding.sources import RESULT_FILE, left_out_words, list_sources
 from mini_o3.finding.survey import survey
 from mini_o3.kit.errors import SettingError, UserError
@@ -39,6 +41,8 @@ def find(
     policy: str | PolicySpec | Policy = "nano",
     turns: int = 32,
     limit: int | None = None,
+    like: str | os.PathLike[str] | None = None,
+    top: int | None = None,
     concurrent: int = 16,
     near: bool = True,
     pages: str = "all",
@@ -58,6 +62,9 @@ def find(
         policy: who decides: a text such as `api:URL#MODEL`, a `PolicySpec`, or a policy that is loaded.
         turns: how many turns the search of a picture may take.
         limit: only the first so many pictures.
+        like: a picture of what is looked for: those that look like it are searched first (extra `similar`).
+            The policy does not see it; it verifies what the query says.
+        top: only so many of those that look most like it are searched.
         concurrent: searches at the same time.
         near: search a picture once that is there in several sizes or compressions; else only files with the
             same content are searched once.
@@ -72,6 +79,8 @@ def find(
     """
     if pages not in PAGES:
         raise SettingError("pages", f"choose one of {', '.join(PAGES)}", pages)
+    if top is not None and like is None:
+        raise SettingError("top", "goes by the likeness to an example; give one as `like`, or take `limit`")
     folder = Path(out)
     has_files = folder.is_dir() and any(not name.startswith(".") for name in os.listdir(folder))
     if has_files and not (folder / RESULT_FILE).exists():
@@ -92,6 +101,12 @@ def find(
         seen = list(survey(chosen, folder, near=near, progress=progress("pictures looked at")))
         search = Search(asked, policy, Limits(turns=turns), folder, pages)
         wanted = [one for one in seen if one.error is None and one.copy_of is None]
+        alike: dict[str, float] = {}
+        if like is not None:
+            alike = similarities(Path(like), wanted, folder, progress=progress("pictures compared"))
+            wanted = sorted(wanted, key=lambda one: -alike.get(one.digest, -1.0))
+        left_out = sources.left_out + Counter({"less similar pictures": len(wanted[top:]) if top else 0})
+        wanted = wanted[:top]
         failure: BaseException | None = None
         try:
             run_coroutine(search.run(wanted, concurrent, progress("pictures searched")))
@@ -100,8 +115,8 @@ def find(
         unread = [Result(name, "failed", (0, 0), error=why) for name, why in sources.bad.items()]
         found = Found(
             query=asked,
-            results=tuple(ranked([*search.results(seen, price), *unread])),
-            left_out=tuple(left_out_words(sources.left_out)),
+            results=tuple(ranked([*search.results(seen, price, alike), *unread])),
+            left_out=tuple(left_out_words(left_out)),
             folder=folder,
             is_whole=failure is None,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -89,8 +89,13 @@ class Search:
         is_wanted = self.pages == "all" or (self.pages == "found" and self.query.status_of(episode) == FOUND)
         write_search(self.folder, episode, picture, page=is_wanted)
 
-    def results(self, pictures: Sequence[Seen], price: Price | None) -> list[Result]:
-        """The result of every picture that was searched, is a copy of one, or cannot be read; in order."""
+    def results(
+        self, pictures: Sequence[Seen], price: Price | None, alike: Mapping[str, float]
+    ) -> list[Result]:
+        """The result of every picture that was searched, is a copy of one, or cannot be read; in order.
+
+        `alike` is the similarity to the example by digest.
+        """
         found: dict[str, Result] = {}
         results = []
         for seen in pictures:
@@ -102,7 +107,9 @@ class Search:
             elif error is not None:
                 results.append(Result(seen.source.name, "failed", seen.size, error=error))
             elif episode is not None and seen.copy_of is None:
-                found[seen.digest] = result_of_search(seen, episode, self.query.status_of(episode), price)
+                found[seen.digest] = result_of_search(
+                    seen, episode, self.query.status_of(episode), price, alike.get(seen.digest)
+                )
                 results.append(found[seen.digest])
         return results
 

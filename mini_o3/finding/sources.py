@@ -79,9 +79,9 @@ class Source:
         with self.file() as file:
             return read_picture(Path(self.name), file, self.frame)
 
-    def small(self, file: BinaryIO) -> tuple[Image.Image, tuple[int, int]]:
+    def small(self, file: BinaryIO, side: int = 128) -> tuple[Image.Image, tuple[int, int]]:
         """It in few pixels, from its opened file, and the size of the whole (`vision.small.read_small`)."""
-        return read_small(Path(self.name), file, self.frame)
+        return read_small(Path(self.name), file, self.frame, side)
 
 
 @dataclass(slots=True)
@@ -232,7 +232,7 @@ class _Lister:
     def _archive(self, name: str, path: Path, stamp: tuple[int, int]) -> None:
         found = self.found
         try:
-            archive = open_archive(path, self.scratch)
+            archive = open_archive(path, name, self.scratch)
             room = allowance(path)
         except UserError as error:
             found.bad[name] = str(error)

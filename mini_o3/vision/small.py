@@ -19,11 +19,14 @@ _MOST = 16  # levels of 255 by which no block of a copy differs
 _SHAPES = 0.02  # by which the ratios of sides of copies differ at most, relatively
 
 
-def read_small(name: Path, file: BinaryIO, number: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
-    """A picture as it is kept in few pixels, upright RGB or grey, and (width, height) of the whole.
+def read_small(
+    name: Path, file: BinaryIO, number: int | None = None, side: int = 8 * _SIDE
+) -> tuple[Image.Image, tuple[int, int]]:
+    """A picture in few pixels, but not fewer than `side` a side, upright RGB or grey, and (width, height) of
+    the whole.
 
-    A JPEG is decoded at an eighth of its size if it is large, which takes a quarter of the time. Colours are
-    not converted.
+    A large JPEG is decoded at an eighth of its size at the least, which takes a quarter of the time. Its
+    colours are not converted.
 
     Raises:
         UserError: as `vision.picture.read_picture`.
@@ -35,7 +38,7 @@ def read_small(name: Path, file: BinaryIO, number: int | None = None) -> tuple[I
             with image_file(name, file) as opened:
                 check_size(name, opened.size, DECODE_BUDGET)
                 width, height = opened.size
-                opened.draft("RGB", (8 * _SIDE, 8 * _SIDE))
+                opened.draft("RGB", (side, side))
                 opened.load()
                 small = upright(opened)
                 turned = (small.width < small.height) != (opened.width < opened.height)

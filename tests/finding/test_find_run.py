@@ -184,3 +184,13 @@ def test_a_query_that_nano_cannot_know_is_refused_before_anything_is_loaded(phot
     with pytest.raises(UserError, match="nano only knows the things of probes"):
         find("my keys", "photos", out="hits")
     assert not (photos / "hits").exists()
+
+
+def test_an_example_needs_its_extra_and_top_needs_an_example(photos, monkeypatch):
+    monkeypatch.setattr("mini_o3.kit.extras.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"looking for what is like photos/a.png needs torch, efficientnet"):
+        find(
+            "red square", "photos", policy=SeesRed(), out="hits", like="photos/a.png", note=lambda line: None
+        )
+    with pytest.raises(UserError, match="top: goes by the likeness to an example"):
+        find("red square", "photos", policy=SeesRed(), out="hits", top=3)
