@@ -6,7 +6,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproj
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow test-grounding test-similar fuzz check env clean
+.PHONY: demo test test-slow test-grounding test-similar test-reader fuzz check env clean
 
 demo: env
 	$(BIN)/python examples/demo/demo.py
@@ -35,6 +35,13 @@ test-similar: requirements.txt requirements-dev.txt requirements/similar.txt
 	.venv-similar/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/similar.txt
 	.venv-similar/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	OMP_NUM_THREADS=1 .venv-similar/bin/python -m pytest tests/finding
+
+# The policy that reads photographs, with its models, in an environment of its own.
+test-reader: requirements.txt requirements-dev.txt requirements/reader.txt
+	$(PYTHON) -m venv .venv-reader
+	.venv-reader/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/reader.txt
+	.venv-reader/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	OMP_NUM_THREADS=1 .venv-reader/bin/python -m pytest tests/policies/reader tests/test_layers.py -m "slow or not slow"
 
 check: env
 	$(BIN)/ruff check .

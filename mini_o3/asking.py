@@ -21,6 +21,7 @@ from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, write_json, write_jsonl, write_text
 from mini_o3.kit.loop import run_coroutine
 from mini_o3.policies.load import load_policy
+from mini_o3.policies.reader.question import asks_for_text
 from mini_o3.policies.spec import CHOICES, PolicySpec
 from mini_o3.probes.shapes.questions import is_probe_question
 from mini_o3.show.page import episode_page
@@ -33,6 +34,10 @@ MAX_QUESTION = 4000  # characters; four times the longest question of the publis
 NANO_ONLY_PROBES = (
     "note: nano was trained on probes only, and this is not a probe question, so its answer means nothing; "
     f"for your own pictures choose another policy ({CHOICES.removeprefix('nano, ')})"
+)
+READS_TEXT = (
+    "note: the policy reader reads text in photographs on this machine"
+    " (pip install 'mini-o3[reader]', then take policy reader)"
 )
 _log = logging.getLogger("mini_o3")
 _TOGETHER = 8  # searches that go on at the same time
@@ -148,6 +153,8 @@ def ask(
         policy = load_policy(spec, asked=task, say=note, folder=folder)
         if spec.policy == "nano" and not is_probe_question(question):
             note(NANO_ONLY_PROBES)
+            if asks_for_text(question):
+                note(READS_TEXT)
     if folder is not None:
         make_folder(folder)
         if not isinstance(picture, str | os.PathLike):

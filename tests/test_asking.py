@@ -17,7 +17,7 @@ from helpers import answer, environment, recording, zoom
 from PIL import Image
 
 import mini_o3
-from mini_o3.asking import NANO_ONLY_PROBES
+from mini_o3.asking import NANO_ONLY_PROBES, READS_TEXT
 from mini_o3.policies.replay import Replay
 from mini_o3.probes.shapes import make_probe
 from mini_o3.vision import Rect, as_picture
@@ -153,7 +153,9 @@ def test_nano_says_that_a_photograph_is_nothing_for_it(caplog):
     assert (right.answer, caplog.records) == (probe.task.answer, [])
     with caplog.at_level(logging.WARNING, "mini_o3"):
         mini_o3.ask(PICTURE, "Where is the cat?", turns=1)
-    assert [record.message for record in caplog.records] == [NANO_ONLY_PROBES]
+        assert [record.message for record in caplog.records] == [NANO_ONLY_PROBES]
+        mini_o3.ask(PICTURE, "What does the sign say?", turns=1)
+    assert [record.message for record in caplog.records] == [NANO_ONLY_PROBES] * 2 + [READS_TEXT]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ app = typer.Typer(
 
 PolicyOption = Annotated[
     str,
-    typer.Option("--policy", help="Who decides: nano, teacher, human, replay:FILE, hf:DIR or api:URL#MODEL."),
+    typer.Option(
+        "--policy", help="Who decides: nano, reader, teacher, human, replay:FILE, hf:DIR or api:URL#MODEL."
+    ),
 ]
 TurnsOption = Annotated[
     int, typer.Option("--turns", min=1, max=1000, help="Turns it may take; with T at most T - 1 zooms.")

@@ -33,7 +33,8 @@ def evaluate_command(
     tasks: Annotated[Path | None, typer.Option(help="Folder with tasks.jsonl.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the report and the episodes.")] = None,
     policy: Annotated[
-        str, typer.Option(help="Who decides: nano, teacher, human, replay:FILE, hf:DIR or api:URL#MODEL.")
+        str,
+        typer.Option(help="Who decides: nano, reader, teacher, human, replay:FILE, hf:DIR or api:URL#MODEL."),
     ] = "nano",
     protocol: Annotated[
         str | None,

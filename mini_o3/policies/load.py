@@ -59,6 +59,10 @@ def _build(
         from mini_o3.policies.local import Local
 
         return Local.load(spec)
+    if spec.kind == "reader":
+        from mini_o3.policies.reader.policy import Reader
+
+        return Reader(budget=budget, profile=profile)
     if spec.kind == "api":
         from mini_o3.kit.chat import ChatSettings, with_options
         from mini_o3.policies.api import Api

@@ -13,8 +13,8 @@ from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.protocol.dialects import load_dialect, view_budget
 from mini_o3.vision import PixelBudget
 
-CHOICES = "nano, teacher, human, replay:FILE, hf:DIR, api:URL#MODEL"
-_KINDS = ("nano", "teacher", "human", "replay", "hf", "api")
+CHOICES = "nano, reader, teacher, human, replay:FILE, hf:DIR, api:URL#MODEL"
+_KINDS = ("nano", "reader", "teacher", "human", "replay", "hf", "api")
 _WITH_REST = ("replay", "hf", "api")  # kinds that are followed by a colon and a file, folder or endpoint
 _OWN_DIALECT = ("nano", "teacher", "human")  # kinds that speak mini_o3 only
 _DRAWS = ("nano", "hf", "api")  # kinds that draw their words, so that a second search is another one
@@ -89,7 +89,7 @@ class PolicySpec:
 
     @property
     def kind(self) -> str:
-        """What stands before the colon: nano, teacher, human, replay, hf or api."""
+        """What stands before the colon: nano, reader, teacher, human, replay, hf or api."""
         return self.policy.partition(":")[0]
 
     @property

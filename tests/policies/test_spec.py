@@ -22,7 +22,7 @@ API = "api:http://127.0.0.1:9/v1#m"
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"policy": "clever"}, "policy clever: no such policy; choose one of nano, teacher"),
+        ({"policy": "clever"}, "policy clever: no such policy; choose one of nano, reader, teacher"),
         ({"policy": "hf:"}, "policy hf:: something is missing after 'hf'"),
         ({"policy": "nano:x"}, "policy nano:x: nothing may stand after 'nano'"),
         ({"max_pixels": 5}, "max_pixels: nano only sees views of 168 x 168"),

@@ -1,0 +1,308 @@
+"""The answer from what has been read: which line is named, which one beside it is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mini_o3.policies.reader.match import likeness, says, value_of
+from mini_o3.policies.reader.ocr import Box
+from mini_o3.policies.reader.question import ORDINALS, Kind, Wanted
+from mini_o3.policies.reader.seen import Reading
+
+_READ = 0.6  # score from which on a line may be an answer
+_FAR = 26.0  # heights of a letter between two lines that belong together, at most
+_AGAINST = 6.0  # by how much farther away a line seems in the direction in which it is not expected
+_LARGE = 12.0  # height of a line in view pixels at which it is surely read
+_NUMERIC = (Kind.NUMBER, Kind.PRICE, Kind.PHONE, Kind.DATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer.
+
+    Attributes:
+        text: in words.
+        box: what it rests on, in pixels of the original.
+        sure: whether nothing that has not been looked at yet could be a better one.
+        why: one sentence for the thought.
+    """
+
+    text: str
+    box: Box
+    sure: bool
+    why: str
+
+
+def find(
+    wanted: Wanted, readings: Sequence[Reading], size: tuple[int, int], complete: bool = False
+) -> Found | None:
+    """The best answer so far; None if there is none.
+
+    Args:
+        complete: everything was looked at, so that what is not there will not turn up.
+    """
+    lines = [one for one in readings if one.score >= _READ and one.text and not (one.cut and not complete)]
+    found = _find(wanted, lines, size, complete)
+    return _choose(wanted, found, lines, complete) if wanted.options else found
+
+
+def named(wanted: Wanted, readings: Sequence[Reading]) -> list[Reading]:
+    """The lines that the question names, the best match first."""
+    for text in wanted.anchors:
+        scored = [(says(one.text, text), one) for one in readings if one.score >= _READ]
+        if fitting := [(score, one) for score, one in scored if score]:
+            best = max(score for score, _ in fitting)
+            return [one for score, one in fitting if score >= best - 0.1]
+    return []
+
+
+def _find(wanted: Wanted, lines: list[Reading], size: tuple[int, int], complete: bool) -> Found | None:
+    if wanted.kind is Kind.OTHER:
+        return None
+    if wanted.kind in (Kind.PLACE, Kind.PRESENCE):
+        return _place(wanted, named(wanted, lines), size)
+    if wanted.lead is not None or wanted.anchors:
+        pairs = (
+            _led(wanted, lines) if wanted.lead is not None else [(one, 0.0) for one in named(wanted, lines)]
+        )
+        return _beside(wanted, pairs, lines, complete)
+    return _alone(wanted, lines, size, complete)
+
+
+def _place(wanted: Wanted, anchors: Sequence[Reading], size: tuple[int, int]) -> Found | None:
+    if not anchors:
+        return None
+    one = max(anchors, key=lambda reading: (reading.clear, reading.score, reading.height))
+    x, y = (centre / side for centre, side in zip(one.centre, size, strict=True))
+    across = "left" if x < 1 / 3 else "right" if x > 2 / 3 else ""
+    down = "top" if y < 1 / 3 else "bottom" if y > 2 / 3 else ""
+    where = f"at the {' '.join(filter(None, (down, across)))}" if across or down else "in the middle"
+    text = "yes" if wanted.kind is Kind.PRESENCE else where
+    return Found(text, one.box, one.clear and one.letters >= _LARGE, f'"{one.text}" stands {where}.')
+
+
+def _beside(
+    wanted: Wanted, pairs: Sequence[tuple[Reading, float]], lines: list[Reading], complete: bool
+) -> Found | None:
+    """What is asked for, beside one of the lines that are named; `pairs` has them with a malus each."""
+    best: tuple[float, Reading, Reading, str] | None = None
+    for anchor, malus in pairs:
+        for one in lines:
+            value = value_of(one.text, wanted.kind)
+            if value is None:
+                continue
+            if one is anchor:
+                if wanted.kind not in (Kind.PRICE, Kind.PHONE, Kind.DATE, Kind.ADDRESS):
+                    continue
+                cost = 0.0
+            else:
+                cost = _distance(anchor, one, _direction(wanted, anchor))
+            if cost > _FAR:
+                continue
+            cost += malus + _against(wanted, anchor, one, lines)
+            if best is None or cost < best[0]:
+                best = cost, anchor, one, value
+    if best is None:
+        return None
+    cost, anchor, one, value = best
+    if wanted.kind is Kind.WORDS:
+        block = [line for line in block_of(one, lines) if line is not anchor]
+        if (wanted.above or wanted.below) and anchor in block_of(one, lines):
+            block = [one]  # of one thing the line next to the one that is named
+        value, box = _joined(block), _around(block)
+    else:
+        box = one.box
+    if wanted.asks_row:
+        value = f"{_row_name(wanted, anchor, one, lines)}, {value}"
+    told = wanted.row is None and not wanted.asks_row
+    sure = complete or (told and cost < 20 and all(x.clear and x.letters >= _LARGE for x in (anchor, one)))
+    return Found(value, box, sure, f'Beside "{anchor.text}" stands "{one.text}".')
+
+
+def _direction(wanted: Wanted, anchor: Reading) -> int:
+    """Where what is asked for is expected: 1 below or right of what is named, -1 above or left, 0 anywhere.
+
+    What a number or price belongs to is written above it or before it.
+    """
+    if wanted.above or wanted.below:
+        return -1 if wanted.above else 1
+    if wanted.kind in _NUMERIC:
+        return 1
+    is_number = value_of(anchor.text, Kind.NUMBER) or value_of(anchor.text, Kind.PRICE)
+    return -1 if is_number and wanted.kind is Kind.NAME else 0
+
+
+def _distance(anchor: Reading, one: Reading, direction: int) -> float:
+    """How far `one` is from `anchor`, in heights of a letter."""
+    height = max(min(anchor.height, one.height), 1.0)
+    gap_x = max(one.box[0] - anchor.box[2], anchor.box[0] - one.box[2], 0.0)
+    gap_y = max(one.box[1] - anchor.box[3], anchor.box[1] - one.box[3], 0.0)
+    dx, dy = one.centre[0] - anchor.centre[0], one.centre[1] - anchor.centre[1]
+    cost = math.hypot(gap_x, gap_y) + 0.4 * min(abs(dx), abs(dy))
+    if direction:
+        along = dx if gap_y == 0 and gap_x > 0 else dy
+        if along * direction < 0:
+            cost = cost * _AGAINST + height
+    return cost / height
+
+
+def _against(wanted: Wanted, anchor: Reading, one: Reading, lines: Sequence[Reading]) -> float:
+    """What speaks against a pair: colours and rows that are not those of the question."""
+    cost = 0.0
+    for colour in wanted.colours:
+        if colour in (one.paper, anchor.paper):
+            continue
+        cost += 2.0 if colour in one.around + anchor.around else 12.0
+    if wanted.row is not None:
+        rows, row = _rows(wanted, anchor, one, lines)
+        cost += 0.0 if row == (wanted.row if wanted.row >= 0 else rows - 1) else 30.0
+    return cost
+
+
+def _rows(wanted: Wanted, anchor: Reading, one: Reading, lines: Sequence[Reading]) -> tuple[int, int]:
+    """How many rows there are of what a number or price stands in, and in which of them a pair stands."""
+    kind = wanted.kind if wanted.kind in _NUMERIC else Kind.NUMBER
+    if value_of(anchor.text, Kind.PRICE):
+        kind = Kind.PRICE
+    of = next((x for x in (one, anchor) if value_of(x.text, kind)), one)
+    like = [
+        x
+        for x in lines
+        if value_of(x.text, kind)
+        and 0.6 < x.height / max(of.height, 1) < 1.6
+        and (kind is Kind.PRICE or x.paper == of.paper)
+    ]
+    levels = sorted({x.centre[1] for x in [*like, of]})
+    starts = [levels[0]]
+    before = levels[0]
+    for level in levels[1:]:
+        if level - before > 1.5 * of.height:
+            starts.append(level)
+        before = level
+    return len(starts), sum(start <= of.centre[1] for start in starts) - 1
+
+
+def _row_name(wanted: Wanted, anchor: Reading, one: Reading, lines: Sequence[Reading]) -> str:
+    _, row = _rows(wanted, anchor, one, lines)
+    number = ORDINALS[row] if row < len(ORDINALS) else f"{row + 1}th"
+    return f"the {number} {wanted.asks_row} from the top"
+
+
+def _led(wanted: Wanted, lines: Sequence[Reading]) -> list[tuple[Reading, float]]:
+    """Lines that say what a line on the thing that leads on says, with what speaks against each."""
+    assert wanted.lead is not None
+    kind = Kind.NUMBER if wanted.lead.is_number else Kind.NAME
+    found = []
+    for lead in lines:
+        said = value_of(lead.text, kind)
+        if said is None or wanted.lead.colour not in (lead.paper, *lead.around):
+            continue
+        malus = 0.0 if lead.paper == wanted.lead.colour else 4.0
+        for one in lines:
+            if one is lead or _distance(lead, one, 0) < 4:
+                continue
+            same = value_of(one.text, kind) == said if wanted.lead.is_number else says(said, one.text) >= 0.85
+            if same and value_of(one.text, kind):
+                found.append((one, malus))
+    return found
+
+
+def _alone(wanted: Wanted, lines: Sequence[Reading], size: tuple[int, int], complete: bool) -> Found | None:
+    """What is asked for where the question names no text."""
+    scored = []
+    for one in lines:
+        value = value_of(one.text, wanted.kind)
+        if value is None:
+            continue
+        cost = sum(0.0 if c == one.paper else 1.0 if c in one.around else 5.0 for c in wanted.colours)
+        x, y = one.centre[0] / size[0], one.centre[1] / size[1]
+        inside = {"top": y < 0.5, "bottom": y > 0.5, "left": x < 0.5, "right": x > 0.5}
+        cost += sum(3.0 for side in wanted.sides if not inside[side])
+        if wanted.row is not None:
+            rows, row = _rows(wanted, one, one, lines)
+            cost += 0.0 if row == (wanted.row if wanted.row >= 0 else rows - 1) else 6.0
+        scored.append((cost, -_prominence(one), one, value))
+    if not scored:
+        return None
+    scored.sort(key=lambda entry: entry[:2])
+    cost, _, one, value = scored[0]
+    if cost >= 5:
+        return None  # the colour that is asked for is nowhere
+    if wanted.symbol and sum(entry[0] <= cost for entry in scored) > 1:
+        return None  # only the symbol tells which
+    box = one.box
+    if wanted.kind is Kind.WORDS:
+        block = block_of(one, list(lines))
+        value, box = _joined(block), _around(block)
+    sure = complete or (one.clear and one.letters >= _LARGE and cost <= 1 and wanted.row is None)
+    return Found(value, box, sure, f'I read "{value}".')
+
+
+def _prominence(one: Reading) -> float:
+    return one.height * math.sqrt(max(len(one.text), 1)) * one.score
+
+
+def block_of(one: Reading, lines: Sequence[Reading]) -> list[Reading]:
+    """The lines that stand with a line on the same thing, from top to bottom."""
+    block = [one]
+    grew = True
+    while grew:
+        grew = False
+        for line in lines:
+            if line not in block and any(_adjoin(line, member) for member in block):
+                block.append(line)
+                grew = True
+    return _in_order(block)
+
+
+def _adjoin(line: Reading, member: Reading) -> bool:
+    low, high = sorted((line.height, member.height))
+    if high > 2.2 * low or line.paper != member.paper:
+        return False
+    gap_x = max(line.box[0] - member.box[2], member.box[0] - line.box[2])
+    gap_y = max(line.box[1] - member.box[3], member.box[1] - line.box[3])
+    return (gap_x < 0 and gap_y < 0.9 * low) or (gap_y < -0.5 * low and gap_x < 1.2 * low)
+
+
+def _in_order(block: Sequence[Reading]) -> list[Reading]:
+    """Line by line, each from left to right."""
+    rows: list[list[Reading]] = []
+    for line in sorted(block, key=lambda one: one.centre[1]):
+        if rows and line.centre[1] - rows[-1][0].centre[1] < 0.5 * line.height:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [line for row in rows for line in sorted(row, key=lambda one: one.box[0])]
+
+
+def _joined(block: Sequence[Reading]) -> str:
+    return " ".join(line.text for line in block)
+
+
+def _around(block: Sequence[Reading]) -> Box:
+    return (
+        min(line.box[0] for line in block),
+        min(line.box[1] for line in block),
+        max(line.box[2] for line in block),
+        max(line.box[3] for line in block),
+    )
+
+
+def _choose(wanted: Wanted, found: Found | None, lines: Sequence[Reading], complete: bool) -> Found | None:
+    """The letter of the option that says what was found, or else of the one that is written somewhere."""
+    if found is not None:
+        score, letter = max((likeness(found.text, text), letter) for letter, text in wanted.options)
+        if score >= 0.7:
+            return replace(found, text=letter)
+    written = [
+        (says(one.text, text), one.score, letter, one) for letter, text in wanted.options for one in lines
+    ]
+    best = max(written, key=lambda entry: entry[:2], default=None)
+    if best is None or not best[0]:
+        return None
+    others = {letter for score, _, letter, _ in written if score >= best[0] - 0.05}
+    if len(others) > 1 and not complete:
+        return None
+    return Found(best[2], best[3].box, complete, f'"{best[3].text}" is one of the choices.')
