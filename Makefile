@@ -6,7 +6,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproj
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow test-grounding test-similar test-reader fuzz check env clean
+.PHONY: demo test test-slow test-grounding test-similar test-reader fuzz check env clean docs figures
 
 demo: env
 	$(BIN)/python examples/demo/demo.py
@@ -42,6 +42,20 @@ test-reader: requirements.txt requirements-dev.txt requirements/reader.txt
 	.venv-reader/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/reader.txt
 	.venv-reader/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	OMP_NUM_THREADS=1 .venv-reader/bin/python -m pytest tests/policies/reader tests/test_layers.py -m "slow or not slow"
+
+# The documentation as a site in build/docs, with every warning an error.
+docs: .venv-docs/.ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build -q
+	@echo "open build/docs/index.html; or, with search: $(PYTHON) -m http.server -d build/docs 8000"
+
+.venv-docs/.ready: requirements/docs.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements/docs.txt
+	touch $@
+
+# The figures of docs/REPRODUCTION.md, drawn again from results/.
+figures: env
+	$(BIN)/python bench/figures.py
 
 check: env
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from helpers import environment
 
 from mini_o3.probes.shapes.build import make_probes
@@ -28,6 +29,7 @@ def run(path, *args, cwd):
 
 def test_every_example_has_a_test():
     tested = {"ask.py", "custom_benchmark.py", "custom_policy.py", "evaluate.py", "notebook.ipynb"}
+    tested |= {"grpo_in_one_file.py"}
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == tested
 
 
@@ -58,6 +60,13 @@ def test_evaluate(tmp_path):
     assert "accuracy 1.000 of 2 judged episodes" in lines
     assert "  with 32 turns at most: 1.000" in lines
     assert (tmp_path / "runs" / "example-evaluate" / "report.md").is_file()
+
+
+@pytest.mark.slow
+def test_grpo_in_one_file(tmp_path):
+    lines = run(EXAMPLES / "grpo_in_one_file.py", 2, 2, 4, cwd=tmp_path)
+    assert [line.split(":")[0] for line in lines] == ["step 1", "step 2"]
+    assert all(line.endswith("of 8") for line in lines)
 
 
 def as_script(cells):

@@ -61,7 +61,7 @@ def grounding_train(
     On several processes: `torchrun --nproc_per_node N -m -- mini_o3 grounding train ...`.
     """
     _require()
-    from mini_o3.grounding.train import GroundingConfig
+    from mini_o3.grounding.config import GroundingConfig
     from mini_o3.grounding.train import train as run
     from mini_o3.kit.config import read_config
     from mini_o3.presets import preset

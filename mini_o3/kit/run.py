@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -107,8 +107,12 @@ def folder_lock(out: Path, wait: bool = False) -> Iterator[None]:
     """Work on a folder alone, so that two processes do not do everything twice.
 
     Raises:
-        UserError: another process works there, and `wait` is False.
+        UserError: another process works there, and `wait` is False; or the system has no file locks.
     """
+    if find_spec("fcntl") is None:  # Windows: everything that shares no folder works there
+        raise UserError(f"{out}: this system has no file locks to work on a folder alone; use WSL on Windows")
+    import fcntl
+
     with (make_folder(out) / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -14,12 +14,12 @@ import torch
 
 from mini_o3.cli import app
 from mini_o3.grounding.checkpoint import load_model, save_model
-from mini_o3.grounding.config import ModelConfig
+from mini_o3.grounding.config import GroundingConfig, ModelConfig
 from mini_o3.grounding.data.cutouts import CutoutConfig, find_cutouts, make_cutouts
 from mini_o3.grounding.evaluate import evaluate
 from mini_o3.grounding.model import GroundingModel
 from mini_o3.grounding.predict import GroundingProposer
-from mini_o3.grounding.train import GroundingConfig, lr_at, train
+from mini_o3.grounding.train import lr_at, train
 from mini_o3.kit.errors import UserError
 
 MODEL = ModelConfig(image=64, width=32, heads=2, slots=6, steps=2)
