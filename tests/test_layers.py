@@ -1,4 +1,4 @@
-"""The map of the README holds: a room imports only from the rooms above it, and from kit."""
+"""The map of docs/explain/design.md holds: a room imports only from the rooms above it, and from kit."""
 
 import ast
 from pathlib import Path
