@@ -6,7 +6,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproj
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow test-grounding test-similar test-reader fuzz check env clean docs figures
+.PHONY: demo test test-slow test-grounding test-similar test-reader test-video fuzz check env clean docs figures
 
 demo: env
 	$(BIN)/python examples/demo/demo.py
@@ -56,6 +56,13 @@ docs: .venv-docs/.ready
 # The figures of docs/REPRODUCTION.md, drawn again from results/.
 figures: env
 	$(BIN)/python bench/figures.py
+
+# Frames of clips, in an environment of its own.
+test-video: requirements.txt requirements-dev.txt requirements/video.txt
+	$(PYTHON) -m venv .venv-video
+	.venv-video/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/video.txt
+	.venv-video/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	OMP_NUM_THREADS=1 .venv-video/bin/python -m pytest tests/finding tests/vision/test_video.py
 
 check: env
 	$(BIN)/ruff check .

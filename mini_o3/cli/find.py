@@ -29,7 +29,7 @@ from mini_o3.kit.files import to_json
 @app.command()
 def find(
     query: Annotated[str, typer.Argument(help="What to look for: a phrase, or a question.")],
-    places: Annotated[list[str], typer.Argument(help="Folders, files, patterns, zip and tar archives.")],
+    places: Annotated[list[str], typer.Argument(help="Folders, files, patterns, archives, videos.")],
     policy: PolicyOption = "nano",
     turns: TurnsOption = 32,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N pictures.")] = None,
@@ -40,6 +40,7 @@ def find(
     top: Annotated[
         int | None, typer.Option("--top", min=1, help="With --like: only the N that look most like it.")
     ] = None,
+    every: Annotated[float, typer.Option("--every", help="Seconds between looks at a clip.")] = 1.0,
     concurrent: Annotated[int, typer.Option("--concurrent", min=1, help="Searches at the same time.")] = 16,
     exact: Annotated[
         bool,
@@ -89,6 +90,7 @@ def find(
             limit=limit,
             like=like,
             top=top,
+            every=every,
             concurrent=concurrent,
             near=not exact,
             pages=pages,

@@ -15,7 +15,7 @@ from mini_o3.kit.printable import one_line
 
 COLUMNS = (
     *("rank", "picture", "status", "answer", "confidence", "left", "top", "right", "bottom"),
-    *("width", "height", "turns", "tokens", "cost", "error", "copy_of", "similarity"),
+    *("width", "height", "turns", "tokens", "cost", "error", "copy_of", "similarity", "time"),
 )
 _FORMULA = re.compile(r"[=+\-@\t\r]")  # with these a spreadsheet takes a text for a formula
 
@@ -37,7 +37,7 @@ def to_csv(results: Sequence[Result]) -> str:
         row = (
             *(result.rank, result.picture, result.status, result.answer, result.confidence, *box),
             *(*result.size, result.turns, result.tokens, result.cost, result.error, result.copy_of),
-            result.similarity,
+            *(result.similarity, result.time),
         )
         table.writerow(_cell(value) for value in row)
     return text.getvalue()

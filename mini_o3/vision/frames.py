@@ -38,11 +38,16 @@ def choose_frame(path: Path, opened: Image.Image, number: int | None) -> None:
     Raises:
         UserError: there are several and no number says which one, or there is none of this number.
     """
+    check_frame(path, frame_count(opened), number, "frames")
+    opened.seek((number or 1) - 1)
+
+
+def frame_count(opened: Image.Image) -> int:
+    """How many pictures an opened file holds; a photo and smaller copies of it are one."""
     count = getattr(opened, "n_frames", 1) if getattr(opened, "is_animated", False) else 1
     if opened.format == "MPO" or (opened.format == "TIFF" and _is_pyramid(opened, count)):
-        count = 1  # one photo and its previews
-    check_frame(path, count, number, "frames")
-    opened.seek((number or 1) - 1)
+        return 1
+    return count
 
 
 def check_frame(path: Path, count: int, number: int | None, what: str) -> None:

@@ -62,6 +62,14 @@ def page_of(path: Path, file: BinaryIO, number: int | None, most_pixels: int) ->
         return Image.Image.convert(page.render(scale=scale).to_pil(), "RGB")
 
 
+def count_pages(file: BinaryIO) -> int:
+    """Of a PDF; the extra has to be installed."""
+    import pypdfium2
+
+    with _one_at_a_time, pypdfium2.PdfDocument(file) as document:
+        return len(document)
+
+
 def without_text(file: BinaryIO) -> tuple[BinaryIO, bytes | None]:
     """A PNG without its texts and colour profile, which may be larger than Pillow takes, and the profile.
 

@@ -96,6 +96,25 @@ def test_what_is_named_twice_is_searched_once(here):
     assert names("p", "p/a.png", "p/*.png")[0] == ["p/a.png"]
 
 
+def test_pages_and_frames_are_pictures_of_their_own(here):
+    pages = [picture(number) for number in range(3)]
+    pages[0].save("scan.tif", save_all=True, append_images=pages[1:])
+    pages[0].save("loop.gif", save_all=True, append_images=pages[1:2])
+    pages[0].save("one.png")
+    with zipfile.ZipFile("p.zip", "w") as archive:
+        archive.write("scan.tif")
+    found = names(".")[0]
+    assert found == [
+        *("./loop.gif#1", "./loop.gif#2", "./one.png"),
+        *(f"./p.zip!/scan.tif#{number}" for number in (1, 2, 3)),
+        *(f"./scan.tif#{number}" for number in (1, 2, 3)),
+    ]
+    with list_sources(["scan.tif", "p.zip"], skip=here / "hits") as sources:
+        for source, page in zip(sources.pictures, [*pages, *pages], strict=True):
+            assert source.picture().tobytes() == page.tobytes()
+    assert names("scan.tif#2")[0] == ["scan.tif#2"]
+
+
 def test_nothing_there_is_one_line(here):
     (here / "empty").mkdir()
     with pytest.raises(UserError, match="empty: no picture there"):
