@@ -63,8 +63,10 @@ class Query:
         return "not_found" if _NO.fullmatch(words) else FOUND
 
 
-def query_for(text: str, profile: str) -> Query:
-    """The query for a policy with the prompts of this name; nano's are asked in the words that nano knows.
+def query_for(text: str, policy: str, profile: str = "") -> Query:
+    """The query for a policy of this name with the prompts of this name.
+
+    Policies that have learnt nano's prompts are asked in the words that these know, the reader in its own.
 
     Raises:
         SettingError: it is empty, too long, or nothing that nano knows.
@@ -74,8 +76,10 @@ def query_for(text: str, profile: str) -> Query:
         raise SettingError("query", "is empty; say what to look for")
     if len(text) > MOST:
         raise SettingError("query", f"has {len(text):,} characters; at most {MOST:,} are taken")
-    if profile == "nano":
+    if "nano" in (policy, profile):
         return _for_nano(text)
+    if policy == "reader":
+        return Query(text, text if text.endswith("?") else f"Where is {text}?")
     template = _QUESTION if text.endswith("?") else _PHRASE
     return Query(text, template.format(query=text))
 

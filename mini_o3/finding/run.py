@@ -95,11 +95,12 @@ def find(
     if isinstance(policy, str):
         policy = PolicySpec(policy)
     # Asked before a model is loaded, so that a query that nano does not know is refused at once.
-    asked = query_for(query, policy.policy if isinstance(policy, PolicySpec) else policy.profile.name)
+    name = policy.policy if isinstance(policy, PolicySpec) else policy.name
+    asked = query_for(query, name, "" if isinstance(policy, PolicySpec) else policy.profile.name)
     with folder_lock(folder), list_sources(places, skip=folder, scratch=folder) as sources:
         if isinstance(policy, PolicySpec):
             policy = load_policy(replace(policy.drawn(1), concurrency=concurrent), say=note)
-            asked = query_for(query, policy.profile.name)
+            asked = query_for(query, policy.name, policy.profile.name)
         ensure_same_record(folder / RESULT_FILE, _settings(asked, policy, turns), what="a search")
         make_folder(folder / FOLDER)
         take_in_frames(sources, folder, every, progress("clips taken apart"))
