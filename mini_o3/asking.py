@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mini_o3.episode import EPISODES_FILE, Episode, EpisodeRun, Limits, Policy, SearchTask, Status, StopReason
+from mini_o3.episode import (
+    EPISODES_FILE,
+    Episode,
+    EpisodeRun,
+    Limits,
+    Policy,
+    SearchTask,
+    Status,
+    StopReason,
+    Turn,
+)
+from mini_o3.episode.store import EpisodeStore
 from mini_o3.judge import tally
 from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, write_json, write_jsonl, write_text
 from mini_o3.kit.loop import run_coroutine
+from mini_o3.kit.metering import Meter
 from mini_o3.policies.load import load_policy
+from mini_o3.policies.metered import Continued, Metered, begun
 from mini_o3.policies.reader.question import asks_for_text
 from mini_o3.policies.spec import CHOICES, PolicySpec
 from mini_o3.probes.shapes.questions import is_probe_question
@@ -112,6 +124,7 @@ def ask(
     *,
     turns: int = 32,
     samples: int = 1,
+    meter: Meter | None = None,
     out: str | os.PathLike[str] | None = None,
     say: Say = lambda line: None,
     note: Say = _log.warning,
@@ -127,7 +140,9 @@ def ask(
             already, so that many questions share it.
         turns: how many turns a search may take.
         samples: how many searches are drawn; they go on side by side and vote (`elect`).
-        out: folder for `episode.json`, `episodes.jsonl` (all searches by seed) and `episode.html`.
+        meter: counts what is asked for; where its budget is spent, a search ends as one that failed.
+        out: folder for `episode.json`, `episodes.jsonl` (all searches by seed) and `episode.html`. Where it
+            holds a search of this question that an endpoint failed in or a budget stopped, that goes on.
         say: gets every line of what happens: of one search its turns, of several how each ended.
         note: gets what one should know besides, such as that nano cannot answer this; else it is logged.
 
@@ -161,8 +176,14 @@ def ask(
             original.save(path)
     say(f"{path}: {original.width} x {original.height} px; policy {policy.name}")
     say(f"question: {question}")
-    begin = partial(EpisodeRun, task, policy, Limits(turns=turns), picture=original)
-    searches = _Searches(lambda seed: begin(seed=seed), samples, temperature, say)
+    counted = Metered(policy, meter or Meter())
+    before = _turns_before(policy, task, folder)
+
+    def begin(seed: int) -> EpisodeRun:
+        one = Continued(counted, before[seed]) if seed in before else counted
+        return EpisodeRun(task, one, Limits(turns=turns), picture=original, seed=seed)
+
+    searches = _Searches(begin, samples, temperature, say)
     failure: BaseException | None = None
     try:
         run_coroutine(searches.run())
@@ -258,6 +279,13 @@ class _Searches:
             seen += f"; what was seen so far is in {out}" if out else ""
             episode = run.finish(StopReason.INTERRUPTED, f"{seen}; ask again to start over")
         return replace(episode, meta={**episode.meta, **self.meta})
+
+
+def _turns_before(policy: Policy, task: SearchTask, folder: Path | None) -> dict[int, tuple[Turn, ...]]:
+    """Turns by seed of searches of this question in the folder that did not come to their end."""
+    records = EpisodeStore(folder).records if folder is not None else []
+    mine = [one for one in records if (one.task_id, one.policy) == (task.id, policy.name)]
+    return {seed: turns for (_, seed), turns in begun(policy, mine).items()}
 
 
 def _check_question(question: str) -> None:

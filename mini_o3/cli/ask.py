@@ -10,16 +10,23 @@ from typing import Annotated
 import typer
 
 from mini_o3.cli.base import (
+    BUDGET_SPENT,
     DialectOption,
     EndpointOption,
+    MaxCostOption,
     MaxPixelsOption,
+    MaxRequestsOption,
+    MaxTokensOption,
     PolicyOption,
+    PricesOption,
     PromptsOption,
     TemperatureOption,
     TurnsOption,
+    TurnTokensOption,
     app,
     endpoint_options,
     err,
+    in_options,
     say,
 )
 from mini_o3.kit.files import to_json
@@ -38,6 +45,7 @@ def ask(
         int, typer.Option("--samples", min=1, max=64, help="Searches; the most frequent answer is taken.")
     ] = 1,
     temperature: TemperatureOption = None,
+    turn_tokens: TurnTokensOption = None,
     endpoint: EndpointOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print status, answer, evidence and record as one line of JSON.")
@@ -45,10 +53,10 @@ def ask(
     tokens: Annotated[
         bool, typer.Option("--tokens", help="With --json: token ids and log-probabilities, too.")
     ] = False,
-    prices: Annotated[
-        Path | None,
-        typer.Option(help="TOML file of prices per million tokens, a table [MODEL] each; gives the cost."),
-    ] = None,
+    prices: PricesOption = None,
+    max_requests: MaxRequestsOption = None,
+    max_tokens: MaxTokensOption = None,
+    max_cost: MaxCostOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for the record and the page. [default: runs/ask/TIME]"),
@@ -58,24 +66,34 @@ def ask(
 
     Writes a folder with `episode.json`, `episodes.jsonl` and `episode.html`, a page that needs nothing else.
     Several searches (`--samples`) go on at the same time and vote. Exit status: 0 answered, 3 not found, 4
-    given up, 5 stopped by a limit, 1 failed, 2 bad input, 130 interrupted.
+    given up, 5 stopped by a limit, 6 stopped by a budget (--max-requests, --max-tokens, --max-cost), 1
+    failed, 2 bad input, 130 interrupted. With the same --out a search that a budget or a failing endpoint
+    stopped goes on with its next turn.
     """
     from mini_o3 import asking
+    from mini_o3.kit.metering import Budget, Meter
     from mini_o3.kit.usage import read_prices
     from mini_o3.policies.spec import PolicySpec
     from mini_o3.show.result import EXIT_CODES, result_of
 
-    price = read_prices(prices).get(policy.rpartition("#")[2]) if prices else None
+    meter = Meter(Budget(max_requests, max_tokens, max_cost), read_prices(prices) if prices else {})
     interrupted = False
     try:
         asked = asking.ask(
             picture,
             question,
             PolicySpec(
-                policy, max_pixels, prompts, dialect, temperature, endpoint=endpoint_options(endpoint)
+                policy,
+                max_pixels,
+                prompts,
+                dialect,
+                temperature,
+                turn_tokens,
+                endpoint=endpoint_options(endpoint),
             ),
             turns=turns,
             samples=samples,
+            meter=meter,
             out=out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S"),
             say=(lambda line: None) if as_json else say,
             note=err,
@@ -83,11 +101,18 @@ def ask(
     except asking.Interrupted as stopped:
         asked, interrupted = stopped.asked, True
     if as_json:
-        print(to_json(result_of(asked.episode, price, tokens)))
+        print(to_json(result_of(asked.episode, meter.price_of(asked.episode.policy), tokens)))
     else:
-        if price and asked.episode.usage.is_known:
-            say(f"cost      {price.of(asked.episode.usage):.4f}")
+        if meter.cost:
+            say(f"cost      {meter.cost:.4f}" + (f" of {samples} searches" if samples > 1 else ""))
         say(f"open {asked.page}")
     if interrupted:
         sys.exit(130)
+    if meter.spent and asked.answer is None:
+        err(
+            in_options(
+                f"{meter.spent}; {asked.folder} goes on with the same --out", typer.main.get_command(app)
+            )
+        )
+        sys.exit(BUDGET_SPENT)
     sys.exit(EXIT_CODES[asked.episode.status])

@@ -78,8 +78,36 @@ EndpointOption = Annotated[
 ]
 
 
-def endpoint_options(given: list[str] | None) -> tuple[tuple[str, str], ...]:
-    """What `--endpoint NAME=VALUE` said, as pairs.
+JudgeEndpointOption = Annotated[
+    list[str] | None,
+    typer.Option("--judge-endpoint", metavar="NAME=VALUE", help="The same for the endpoint of the judge."),
+]
+TurnTokensOption = Annotated[
+    int | None,
+    typer.Option(
+        "--turn-tokens", min=1, help="Longest turn of a model. [default: 2,048 of an endpoint, else its own]"
+    ),
+]
+MaxRequestsOption = Annotated[
+    int | None, typer.Option("--max-requests", min=1, help="Ask endpoints no more often than this.")
+]
+MaxTokensOption = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, help="Use no more tokens than this, read and written.")
+]
+MaxCostOption = Annotated[
+    float | None, typer.Option("--max-cost", min=0, help="Spend no more than this; needs --prices.")
+]
+PricesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices", help="TOML file of prices per million tokens, a table [MODEL] each; gives the cost."
+    ),
+]
+BUDGET_SPENT = 6  # exit status of a command that its budget stopped
+
+
+def endpoint_options(given: list[str] | None, setting: str = "endpoint") -> dict[str, str]:
+    """What `--endpoint NAME=VALUE` said, by name.
 
     Raises:
         SettingError: there is no equals sign in one of them.
@@ -87,8 +115,16 @@ def endpoint_options(given: list[str] | None) -> tuple[tuple[str, str], ...]:
     pairs = [text.partition("=") for text in given or []]
     bad = next((name for name, equals, _ in pairs if not equals or not name), None)
     if bad is not None:
-        raise SettingError("endpoint", "expected NAME=VALUE, such as timeout=60", bad)
-    return tuple((name.strip(), value) for name, _, value in pairs)
+        raise SettingError(setting, "expected NAME=VALUE, such as timeout=60", bad)
+    return {name.strip(): value for name, _, value in pairs}
+
+
+def budget_spent(spent: str | None) -> None:
+    """Say that a budget stopped the command, and how to go on; ends with status `BUDGET_SPENT`."""
+    if spent:
+        command = typer.main.get_command(app)
+        err(in_options(f"{spent}: what was finished is kept, the same command goes on there", command))
+        raise typer.Exit(BUDGET_SPENT)
 
 
 def _version(wanted: bool) -> None:

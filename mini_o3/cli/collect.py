@@ -9,7 +9,24 @@ from typing import Annotated, Any
 
 import typer
 
-from mini_o3.cli.base import MaxPixelsOption, Progress, PromptsOption, app, err, in_options, say
+from mini_o3.cli.base import (
+    EndpointOption,
+    JudgeEndpointOption,
+    MaxCostOption,
+    MaxPixelsOption,
+    MaxRequestsOption,
+    MaxTokensOption,
+    PricesOption,
+    Progress,
+    PromptsOption,
+    TurnTokensOption,
+    app,
+    budget_spent,
+    endpoint_options,
+    err,
+    in_options,
+    say,
+)
 from mini_o3.kit.errors import UserError
 
 collect_app = typer.Typer(
@@ -44,12 +61,13 @@ def collect(
     turns: Annotated[int | None, typer.Option(min=1, help="Turns an episode may take. [default: 32]")] = None,
     max_pixels: MaxPixelsOption = None,
     prompts: PromptsOption = None,
-    max_requests: Annotated[
-        int | None, typer.Option(min=1, help="Ask for no more turns than this, over all starts.")
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Use no more tokens than this, over all starts.")
-    ] = None,
+    turn_tokens: TurnTokensOption = None,
+    endpoint: EndpointOption = None,
+    judge_endpoint: JudgeEndpointOption = None,
+    max_requests: MaxRequestsOption = None,
+    max_tokens: MaxTokensOption = None,
+    max_cost: MaxCostOption = None,
+    prices: PricesOption = None,
     concurrent: Annotated[
         int | None, typer.Option(min=1, help="Episodes at the same time. [default: 16]")
     ] = None,
@@ -57,11 +75,14 @@ def collect(
 ) -> None:
     """Ask, judge, keep; and go back to the questions that yielded nothing.
 
-    Run the same command again to go on after an interruption. OUT/kept is what `mini-o3 train sft --episodes`
+    Run the same command again to go on after an interruption. Budgets (--max-requests, --max-tokens,
+    --max-cost) are of policy and judge together, over all starts; the command then ends with status 6, and
+    goes on with a larger one. OUT/kept is what `mini-o3 train sft --episodes`
     imitates.
     """
     if context.invoked_subcommand is not None:
         return
+    from mini_o3.coldstart.collect import JUDGE_CACHE
     from mini_o3.coldstart.collect import collect as run
     from mini_o3.coldstart.config import CollectConfig
     from mini_o3.coldstart.select import Status
@@ -83,6 +104,11 @@ def collect(
         "prompts": prompts,
         "max_requests": max_requests,
         "max_tokens": max_tokens,
+        "max_cost": max_cost,
+        "prices": None if prices is None else str(prices),
+        "turn_tokens": turn_tokens,
+        "endpoint": endpoint_options(endpoint) or None,
+        "judge_endpoint": endpoint_options(judge_endpoint, "judge_endpoint") or None,
         "concurrent": concurrent,
         "seed": seed,
     }
@@ -95,16 +121,15 @@ def collect(
     found = [task for task in read_tasks(settings.tasks) if task.answer is not None]
     if not found:
         raise UserError(f"{settings.tasks}: no task there has an answer, and only right searches are kept")
-    chosen = load_policy(settings.policy_spec(), tasks=found, say=err)
-    summary = run(
-        settings,
-        found,
-        chosen,
-        make_judge(settings.judge, cache=out / "judge_cache.jsonl"),
-        out,
-        progress=Progress("episodes of this round"),
+    chosen, meter = load_policy(settings.policy_spec(), tasks=found, say=err), settings.meter()
+    judging = make_judge(
+        settings.judge, cache=out / JUDGE_CACHE, endpoint=settings.judge_endpoint, meter=meter
     )
+    progress = Progress("episodes of this round")
+    summary = run(settings, found, chosen, judging, out, meter=meter, progress=progress)
     say(in_options(summary.headline(), context.command))
+    if summary.spending:
+        say(f"policy and judge: {summary.cost_words}")
     if summary.total(Status.KEPT) == 0:
         err(f"nothing was kept: see the reasons in {out / 'report.md'}")
     else:
@@ -112,6 +137,7 @@ def collect(
             f"{out / 'report.md'}; imitate what was kept with: mini-o3 train sft --episodes {out / 'kept'}"
             " --config ..."
         )
+    budget_spent(summary.budget_spent)
 
 
 @collect_app.command("export")

@@ -9,11 +9,20 @@ import typer
 
 from mini_o3.cli.base import (
     DialectOption,
+    EndpointOption,
+    JudgeEndpointOption,
+    MaxCostOption,
     MaxPixelsOption,
+    MaxRequestsOption,
+    MaxTokensOption,
+    PricesOption,
     Progress,
     PromptsOption,
     TemperatureOption,
+    TurnTokensOption,
     app,
+    budget_spent,
+    endpoint_options,
     err,
     say,
 )
@@ -49,13 +58,13 @@ def evaluate_command(
         int | None, typer.Option(min=1, help="Episodes per task; K of them give Avg@K. [default: 1]")
     ] = None,
     temperature: TemperatureOption = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Longest turn of a model. [default: what the policy wants]")
-    ] = None,
     judge: Annotated[str | None, typer.Option(help="As for `mini-o3 judge run`. [default: auto]")] = None,
     max_pixels: MaxPixelsOption = None,
     prompts: PromptsOption = None,
     dialect: DialectOption = None,
+    turn_tokens: TurnTokensOption = None,
+    endpoint: EndpointOption = None,
+    judge_endpoint: JudgeEndpointOption = None,
     views: Annotated[
         str | None, typer.Option(help="A control experiment: black, swapped or blind. [default: honest]")
     ] = None,
@@ -77,15 +86,23 @@ def evaluate_command(
     concurrent: Annotated[
         int, typer.Option(min=1, help="Episodes at the same time; a person always plays one.")
     ] = 16,
+    max_requests: MaxRequestsOption = None,
+    max_tokens: MaxTokensOption = None,
+    max_cost: MaxCostOption = None,
+    prices: PricesOption = None,
 ) -> None:
     """Measure a policy: accuracy with its error, the curve over turn limits, how episodes ended.
 
-    Run the same command again to go on after an interruption.
+    Run the same command again to go on after an interruption. Budgets (--max-requests, --max-tokens,
+    --max-cost) are of policy and judge together, over all starts; the command then ends with status 6, and
+    goes on with a larger one.
     """
     if context.invoked_subcommand is not None:
         return
     from mini_o3.evaluate.evaluation import always_failed, run_evaluation
     from mini_o3.evaluate.report import first_error
+    from mini_o3.kit.metering import Budget
+    from mini_o3.kit.usage import read_prices
 
     if tasks is None or out is None:
         raise UserError(
@@ -102,20 +119,25 @@ def evaluate_command(
         check_curve=check_curve,
         against=against,
         concurrent=concurrent,
+        budget=Budget(max_requests, max_tokens, max_cost),
+        prices=read_prices(prices) if prices else {},
         progress=Progress,
         say=say,
         note=err,
         turns=turns,
         samples=samples,
         temperature=temperature,
-        max_tokens=max_tokens,
         judge=judge,
         max_pixels=max_pixels,
         prompts=prompts,
         dialect=dialect,
+        turn_tokens=turn_tokens,
+        endpoint=endpoint_options(endpoint) or None,
+        judge_endpoint=endpoint_options(judge_endpoint, "judge_endpoint") or None,
         views=views,
     )
     _tell(report, out)
+    budget_spent(report.get("budget_spent"))
     if always_failed(report):
         raise UserError(
             f"--policy {policy}: failed at every task ({first_error(out)}); mend it, then run the same"

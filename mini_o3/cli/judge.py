@@ -7,13 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mini_o3.cli.base import Progress, app, say
+from mini_o3.cli.base import (
+    EndpointOption,
+    MaxCostOption,
+    MaxRequestsOption,
+    MaxTokensOption,
+    PricesOption,
+    Progress,
+    app,
+    budget_spent,
+    endpoint_options,
+    say,
+)
 from mini_o3.kit.errors import UserError
 
 if TYPE_CHECKING:
     from mini_o3.episode.store import Key
     from mini_o3.judge import Judge, Verdict
     from mini_o3.judge.folder import Attempt
+    from mini_o3.kit.metering import Meter
 
 CACHE_FILE = "judge_cache.jsonl"
 
@@ -49,11 +61,18 @@ def judge_run(
     ] = None,
     cache: CacheOption = None,
     concurrent: ConcurrentOption = 16,
+    endpoint: EndpointOption = None,
+    max_requests: MaxRequestsOption = None,
+    max_tokens: MaxTokensOption = None,
+    max_cost: MaxCostOption = None,
+    prices: PricesOption = None,
 ) -> None:
     """Judge the episodes of a folder into `verdicts.jsonl`: only those without a verdict, and those left
     unjudged.
 
-    An answer at which a judge fails stays unjudged and is in no figure; the command then ends with status 1.
+    A budget (--max-requests, --max-tokens, --max-cost) holds over all starts; met, it ends the command with
+    status 6. An answer at which a judge fails stays unjudged and is in no figure; the command then ends with
+    status 1.
     Run it again to judge it, also after an interruption. The policy is not asked again.
 
     After `llm:URL#MODEL` there may be `,prompt=FILE`, `,max_tokens=N`, `,timeout=SECONDS` and `,attempts=N`.
@@ -62,14 +81,24 @@ def judge_run(
     or OPENAI_API_KEY.
     """
     from mini_o3.judge.folder import judge_folder
+    from mini_o3.judge.llm import spent_on_judging
+    from mini_o3.kit.metering import Budget, Meter
+    from mini_o3.kit.usage import read_prices
 
-    made = _made(judge, folder, cache, concurrent)
+    meter = Meter(Budget(max_requests, max_tokens, max_cost), read_prices(prices) if prices else {})
+    for model, requests, usage in spent_on_judging(cache or folder / CACHE_FILE):
+        meter.count(requests, usage.total, usage, model)
+    made = _made(judge, folder, cache, concurrent, endpoint_options(endpoint), meter)
     tally = judge_folder(
         folder, made, tasks=tasks, out=out, concurrent=concurrent, progress=Progress("episodes judged")
     )
     say(tally.headline())
     for line in tally.reasons():
         say(f"  {line}")
+    if meter.usage.is_known:
+        say(f"judge: {meter.words}")
+    if tally.failed:
+        budget_spent(meter.spent)
     if tally.failed:
         raise typer.Exit(1)
 
@@ -139,12 +168,21 @@ def _from_file(path: Path) -> tuple[str, dict[Key, Verdict]]:
     return f"{' and '.join(store.judges)} ({store.path})", store.verdicts
 
 
-def _made(spec: str, folder: Path, cache: Path | None, concurrent: int) -> Judge:
+def _made(
+    spec: str,
+    folder: Path,
+    cache: Path | None,
+    concurrent: int,
+    endpoint: dict[str, str] | None = None,
+    meter: Meter | None = None,
+) -> Judge:
     from mini_o3.judge import make_judge
 
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give one that `mini-o3 eval --out` wrote")
-    return make_judge(spec, cache=cache or folder / CACHE_FILE, concurrent=concurrent)
+    return make_judge(
+        spec, cache=cache or folder / CACHE_FILE, concurrent=concurrent, endpoint=endpoint or {}, meter=meter
+    )
 
 
 def _verdicts(judge: Judge, rows: list[Attempt], concurrent: int) -> dict[Key, Verdict]:

@@ -24,18 +24,22 @@ from mini_o3.episode import EPISODES_FILE, Episode, Limits, Policy, SearchTask, 
 from mini_o3.episode.patterns import patterns
 from mini_o3.episode.store import EpisodeStore, run_jobs
 from mini_o3.judge import Judge
+from mini_o3.judge.llm import spent_on_judging
 from mini_o3.judge.record import VerdictStore
 from mini_o3.kit.files import make_folder, write_json, write_jsonl, write_text
 from mini_o3.kit.loop import run_coroutine
+from mini_o3.kit.metering import Meter
 from mini_o3.kit.progress import OnProgress, no_progress
+from mini_o3.kit.reading import read_object
 from mini_o3.kit.rng import stream
 from mini_o3.kit.run import ensure_same_run, folder_lock
-from mini_o3.policies.metered import Meter, Metered
+from mini_o3.policies.metered import Continued, Metered, begun, count_spent, meta_of, model_of
 from mini_o3.protocol import PromptProfile
 from mini_o3.vision import open_picture
 
 KEPT = "kept"  # folder of what `mini-o3 train sft --episodes` imitates
 OUTCOMES_FILE = "outcomes.jsonl"
+JUDGE_CACHE = "judge_cache.jsonl"
 _SPAN = 1000  # seeds of one round
 _MOST_OWN = 6  # kept searches that join the exemplars
 _WARMEST = 1.2
@@ -55,6 +59,7 @@ def collect(
     judge: Judge,
     out: Path,
     *,
+    meter: Meter | None = None,
     progress: OnProgress = no_progress,
 ) -> Summary:
     """Collect into `out`, going on where an earlier start stopped, and write what is kept, what is not, and
@@ -63,14 +68,18 @@ def collect(
     `episodes.jsonl` and `verdicts.jsonl` grow as episodes end; a kill loses only those in flight. At the end
     `outcomes.jsonl` (one line per episode), `kept/episodes.jsonl` and `report.json`, `report.md` are written
     from them. Episodes in which the policy failed, or the judge, are asked or judged again at the next start.
+    `meter` counts what policy and judge are asked for and knows the prices; its budget is that of `config`.
     `progress` is of the episodes of a round.
 
     Raises:
         UserError: `out` holds another collection, or the exemplars cannot be read.
     """
     with folder_lock(out):
-        ensure_same_run(out, config.model_dump(mode="json"), config.free_to_change)
-        collector = Collector(config, tasks, policy, judge, out, progress)
+        settings, record = config.recorded(), out / "config.json"
+        if not record.exists() or "turn_tokens" in (read_object(record).get("config") or {}):
+            settings.setdefault("turn_tokens", getattr(policy, "turn_tokens", None))
+        ensure_same_run(out, settings, config.free_to_change)
+        collector = Collector(config, tasks, policy, judge, out, meter or config.meter(), progress)
         run_coroutine(collector.run())
         return collector.finish()
 
@@ -85,17 +94,21 @@ class Collector:
         policy: Policy,
         judge: Judge,
         out: Path,
+        meter: Meter,
         progress: OnProgress,
     ) -> None:
         self.config, self.policy, self.judge, self.out, self.progress = config, policy, judge, out, progress
+        self.meter = meter
         self.tasks = {task.id: task for task in tasks}
         self.exemplars = (
             read_exemplars(config.exemplars) if config.exemplars and takes_exemplars(policy) else []
         )
         self.store, self.verdicts = EpisodeStore(out), VerdictStore(out)
-        spent = [episode.meta for episode in self.store.records]
-        requests, tokens = (sum(meta.get(what, 0) for meta in spent) for what in ("requests", "tokens"))
-        self.meter = Meter(config.max_requests, config.max_tokens, requests, tokens)
+        meter.check_price(model_of(policy))
+        count_spent(meter, self.store.records, model_of(policy))
+        for model, requests, usage in spent_on_judging(out / JUDGE_CACHE):
+            meter.count(requests, usage.total, usage, model)
+        self.before = begun(policy, self.store.records)
         self.good = 0
         self.mix: Counter[str] = Counter()
         self.opened = lru_cache(maxsize=2)(open_picture)  # samples of a task follow each other
@@ -119,7 +132,7 @@ class Collector:
             )
             jobs = [partial(self._ask, task, seed, number, pool) for task, seed in left]
             await run_jobs(
-                takewhile(lambda _: not self.meter.is_spent, jobs),
+                takewhile(lambda _: not self.meter.spent, jobs),
                 self.config.concurrent,
                 progress=self.progress,
                 done=len(wanted) - len(left),
@@ -170,17 +183,14 @@ class Collector:
         policy = self.policy
         if isinstance(policy, Adjustable):
             policy = policy.adjusted(temperature=temperature, profile=with_exemplars(policy.profile, chosen))
-        metered = Metered(policy, self.meter)
+        metered, turns = Metered(policy, self.meter), self.before.get((task.id, seed), ())
+        asked = Continued(metered, turns) if turns else metered
         episode = await run_episode(
-            task, metered, Limits(turns=self.config.turns), picture=self.opened(task.picture), seed=seed
+            task, asked, Limits(turns=self.config.turns), picture=self.opened(task.picture), seed=seed
         )
-        meta = {
-            "round": number,
-            "requests": metered.requests,
-            "tokens": metered.tokens,
-            "temperature": temperature,
-        }
-        episode = replace(episode, meta={**meta, "exemplars": [exemplar.name for exemplar in chosen]})
+        meta = {"round": number, **meta_of(metered, turns), "temperature": temperature}
+        names = [exemplar.name for exemplar in chosen]
+        episode = replace(episode, meta={**episode.meta, **meta, "exemplars": names})
         verdict = await self.judge(task, episode)
         self.store.append(episode)
         self.verdicts.append(episode, verdict, self.judge)

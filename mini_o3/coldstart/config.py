@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mini_o3.coldstart.select import Selection
+from mini_o3.kit.chat.settings import changes_words, option_pairs
+from mini_o3.kit.metering import Budget, Meter
+from mini_o3.kit.usage import read_prices
 from mini_o3.policies.spec import PolicySpec, default_temperature
+
+_YOUNGER = ("max_cost", "prices", "turn_tokens", "endpoint", "judge_endpoint")
 
 
 class CollectConfig(BaseModel):
@@ -50,15 +56,46 @@ class CollectConfig(BaseModel):
         None, gt=0, description="turns asked for over all starts; nothing is asked beyond"
     )
     max_tokens: int | None = Field(None, gt=0, description="context and reply of every turn, over all starts")
+    max_cost: float | None = Field(None, ge=0, description="money by the prices, over all starts")
+    prices: str | None = Field(None, description="file of prices by model; gives the cost")
+    turn_tokens: int | None = Field(None, gt=0, description="longest turn; null: what the policy wants")
+    endpoint: dict[str, Any] = Field({}, description="options of the policy's endpoint, by name")
+    judge_endpoint: dict[str, Any] = Field({}, description="options of the judge's endpoint, by name")
     select: Selection = Field(default_factory=Selection)
 
     def policy_spec(self) -> PolicySpec:
         """How the policy is built that is asked."""
         return PolicySpec(
-            self.policy, self.max_pixels, self.prompts, None, self.temperature, concurrency=self.concurrent
+            self.policy,
+            self.max_pixels,
+            self.prompts,
+            None,
+            self.temperature,
+            self.turn_tokens,
+            self.concurrent,
+            self.endpoint,
         )
+
+    def meter(self) -> Meter:
+        """What counts and limits what is asked for.
+
+        Raises:
+            UserError: the prices cannot be read.
+        """
+        prices = read_prices(Path(self.prices)) if self.prices else {}
+        return Meter(Budget(self.max_requests, self.max_tokens, self.max_cost), prices)
+
+    def recorded(self) -> dict[str, Any]:
+        """For the record of a run: of the endpoints' options those that can change what is collected.
+
+        Settings that are younger than the first records are left out where they say nothing.
+        """
+        settings = self.model_dump(mode="json")
+        for name in ("endpoint", "judge_endpoint"):
+            settings[name] = {key: value for key, value in option_pairs(settings[name]) if changes_words(key)}
+        return {name: value for name, value in settings.items() if value or name not in _YOUNGER}
 
     #: Settings that may change from one start to the next: they do not alter what an episode is.
     free_to_change: ClassVar[frozenset[str]] = frozenset(
-        {"rounds", "concurrent", "max_requests", "max_tokens", "select"}
+        {"rounds", "concurrent", "max_requests", "max_tokens", "max_cost", "prices", "select"}
     )

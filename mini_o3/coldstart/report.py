@@ -10,8 +10,8 @@ from typing import Any
 from mini_o3.coldstart.config import CollectConfig
 from mini_o3.coldstart.select import Collected, Outcome, Status
 from mini_o3.episode.patterns import shares
+from mini_o3.kit.metering import Meter
 from mini_o3.kit.run import revision
-from mini_o3.policies.metered import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,9 @@ class Summary:
     requests: int
     tokens: int
     is_spent: bool
+    budget_spent: str | None
+    spending: dict[str, float]
+    cost_words: str
     settings: dict[str, Any]
     revision: str
 
@@ -34,7 +37,9 @@ class Summary:
         return sum(counts.get(status.value, {}).values())
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        found = {name: getattr(self, name) for name in self.__slots__ if name != "cost_words"}
+        optional = ("budget_spent", "spending")  # of collections that have one and an endpoint that counts
+        return {name: value for name, value in found.items() if value or name not in optional}
 
     def headline(self) -> str:
         kept, asked = self.total(Status.KEPT), sum(self.total(status) for status in Status)
@@ -44,8 +49,8 @@ class Summary:
         if failed:
             reasons = _counts(self.episodes[Status.FAILED.value])
             lines.append(f"{failed} failed ({reasons}): the next start takes them up again")
-        if self.is_spent:
-            lines.append("the budget is spent: raise `max_requests` or `max_tokens` to go on")
+        if self.budget_spent:
+            lines.append(self.budget_spent)
         return "; ".join(lines)
 
     def to_markdown(self) -> str:
@@ -77,7 +82,9 @@ class Summary:
             "| --- | --- |",
             *(f"| {turns} | {count} |" for turns, count in self.turns.items()),
         ]
-        lines += ["", f"{self.requests} turns asked for, {self.tokens} tokens. Code {self.revision}.", ""]
+        counted = f" Policy and judge: {self.cost_words}." if self.spending else ""
+        asked = f"{self.requests} turns asked for, {self.tokens} tokens"
+        lines += ["", f"{asked}.{counted} Code {self.revision}.", ""]
         return "\n".join(lines)
 
 
@@ -105,8 +112,11 @@ def summarise(
         {str(number): turns[number] for number in sorted(turns)},
         meter.requests,
         meter.tokens,
-        meter.is_spent,
-        config.model_dump(mode="json"),
+        meter.spent is not None,
+        meter.spent,
+        meter.figures() if meter.usage.is_known else {},
+        meter.words,
+        config.recorded(),
         revision(),
     )
 

@@ -64,10 +64,15 @@ class Request:
 class PolicyError(Exception):
     """A policy cannot go on: an endpoint is down, a person left, a recording ended.
 
-    It ends one episode, for the reason `stop`, and not the program.
+    It ends one episode, for the reason `stop`, and not the program. `lasting` tells that asking again in the
+    same way gives the same: a refusal, a request that is not taken.
     """
 
     stop = StopReason.POLICY_ERROR
+
+    def __init__(self, message: str = "", *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 class LimitReached(PolicyError):

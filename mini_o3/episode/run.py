@@ -67,6 +67,7 @@ class EpisodeRun:
         self.messages = opening(policy.profile, task.asked, self.views[0])
         self.turns: list[Turn] = []
         self._error: str | None = None
+        self._is_lasting = False
         self._told = 0  # how many of the messages the policy knows
         self._dialect = load_dialect(policy.profile.dialect)
         self._conversation = policy.open(Request(task.id, task.asked, size, task.picture, seed))
@@ -91,7 +92,7 @@ class EpisodeRun:
         try:
             reply = await self._conversation.reply(self.messages[self._told :])
         except PolicyError as error:
-            self._error = str(error)
+            self._error, self._is_lasting = str(error), error.lasting
             self.session.stop_for(error.stop)
             return None
         action = self._read(reply)
@@ -162,7 +163,8 @@ class EpisodeRun:
             answer=self.session.answer,
             error=error or self._error,
             expected=self.task.answer,
-            meta={"picture": note} if (note := conversion_of(self.picture)) else {},
+            meta=({"picture": note} if (note := conversion_of(self.picture)) else {})
+            | ({"lasting": True} if self._is_lasting else {}),
         )
 
     def close(self) -> None:

@@ -13,8 +13,9 @@ def certainty(rows: Sequence[Judged]) -> dict[str, Any]:
     """The keys that a report of version 2 has beside those of the first, see `metrics.summarise`.
 
     `intervals` has the 95% interval of every accuracy under its name. `worst_case` is there if something is
-    unjudged: the accuracy if all that were wrong. `pass_at` is there for several samples: for
-    every k the unbiased estimate, over the tasks with k judged samples or more.
+    unjudged: the accuracy if all that were wrong; `lasting` counts those that failed in a way that comes
+    again (a refusal, say), so that the accuracy leaves them out for good. `pass_at` is there for several
+    samples: for every k the unbiased estimate, over the tasks with k judged samples or more.
     """
     judged = [row for row in rows if row.verdict.is_judged]
     played = max((row.episode.limits.turns for row in rows), default=0)
@@ -37,6 +38,8 @@ def certainty(rows: Sequence[Judged]) -> dict[str, Any]:
     found: dict[str, Any] = {"judged": len(judged), "intervals": intervals}
     if len(judged) < len(rows):
         found["worst_case"] = _figure([value_of(row, row.verdict.is_correct) for row in rows])
+        if lasting := sum(bool(row.episode.meta.get("lasting")) for row in rows):
+            found["lasting"] = lasting
     samples = judged_samples(rows)
     most = max((len(mine) for mine in samples), default=0)
     if most > 1:

@@ -16,12 +16,16 @@ from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol, manifest, read_pr
 from mini_o3.evaluate.report import CONTROLS, read_judged, write_report
 from mini_o3.evaluate.run import evaluate
 from mini_o3.evaluate.shards import shard as part_of
+from mini_o3.evaluate.spending import JUDGE_CACHE, count_past, write_prices
 from mini_o3.judge import make_judge
 from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import write_json
+from mini_o3.kit.metering import NO_PRICES, Budget, Meter
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.run import folder_lock
+from mini_o3.kit.usage import Price
 from mini_o3.policies.load import OTHER_PROMPTS, load_policy
+from mini_o3.policies.metered import model_of
 from mini_o3.policies.spec import PolicySpec, default_temperature, recorded_temperature
 from mini_o3.protocol import load_profile
 
@@ -42,6 +46,8 @@ def run_evaluation(
     check_curve: int = 0,
     against: str | None = None,
     concurrent: int = 16,
+    budget: Budget | None = None,
+    prices: Mapping[str, Price] = NO_PRICES,
     progress: Callable[[str], OnProgress] = lambda what: no_progress,
     say: Say = lambda line: None,
     note: Say = lambda line: None,
@@ -63,6 +69,9 @@ def run_evaluation(
         check_curve: run so many episodes again at a smaller turn limit, into `out/curve_check.json`.
         against: a published figure to read the accuracy beside, see `figures_against`.
         concurrent: episodes at the same time.
+        budget: beyond what neither the policy nor the judge is asked, over all starts; the report then has
+            `budget_spent`, which says how to go on.
+        prices: by model, see `kit.usage.read_prices`; the report then has what it cost.
         progress: makes what is told of the progress of something.
         say, note: get lines about what is done, and what the policy has to say.
         settings: fields of `Protocol` that differ from the protocol's; None is none.
@@ -86,13 +95,25 @@ def run_evaluation(
     _check_prompts(asked, policy)
     part = part_of(found, shard) if shard else found
     record = {"limit": limit} | ({"shard": shard} if shard else {})
+    meter = Meter(budget, prices)
+    count_past(meter, out)
     evaluator = Evaluator(
-        policy, str(tasks), found, among=everything, concurrent=concurrent, record=record, note=note
+        policy,
+        str(tasks),
+        found,
+        among=everything,
+        concurrent=concurrent,
+        record=record,
+        meter=meter,
+        note=note,
     )
     report = evaluator.measure(asked, out, progress("episodes"), part)
     if faithfulness:
         for name, change in controls(_name(policy)).items():
             told = f"control: {name.replace('_', ' ')}"
+            if meter.spent:
+                say(f"{told}: left out, {meter.spent}")
+                continue
             if change.get("views") == "swapped" and not are_several(everything):
                 say(f"{told}: left out, all tasks are on one picture")
                 continue
@@ -110,7 +131,7 @@ def run_evaluation(
             f"run again at {again['limit']} turns: {alike} of {again['episodes']} episodes end as the long"
             " ones stood then"
         )
-    return report
+    return report | ({"budget_spent": meter.spent} if meter.spent else {})
 
 
 def _check_prompts(protocol: Protocol, policy: str | Policy) -> None:
@@ -143,6 +164,7 @@ class Evaluator:
         among: Sequence[SearchTask] = (),
         concurrent: int = 16,
         record: Mapping[str, Any] = MappingProxyType({}),
+        meter: Meter | None = None,
         note: Say = lambda line: None,
     ) -> None:
         """`folder` is where the tasks are from, `among` all tasks there, `record` what else goes into
@@ -150,7 +172,7 @@ class Evaluator:
         self.policy, self.folder, self.tasks, self.among = policy, folder, tasks, among
         is_human = isinstance(policy, str) and PolicySpec(policy).kind == "human"
         self.concurrent = 1 if is_human else concurrent
-        self.record, self.note = dict(record), note
+        self.record, self.meter, self.note = dict(record), meter or Meter(), note
         self.loaded: dict[PolicySpec, Policy] = {}
 
     def measure(
@@ -165,12 +187,19 @@ class Evaluator:
         Raises:
             UserError: as `evaluate`, or another process is at work in `out`.
         """
-        judge = make_judge(protocol.judge, cache=out / "judge_cache.jsonl", concurrent=self.concurrent)
-        policy = self._load(protocol)
-        made = (
-            manifest(protocol, policy, _name(self.policy), self.tasks, self.folder, judge.name) | self.record
+        judge = make_judge(
+            protocol.judge,
+            cache=out / JUDGE_CACHE,
+            concurrent=self.concurrent,
+            endpoint=protocol.judge_endpoint,
+            meter=self.meter,
         )
+        policy = self._load(protocol)
+        self.meter.check_price(model_of(policy))
+        made = manifest(protocol, policy, _name(self.policy), self.tasks, self.folder, judge) | self.record
         with folder_lock(out):
+            if self.meter.prices:
+                write_prices(out, self.meter.prices)
             return evaluate(
                 self.tasks if part is None else part,
                 policy,
@@ -180,6 +209,7 @@ class Evaluator:
                 manifest=made,
                 among=self.among,
                 concurrent=self.concurrent,
+                meter=self.meter,
                 progress=progress,
             )
 
@@ -194,8 +224,8 @@ class Evaluator:
 
     def _load(self, protocol: Protocol) -> Policy:
         if not isinstance(self.policy, str):
-            for setting in ("max_pixels", "prompts", "dialect", "max_tokens"):
-                if getattr(protocol, setting) is not None:
+            for setting in ("max_pixels", "prompts", "dialect", "turn_tokens", "endpoint"):
+                if getattr(protocol, setting):
                     raise SettingError(setting, "a policy that is built already has its own; leave it out")
             return self.policy
         spec = protocol.policy_spec(self.policy, self.concurrent)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mini_o3.episode import Limits, Policy, SearchTask
+from mini_o3.judge import Judge
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import SettingError
 from mini_o3.kit.run import revision
@@ -39,8 +40,10 @@ class Protocol(BaseModel):
     samples: int = Field(1, gt=0, description="episodes per question: K of Avg@K")
     samples_of: dict[str, int] = Field({}, description="another K for tasks whose source begins so")
     temperature: float = Field(0.0, ge=0, le=2)
-    max_tokens: int | None = Field(None, gt=0, description="longest turn; null: what the policy wants")
+    turn_tokens: int | None = Field(None, gt=0, description="longest turn; null: what the policy wants")
     judge: str = "auto"
+    endpoint: dict[str, Any] = Field({}, description="options of the policy's endpoint, by name")
+    judge_endpoint: dict[str, Any] = Field({}, description="options of the judge's endpoint, by name")
     views: Literal["honest", "black", "swapped", "blind"] = Field(
         "honest",
         description=(
@@ -60,8 +63,9 @@ class Protocol(BaseModel):
             self.prompts,
             self.dialect,
             self.temperature,
-            self.max_tokens,
+            self.turn_tokens,
             concurrency,
+            self.endpoint,
         )
 
     def samples_for(self, task: SearchTask) -> int:
@@ -85,10 +89,13 @@ def read_protocol(name: str | None, **changes: Any) -> Protocol:
 
 
 def manifest(
-    protocol: Protocol, policy: Policy, spec: str, tasks: Sequence[SearchTask], folder: str, judge: str
+    protocol: Protocol, policy: Policy, spec: str, tasks: Sequence[SearchTask], folder: str, judge: Judge
 ) -> dict[str, Any]:
     """The protocol with what it came to: hashes, budgets, names. Two evaluations with equal manifests should
-    agree."""
+    agree.
+
+    Of the options of endpoints it holds what can change a number, and no secret.
+    """
     return {
         **protocol.model_dump(mode="json"),
         "tasks": folder,
@@ -98,10 +105,27 @@ def manifest(
         "dialect": policy.profile.dialect,
         "weights": getattr(policy, "weights", None),  # of a model on this machine; nobody else shows theirs
         "budget": policy.budget.to_dict(),
-        "judge": judge,
+        "turn_tokens": getattr(policy, "turn_tokens", None),
+        "endpoint": getattr(policy, "recorded", {}),
+        "judge": judge.name,
+        "judge_endpoint": getattr(judge, "recorded", {}),
         "report": REPORT_VERSION,
         "revision": revision(),
     }
+
+
+def younger_than(record: Mapping[str, Any], protocol: Protocol, made: Mapping[str, Any]) -> dict[str, Any]:
+    """What the settings of `made` were that a record does not hold, since it was written before them.
+
+    Turns were as long as the policy wants: a protocol that says otherwise is another one.
+    """
+    is_own = protocol.turn_tokens is None and "max_tokens" not in protocol.endpoint
+    before: dict[str, Any] = {
+        "endpoint": {},
+        "judge_endpoint": {},
+        "turn_tokens": made["turn_tokens"] if is_own else None,
+    }
+    return {name: value for name, value in before.items() if name not in record}
 
 
 def tasks_hash(tasks: Sequence[SearchTask]) -> str:

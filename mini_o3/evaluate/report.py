@@ -18,6 +18,7 @@ from mini_o3.evaluate.against import against_lines, against_published
 from mini_o3.evaluate.certainty import certainty
 from mini_o3.evaluate.metrics import Judged, summarise
 from mini_o3.evaluate.protocol import PROTOCOL_FILE, REPORT_VERSION
+from mini_o3.evaluate.spending import spending, spending_words
 from mini_o3.judge import unjudged
 from mini_o3.judge.record import VerdictStore
 from mini_o3.kit.errors import UserError
@@ -80,7 +81,8 @@ def write_report(
     rows = rows if rows is not None else read_judged(folder, tasks)
     manifest = read_manifest(folder)
     more = certainty(rows) if manifest.get("report", 1) >= REPORT_VERSION else {}
-    report = {**summarise(rows), **more, "protocol": manifest}
+    paid = spending(folder, [row.episode for row in rows])
+    report = {**summarise(rows), **more, **paid, "protocol": manifest}
     if any(is_absent(row.task) for row in rows):
         report["not_there"] = not_there(rows)
     known = sorted({row.task.source for row in rows if benchmark_of(row.task.source)})
@@ -115,6 +117,8 @@ def headline(report: dict[str, Any]) -> str:
         line += f"; {report['unjudged']} OF {report['episodes']} EPISODES UNJUDGED ({reasons})"
         if "worst_case" in report:
             line += f", {_percent(report['worst_case'])} IF THEY COUNTED AS WRONG"
+        if "lasting" in report:
+            line += f"; {report['lasting']} FAILED IN A WAY THAT COMES AGAIN, such as a refusal"
         line += ": the same command asks a policy again that failed, `mini-o3 judge run` a judge"
     return line
 
@@ -128,6 +132,7 @@ def summary_lines(report: dict[str, Any]) -> list[str]:
         *against_lines(report.get("against", ())),
         f"at turn limits {curve}",
         *(f"  {name.replace('_', ' ')}: {control['accuracy']}" for name, control in controls.items()),
+        *(f"{name}: {spending_words(figures)}" for name, figures in report.get("spending", {}).items()),
     ]
 
 
@@ -185,6 +190,13 @@ def to_markdown(report: dict[str, Any]) -> str:
             for name, r in report["faithfulness"].items()
         ]
         lines += _table(("what was shown", "accuracy", "turns"), rows)
+    if "spending" in report:
+        kinds = [(name, spending_words(figures)) for name, figures in report["spending"].items()]
+        if each := report["spending"].get("policy", {}).get("per_episode"):
+            kinds.append(
+                ("policy, per episode", ", ".join(f"{value:g} {name}" for name, value in each.items()))
+            )
+        lines += _table(("what it took, over all starts", ""), kinds)
     if "published" in report:
         numbers = [Published(**number) for number in report["published"]]
         lines += [

@@ -4,25 +4,30 @@ them."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from mini_o3.episode import Episode, Policy, SearchTask, run_episode
-from mini_o3.episode.store import EpisodeStore, run_jobs
+from mini_o3.episode import Episode, Policy, SearchTask, Turn, run_episode
+from mini_o3.episode.store import EpisodeStore, Key, run_jobs
 from mini_o3.evaluate.lenses import LensOf, lens_of
-from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol
+from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol, younger_than
 from mini_o3.evaluate.report import write_report
 from mini_o3.judge import Judge
 from mini_o3.judge.folder import judge_folder
 from mini_o3.judge.record import VerdictStore
+from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder
 from mini_o3.kit.loop import run_coroutine
+from mini_o3.kit.metering import Meter
 from mini_o3.kit.progress import OnProgress, no_progress
+from mini_o3.kit.reading import read_object
 from mini_o3.kit.run import ensure_same_record
-from mini_o3.policies.metered import Meter, Metered
+from mini_o3.policies.metered import Continued, Metered, begun, meta_of
 from mini_o3.vision import open_picture
 
 #: What may differ between two starts of one evaluation.
@@ -39,6 +44,7 @@ def evaluate(
     manifest: dict[str, Any],
     among: Sequence[SearchTask] = (),
     concurrent: int = 1,
+    meter: Meter | None = None,
     progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
     """Ask every task as often as the protocol says, judge, and write `out/report.json` and `report.md`;
@@ -48,18 +54,24 @@ def evaluate(
     policy failed, which are asked again, and answers a judge failed at, which are judged again. `concurrent`
     episodes go on at the same time. `manifest` is the protocol with all it came to (`protocol.manifest`); it
     is saved, and a folder with another is refused. `among` are the tasks that these are some of: what a
-    control swaps with does not depend on which are asked here. `progress` also says the accuracy so far.
+    control swaps with does not depend on which are asked here. `meter` counts what is asked for; once its
+    budget is spent, no task is begun any more, and searches that it stopped go on with their next turn at the
+    next start. `progress` also says the accuracy so far.
 
     Raises:
-        UserError: `out` holds another evaluation, or the protocol wants to swap pictures and there is only
-            one.
+        UserError: `out` holds another evaluation, the protocol wants to swap pictures and there is only one,
+            or the budget is spent before anything was asked.
     """
-    ask = asker(policy, protocol, lens_of(protocol.views, among or tasks))
+    meter = meter or Meter()
     make_folder(out)
-    ensure_same_record(out / PROTOCOL_FILE, manifest, _FREE, what="an evaluation")
+    path = out / PROTOCOL_FILE
+    younger = younger_than(read_object(path) if path.exists() else {}, protocol, manifest)
+    ensure_same_record(path, manifest, _FREE, younger, what="an evaluation")
     tasks = list({task.id: task for task in tasks}.values())  # a question that is there twice is asked once
     wanted = [(task, seed) for task in tasks for seed in range(protocol.samples_for(task))]
     episodes, verdicts = EpisodeStore(out), VerdictStore(out)
+    before = begun(policy, episodes.records)
+    ask = asker(policy, protocol, lens_of(protocol.views, among or tasks), meter, before)
     left = [(task, seed) for task, seed in wanted if not episodes.is_done((task.id, seed))]
     given = [verdicts.verdicts.get((task.id, seed)) for task, seed in wanted]
     known = Counter(verdict.is_correct for verdict in given if verdict is not None and verdict.is_judged)
@@ -74,29 +86,40 @@ def evaluate(
 
     run_coroutine(
         run_jobs(
-            [partial(measure, task, seed) for task, seed in left],
+            takewhile(lambda _: not meter.spent, [partial(measure, task, seed) for task, seed in left]),
             concurrent,
             progress=progress,
             done=len(wanted) - len(left),
             total=len(wanted),
-            state=lambda: f"accuracy {known[True] / max(known.total(), 1):.3f}",
+            state=lambda: f"accuracy {known[True] / max(known.total(), 1):.3f}{meter.state}",
         )
     )
+    if meter.spent and not episodes.records:
+        raise UserError(f"{out}: nothing could be asked, {meter.spent}")
     judge_folder(out, judge)
     return write_report(out, tasks)
 
 
 def asker(
-    policy: Policy, protocol: Protocol, lens_for: LensOf
+    policy: Policy,
+    protocol: Protocol,
+    lens_for: LensOf,
+    meter: Meter | None = None,
+    before: Mapping[Key, Sequence[Turn]] = MappingProxyType({}),
 ) -> Callable[[SearchTask, int], Awaitable[Episode]]:
-    """What asks a task with a seed by a protocol; its record says what the episode cost."""
+    """What asks a task with a seed by a protocol; its record says what the episode cost.
+
+    `before` has the turns of searches that go on.
+    """
+    counted = meter or Meter()
     opened = lru_cache(maxsize=1)(open_picture)  # samples of a task follow each other
 
     async def ask(task: SearchTask, seed: int) -> Episode:
-        metered = Metered(policy, Meter(None, None))
+        metered, turns = Metered(policy, counted), before.get((task.id, seed), ())
+        asked = Continued(metered, turns) if turns else metered
         episode = await run_episode(
-            task, metered, protocol.limits, picture=opened(task.picture), seed=seed, lens=lens_for(task)
+            task, asked, protocol.limits, picture=opened(task.picture), seed=seed, lens=lens_for(task)
         )
-        return replace(episode, meta={**episode.meta, "requests": metered.requests, "tokens": metered.tokens})
+        return replace(episode, meta={**episode.meta, **meta_of(metered, turns)})
 
     return ask

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from mini_o3.episode import Episode, SearchTask
 from mini_o3.judge.choice import mme_letter, option_letter, truth_letter
 from mini_o3.judge.exact import same
 from mini_o3.judge.verdict import CORRECT, INCORRECT, UNPARSED, Kind, Verdict, unjudged, without_judge
 from mini_o3.kit.errors import SettingError
+from mini_o3.kit.metering import Meter
 
 CHOICES = "auto, exact, choice, choice-mme, llm:URL#MODEL, or rules and a model such as exact+llm:URL#MODEL"
 
@@ -52,6 +54,11 @@ class Chain:
     name: str
     rules: tuple[Rule, ...]
     model: Model | None = None
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Options of the model's endpoint that can change a verdict."""
+        return getattr(self.model, "recorded", {})
 
     async def __call__(self, task: SearchTask, episode: Episode) -> Verdict:
         verdict = without_judge(episode, task.answer)
@@ -98,12 +105,21 @@ RULES: dict[str, Rule] = {
 }
 
 
-def make_judge(spec: str, *, cache: Path | None = None, concurrent: int = 16) -> Chain:
+def make_judge(
+    spec: str,
+    *,
+    cache: Path | None = None,
+    concurrent: int = 16,
+    endpoint: Mapping[str, Any] = MappingProxyType({}),
+    meter: Meter | None = None,
+) -> Chain:
     """The judge that `spec` names: rules joined by `+`, then at most one model.
 
     Args:
         cache: file in which a model's verdicts are kept; None keeps them in memory.
         concurrent: requests to a model at the same time.
+        endpoint: options of the model's endpoint, see `kit.chat.with_options`.
+        meter: counts what a model is asked for; beyond its budget answers stay unjudged.
 
     Raises:
         UserError: there is no such judge, or rules come after a model: they would score what it failed at.
@@ -114,13 +130,15 @@ def make_judge(spec: str, *, cache: Path | None = None, concurrent: int = 16) ->
     if unknown is not None:
         raise SettingError("judge", f"{unknown!r} is no judge; choose {CHOICES}", spec)
     rules = tuple(RULES[name] for name in names)
+    if endpoint and not with_model:
+        raise SettingError("judge_endpoint", f"{spec} asks no endpoint; leave it out or add llm:URL#MODEL")
     if not with_model:
         return Chain("+".join(names), rules)
     if any(f"+{name}" in address for name in (*RULES, "llm:")):
         raise SettingError("judge", "a model comes last, after the rules, as in exact+llm:URL#MODEL", spec)
     from mini_o3.judge.llm import LlmJudge
 
-    model = LlmJudge.parse(address, cache=cache, concurrent=concurrent)
+    model = LlmJudge.parse(address, cache=cache, concurrent=concurrent, endpoint=endpoint, meter=meter)
     return Chain("+".join([*names, model.name]), rules, model)
 
 

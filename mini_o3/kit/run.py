@@ -14,6 +14,7 @@ from typing import Any
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder, read_jsonl, write_json, write_jsonl
 from mini_o3.kit.reading import read_object
+from mini_o3.kit.secrets import without_credentials
 
 #: Values of settings that older records have under another name: checkpoints that now come with the package.
 RENAMED = {
@@ -40,6 +41,7 @@ def ensure_same_run(
     Raises:
         UserError: it does, or a model that no run there has made.
     """
+    settings = without_secrets(settings)
     path, at_work = out / "config.json", [revision()]
     if not path.exists() and (out / "model").exists():
         raise UserError(f"{out}: holds a model, but not the run that made it; give another `out` folder")
@@ -54,15 +56,23 @@ def ensure_same_run(
 
 
 def ensure_same_record(
-    path: Path, settings: dict[str, Any], free: Collection[str] = (), *, what: str
+    path: Path,
+    settings: dict[str, Any],
+    free: Collection[str] = (),
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    what: str,
 ) -> None:
     """Write settings to `path`, unless its folder holds `what` made with other settings (but for `free`).
+
+    `defaults` are the values of settings that are younger than the record.
 
     Raises:
         UserError: it does.
     """
+    settings = without_secrets(settings)
     if path.exists():
-        kept = read_object(path)
+        kept = {**defaults, **read_object(path)}
         ensure_same_settings(path.parent, kept, settings, free, what=what)
     else:
         write_json(path, settings)
@@ -79,7 +89,17 @@ def other_settings(
 def same_settings(one: Any, other: Any) -> bool:
     """Whether two settings are equal or name the same place, such as `hf:runs/nano` and
     `hf:/home/me/runs/nano`."""
+    one, other = without_secrets(one), without_secrets(other)
     return one == other or (isinstance(one, str) and isinstance(other, str) and _place(one) == _place(other))
+
+
+def without_secrets(settings: Any) -> Any:
+    """Settings with names, passwords and keys taken out of addresses, so that a new key is no other run."""
+    if isinstance(settings, str):
+        return without_credentials(settings)
+    if isinstance(settings, Mapping):
+        return {name: without_secrets(value) for name, value in settings.items()}
+    return [without_secrets(value) for value in settings] if isinstance(settings, list) else settings
 
 
 def ensure_same_settings(

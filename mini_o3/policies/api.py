@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import httpx
 
@@ -27,6 +28,7 @@ class Api:
     """
 
     context_tokens: int | None = None
+    can_continue = True  # it is told the whole conversation with every turn
 
     def __init__(
         self,
@@ -46,6 +48,18 @@ class Api:
         self.name = f"api:{settings.model}"
         self.budget, self.profile = budget or PixelBudget(), profile or load_profile("search")
         self.client = ChatClient(settings, transport=transport, note=note)
+
+    @property
+    def turn_tokens(self) -> int:
+        """The longest turn that is asked for."""
+        return self.settings.max_tokens
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Options of the endpoint that can change a number and are told nowhere else."""
+        return self.settings.recorded(
+            temperature=self.settings.temperature, max_tokens=self.settings.max_tokens
+        )
 
     def adjusted(self, *, temperature: float, profile: PromptProfile) -> Api:
         """The same endpoint with other prompts, drawing its words at another temperature."""
@@ -85,7 +99,7 @@ class ApiConversation:
         except ChatError as error:
             if error.reason in _LIMITS:
                 raise LimitReached(str(error), _LIMITS[error.reason]) from None
-            raise PolicyError(str(error)) from None
+            raise PolicyError(str(error), lasting=error.reason is Reason.REFUSED) from None
         text = until_action(said.text, self.ends)
         if said.finished:
             text = with_ending(text, self.ends)

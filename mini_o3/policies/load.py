@@ -70,8 +70,8 @@ def _build(
         settings = with_options(
             ChatSettings.parse(spec.rest, temperature=spec.temperature), dict(spec.endpoint)
         )
-        if spec.max_tokens is not None:
-            settings = replace(settings, max_tokens=spec.max_tokens)
+        if spec.turn_tokens is not None:
+            settings = replace(settings, max_tokens=spec.turn_tokens)
         return Api(settings, budget=budget, profile=profile, note=say)
     if spec.kind == "replay":
         from mini_o3.policies.replay import Replay

@@ -45,6 +45,11 @@ class Local:
         self.weights: str | None = None
 
     @property
+    def turn_tokens(self) -> int:
+        """The longest turn that it writes."""
+        return self.sampling.max_tokens
+
+    @property
     def dialect(self) -> str:
         """Name of the dialect in which it writes its actions: the one that its prompts teach."""
         return self.profile.dialect
@@ -61,7 +66,7 @@ class Local:
         profile = spec.profile() or load_profile(vlm.prompts)
         sampling = Sampling(
             spec.temperature or 0.0,
-            spec.max_tokens or vlm.turn_tokens or Sampling().max_tokens,
+            spec.turn_tokens or vlm.turn_tokens or Sampling().max_tokens,
             load_dialect(profile.dialect).ends,
         )
         policy = cls(

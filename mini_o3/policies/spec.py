@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mini_o3.kit.chat.settings import option_pairs
 from mini_o3.kit.errors import SettingError
 from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.protocol.dialects import load_dialect, view_budget
@@ -36,9 +38,9 @@ class PolicySpec:
         dialect: in which the policy writes its actions; None: the one that its prompts teach.
         temperature: at which a model draws its words; 0 is greedy. None: greedy for one search of a question,
             `default_temperature` for several. Scripts and people do not draw.
-        max_tokens: longest turn of a model; None: what it wants.
+        turn_tokens: longest turn of a model; None: what it wants.
         concurrency: how many episodes of it go on at the same time; more wait for each other.
-        endpoint: options of an endpoint, as pairs of name and value; see `kit.chat.with_options`.
+        endpoint: options of an endpoint by name; see `kit.chat.with_options`. They are kept as pairs.
 
     Raises:
         SettingError: there is no such policy, or settings that it cannot take.
@@ -49,9 +51,9 @@ class PolicySpec:
     prompts: str | None = None
     dialect: str | None = None
     temperature: float | None = None
-    max_tokens: int | None = None
+    turn_tokens: int | None = None
     concurrency: int = 1
-    endpoint: tuple[tuple[str, str], ...] = ()
+    endpoint: Mapping[str, Any] | tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -64,11 +66,14 @@ class PolicySpec:
             raise SettingError(
                 "policy", f"something is missing after {self.kind!r}; choose one of {CHOICES}", self.policy
             )
+        object.__setattr__(self, "endpoint", option_pairs(dict(self.endpoint)))
         if self.endpoint and self.kind != "api":
             raise SettingError("endpoint", f"{self.kind} is no endpoint; leave it out or take api:URL#MODEL")
+        if "temperature" in dict(self.endpoint):
+            raise SettingError("endpoint", "is a setting of its own; leave it out here", "temperature")
         if self.temperature is not None and self.temperature < 0:
             raise SettingError("temperature", "must be 0 or more", self.temperature)
-        for setting in ("max_tokens", "concurrency"):
+        for setting in ("turn_tokens", "concurrency"):
             value = getattr(self, setting)
             if value is not None and value < 1:
                 raise SettingError(setting, "must be 1 or more", value)

@@ -84,11 +84,24 @@ def _overview(rows: Sequence[Judged], report: dict[str, Any], title: str) -> str
         _tile(name, percent(_point("", report))),
         _tile("tasks", str(report["tasks"])),
         _tile("unjudged", unjudged, "warn" if report["unjudged"] else ""),
+        *(
+            [_tile("if those were wrong", percent(_point("", report["worst_case"])))]
+            if "worst_case" in report
+            else []
+        ),
+        *([_tile("would fail again", str(report["lasting"]), "warn")] if "lasting" in report else []),
         _tile("turns", f"{report['turns_mean']:.1f}"),
         *(
             _tile(what.replace("_", "-"), f"{report[what + '_rate']:.1%}")
             for what in ("over_turn", "void", "malformed")
         ),
+    ]
+    tiles += [
+        _tile(
+            f"tokens of the {name}",
+            f"{paid['total']:,}" + (f", cost {paid['cost']:,.4f}" if "cost" in paid else ""),
+        )
+        for name, paid in report.get("spending", {}).items()
     ]
     policies = sorted({row.episode.policy for row in rows})
     return (

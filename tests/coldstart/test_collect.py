@@ -130,7 +130,8 @@ def test_a_budget_is_not_overspent_and_a_larger_one_goes_on(probes, tmp_path):
     with Endpoint(answer=Player(read_tasks(probes), Faults())) as endpoint:
         poor = collect(probes, endpoint.url, tmp_path / "out", *options, "--max-requests", 12, cwd=tmp_path)
         assert len(endpoint.requests) == 12
-        assert poor.returncode == 0, poor.stderr
+        assert poor.returncode == 6, poor.stderr
+        assert "raise --max-requests to go on" in poor.stderr
         outcomes, tasks = accounts(tmp_path / "out")
         assert Counter(row["status"] for row in outcomes)["failed"] >= 1
         assert {row["status"] for row in tasks} >= {"failed"}

@@ -13,10 +13,11 @@ from PIL import Image
 
 from mini_o3.episode import Limits, SearchTask, StopReason, run_episode
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.metering import Meter
 from mini_o3.kit.text import with_thought_opened
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.policies.load import load_policy
-from mini_o3.policies.metered import Meter, Metered
+from mini_o3.policies.metered import Metered
 from mini_o3.policies.spec import PolicySpec
 from mini_o3.probes.shapes import make_probe
 from mini_o3.protocol import Zoom, load_profile
@@ -259,9 +260,7 @@ def test_the_quirk_of_pixel_reasoner_is_an_option():
 
 def test_what_wraps_a_policy_need_not_know_of_dialects():
     with Endpoint(says(zoom_in(1400, 0, 2800, 700)), says("<answer>a bird</answer>")) as endpoint:
-        policy = Metered(
-            load_policy(PolicySpec(f"api:{endpoint.url}#m", dialect="deepeyes")), Meter(None, None)
-        )
+        policy = Metered(load_policy(PolicySpec(f"api:{endpoint.url}#m", dialect="deepeyes")), Meter())
         episode = asyncio.run(run_episode(TASK, policy, Limits(), picture=PICTURE))
     assert (episode.answer, episode.turns[0].rect) == ("a bird", Rect(1400, 0, 2800, 700))
 

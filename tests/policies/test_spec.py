@@ -28,7 +28,7 @@ API = "api:http://127.0.0.1:9/v1#m"
         ({"max_pixels": 5}, "max_pixels: nano only sees views of 168 x 168"),
         ({"prompts": "search"}, "prompts: nano knows its own only"),
         ({"policy": API, "temperature": -0.1}, "temperature -0.1: must be 0 or more"),
-        ({"policy": API, "max_tokens": 0}, "max_tokens 0: must be 1 or more"),
+        ({"policy": API, "turn_tokens": 0}, "turn_tokens 0: must be 1 or more"),
         ({"policy": API, "concurrency": 0}, "concurrency 0: must be 1 or more"),
     ],
 )
@@ -82,14 +82,14 @@ def test_a_run_goes_on_at_the_temperature_it_was_begun_with(tmp_path):
 
 def test_the_longest_turn_of_an_endpoint_can_be_set():
     with Endpoint(says(answer("red")), says(answer("red"))) as endpoint:
-        for spec in (PolicySpec(f"api:{endpoint.url}#m", max_tokens=77), f"api:{endpoint.url}#m"):
+        for spec in (PolicySpec(f"api:{endpoint.url}#m", turn_tokens=77), f"api:{endpoint.url}#m"):
             play(load_policy(spec), Image.new("RGB", (60, 40)), SearchTask("x.png", "What?"))
         assert [request.body["max_tokens"] for request in endpoint.requests] == [77, 2048]
 
 
 def test_the_longest_turn_of_a_local_model_can_be_set():
     assert load_policy("nano").sampling.max_tokens == 192
-    assert load_policy(PolicySpec("nano", max_tokens=50)).sampling.max_tokens == 50
+    assert load_policy(PolicySpec("nano", turn_tokens=50)).sampling.max_tokens == 50
 
 
 def test_a_person_plays_one_episode_at_a_time():

@@ -339,7 +339,7 @@ def test_the_command_on_an_evaluation(rows, pictures, tmp_path):
         "".join(json.dumps(task.to_dict()) + "\n" for task in tasks)
     )
     policy, protocol, judge = Replay({"*": [answer("x")]}), Protocol(), make_judge("auto")
-    made = manifest(protocol, policy, "replay:x", tasks, str(tmp_path / "tasks"), judge.name)
+    made = manifest(protocol, policy, "replay:x", tasks, str(tmp_path / "tasks"), judge)
     evaluate(tasks, policy, protocol, judge, tmp_path / "run", manifest=made)
     done = mini_o3("report", "run", "--most", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

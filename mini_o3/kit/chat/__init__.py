@@ -2,7 +2,7 @@
 
 from mini_o3.kit.chat.client import ChatClient, ChatError, Reason
 from mini_o3.kit.chat.reply import Completion, message_text
-from mini_o3.kit.chat.settings import KEY_VARIABLES, ChatSettings, split_endpoint, with_options
+from mini_o3.kit.chat.settings import KEY_VARIABLES, ChatSettings, option_pairs, split_endpoint, with_options
 
 __all__ = [
     "KEY_VARIABLES",
@@ -12,6 +12,7 @@ __all__ = [
     "Completion",
     "Reason",
     "message_text",
+    "option_pairs",
     "split_endpoint",
     "with_options",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.secrets import remember_secret, without_credentials
@@ -37,6 +39,7 @@ class ChatSettings:
         headers, body: sent with every request, on top of what is sent anyway.
         key_variables: environment variables that may hold the key; the first that does counts.
         max_request_bytes: a request is kept below it by smaller pictures; see `policies.api`.
+        stream: replies are asked for piece by piece, also where nobody watches them.
     """
 
     url: str
@@ -53,6 +56,7 @@ class ChatSettings:
     body: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     key_variables: tuple[str, ...] = KEY_VARIABLES
     max_request_bytes: int = 20_000_000
+    stream: bool = False
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -68,6 +72,17 @@ class ChatSettings:
     def shown(self) -> str:
         """As a policy is named on the command line, without secrets."""
         return f"api:{without_credentials(self.url)}#{self.model}"
+
+    def recorded(self, **usual: Any) -> dict[str, Any]:
+        """What is set otherwise than `usual` (else the defaults) and can change what a model says.
+
+        For records: of headers, which may hold secrets, only the names.
+        """
+        plain = {name: getattr(self, name) for name in _OF_WORDS}
+        plain |= {"stop": list(self.stop), "body": dict(self.body)}
+        known = {"temperature": 0.0, "max_tokens": 2048, "max_request_bytes": 20_000_000, **usual}
+        found = {name: value for name, value in plain.items() if value and value != known.get(name)}
+        return found | ({"headers": sorted(self.headers)} if self.headers else {})
 
     @classmethod
     def parse(cls, spec: str, setting: str = "policy", kind: str = "api", **changes: Any) -> ChatSettings:
@@ -118,18 +133,41 @@ def split_endpoint(spec: str, setting: str, kind: str) -> tuple[str, str]:
             raise SettingError(given[0], f"not a usable address ({error}); put it right", given[1]) from None
         if parsed.password:
             remember_secret(parsed.password)
+            remember_secret(base64.b64encode(f"{parsed.username}:{parsed.password}".encode()).decode())
+        for name, value in parse_qsl(parsed.query):
+            _remember(name, value)
     return url, model
 
 
 _NUMBERS = {"temperature": float, "top_p": float, "timeout": float, "pause": float}
 _WHOLE = {"max_tokens": int, "seed": int, "attempts": int, "max_request_bytes": int}
-OPTIONS = (*_NUMBERS, *_WHOLE, "stop", "key_variable", "header.NAME", "body.NAME")
+OPTIONS = (*_NUMBERS, *_WHOLE, "stop", "stream", "key_variable", "header.NAME", "body.NAME")
+_OF_WORDS = ("temperature", "max_tokens", "top_p", "seed", "stop", "body", "max_request_bytes")
+_SECRET = re.compile(r"key|token|secret|password|auth|sig\b|signature|cookie", re.I)
 
 
-def with_options(settings: ChatSettings, options: Mapping[str, Any]) -> ChatSettings:
+def changes_words(option: str) -> bool:
+    """Whether an option can change what a model says, and holds no secret: records have those."""
+    return option in _OF_WORDS or option.startswith("body.")
+
+
+def option_pairs(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Options as texts by name, in alphabetical order: tables `header` and `body` are taken apart."""
+    pairs = []
+    for name, value in options.items():
+        whole = name in ("header", "body") and isinstance(value, Mapping)
+        parts = {f"{name}.{key}": part for key, part in value.items()} if whole else {name: value}
+        pairs += [(key, part if isinstance(part, str) else json.dumps(part)) for key, part in parts.items()]
+    return tuple(sorted(pairs))
+
+
+def with_options(
+    settings: ChatSettings, options: Mapping[str, Any], setting: str = "endpoint"
+) -> ChatSettings:
     """The settings with options such as `{"timeout": 60, "stop": ["</answer>"], "header.X-Org": "me"}`.
 
-    Values may be texts, as a command line gives them: numbers and JSON are read from those.
+    Values may be texts, as a command line gives them: numbers and JSON are read from those. `setting` is what
+    the options are called where something is wrong with them.
 
     Raises:
         UserError: an option is unknown or its value cannot be used.
@@ -140,27 +178,38 @@ def with_options(settings: ChatSettings, options: Mapping[str, Any]) -> ChatSett
         kind, _, key = name.partition(".")
         if kind == "header" and key:
             headers[key] = str(value)
+            _remember(key, str(value))
         elif kind == "body" and key:
             body[key] = _parsed(value)
+            _remember(key, str(value))
         elif name == "key_variable":
             changes["key_variables"] = (str(value), *settings.key_variables)
         elif name == "stop":
             found = _parsed(value)
             changes["stop"] = tuple(map(str, found)) if isinstance(found, list | tuple) else (str(found),)
+        elif name == "stream":
+            changes["stream"] = _parsed(value) is True
         elif name in _NUMBERS or name in _WHOLE:
-            changes[name] = _number(name, value)
+            changes[name] = _number(setting, name, value)
         else:
-            raise SettingError("endpoint", f"there is no such option; it takes {', '.join(OPTIONS)}", name)
+            raise SettingError(setting, f"there is no such option; it takes {', '.join(OPTIONS)}", name)
     return replace(settings, headers=MappingProxyType(headers), body=MappingProxyType(body), **changes)
 
 
-def _number(name: str, value: Any) -> float | int:
+def _remember(name: str, value: str) -> None:
+    """Blank out from now on what goes under a name such as `Authorization`, also without `Bearer`."""
+    if _SECRET.search(name) and not value.isdecimal():
+        remember_secret(value)
+        remember_secret(value.rpartition(" ")[2])
+
+
+def _number(setting: str, name: str, value: Any) -> float | int:
     try:
         number = (_NUMBERS | _WHOLE)[name](value)
     except (TypeError, ValueError, OverflowError):
-        raise SettingError("endpoint", f"should be a number, got {value!r}", name) from None
+        raise SettingError(setting, f"should be a number, got {value!r}", name) from None
     if not (number >= 0 if name in ("temperature", "seed", "pause") else number > 0):
-        raise SettingError("endpoint", f"should be above 0, got {value!r}", name)
+        raise SettingError(setting, f"should be above 0, got {value!r}", name)
     return number
 
 
