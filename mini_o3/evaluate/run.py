@@ -62,7 +62,7 @@ def evaluate(
         UserError: `out` holds another evaluation, the protocol wants to swap pictures and there is only one,
             or the budget is spent before anything was asked.
     """
-    meter = meter or Meter()
+    meter, lens_for = meter or Meter(), lens_of(protocol.views, among or tasks)
     make_folder(out)
     path = out / PROTOCOL_FILE
     younger = younger_than(read_object(path) if path.exists() else {}, protocol, manifest)
@@ -71,7 +71,7 @@ def evaluate(
     wanted = [(task, seed) for task in tasks for seed in range(protocol.samples_for(task))]
     episodes, verdicts = EpisodeStore(out), VerdictStore(out)
     before = begun(policy, episodes.records)
-    ask = asker(policy, protocol, lens_of(protocol.views, among or tasks), meter, before)
+    ask = asker(policy, protocol, lens_for, meter, before)
     left = [(task, seed) for task, seed in wanted if not episodes.is_done((task.id, seed))]
     given = [verdicts.verdicts.get((task.id, seed)) for task, seed in wanted]
     known = Counter(verdict.is_correct for verdict in given if verdict is not None and verdict.is_judged)
