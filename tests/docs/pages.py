@@ -47,6 +47,7 @@ def read(name: str) -> str:
 def blocks(text: str) -> list[Block]:
     """The blocks that hold commands or Python; without a language it is one that begins with a command."""
     found, lines, number = [], text.splitlines(), 0
+    whole = "slow" if "<!-- slow page -->" in text else ""
     while number < len(lines):
         opened = re.match(r"(\s*)(`{3,})\s*(\w*)", lines[number])
         if not opened:
@@ -61,7 +62,9 @@ def blocks(text: str) -> list[Block]:
             body = [line[2:] for line in body if line.startswith("$ ")]
         language = "sh" if language in SHELL else "python" if language in PYTHON else language
         if language in ("sh", "python"):
-            found.append(Block(number + 1, language, "\n".join(body) + "\n", _comment(lines, number)))
+            found.append(
+                Block(number + 1, language, "\n".join(body) + "\n", _comment(lines, number) or whole)
+            )
         number = end + 1
     return found
 

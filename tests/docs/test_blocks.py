@@ -1,7 +1,8 @@
 """Every command block and every piece of Python on every page runs, in order, in one folder a page.
 
 A comment above a block says otherwise: `<!-- not run: why -->` leaves it out, `<!-- slow -->` leaves it to
-`make test-slow`. Blocks of a page share a shell, as a reader's do: what one makes the next one finds.
+`make test-slow`, `<!-- slow page -->` all blocks of a page. They share a shell, as a reader's do: what one
+makes the next one finds.
 """
 
 import contextlib
