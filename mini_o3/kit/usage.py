@@ -68,7 +68,9 @@ def read_prices(path: Path) -> dict[str, Price]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable table of prices ({error}); see the README for one") from None
+        raise UserError(
+            f"{path}: not a readable table of prices ({error}); docs/howto/ask.md shows one"
+        ) from None
     return {model: _price(path, model, row) for model, row in data.items()}
 
 
