@@ -27,6 +27,7 @@ ROOMS = (
     "show",
     "finding",
     "interop",
+    "serve",
 )
 TOP = ("asking", "cli", "__main__")
 

@@ -14,6 +14,7 @@ from mini_o3.cli import (
     probe,
     published,
     report,
+    serve,
     tasks,
     train,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "probe",
     "published",
     "report",
+    "serve",
     "tasks",
     "train",
 ]

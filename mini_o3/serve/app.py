@@ -1,0 +1,70 @@
+"""The web app put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.requests import ClientDisconnect, Request
+
+from mini_o3.serve.guard import Guard
+from mini_o3.serve.pictures import Pictures
+from mini_o3.serve.run_routes import run_routes
+from mini_o3.serve.runs import Runs
+from mini_o3.serve.search_routes import search_routes
+from mini_o3.serve.searches import Searches
+from mini_o3.serve.settings import ServeSettings
+from mini_o3.serve.v1 import v1_routes
+
+ASSETS = Path(__file__).parent / "assets"
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+_log = logging.getLogger("mini_o3")
+
+
+def create_app(settings: ServeSettings, version: str = "") -> FastAPI:
+    """The ASGI app. The default policy is loaded in the background as soon as it starts."""
+    pictures = Pictures(settings.data / "pictures", settings.upload_pixels)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(_warm(searches))
+        yield
+        warming.cancel()
+        await searches.close()
+
+    app = FastAPI(title="mini-o3", version=version or "0", docs_url=None, redoc_url=None, lifespan=lifespan)
+    searches = Searches(settings)
+    app.state.searches = searches
+    app.include_router(search_routes(settings, pictures, searches))
+    app.include_router(run_routes(Runs(settings), pictures))
+    app.include_router(v1_routes(settings, pictures, searches))
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, error: ClientDisconnect) -> Response:
+        return JSONResponse({"detail": f"at most {settings.upload_bytes:,} bytes are taken"}, 413)
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> FileResponse:
+        return FileResponse(ASSETS / "index.html", media_type="text/html")
+
+    @app.get("/assets/{name:path}", include_in_schema=False)
+    async def asset(name: str) -> FileResponse:
+        path = (ASSETS / name).resolve()
+        if not path.is_relative_to(ASSETS) or not path.is_file() or path.suffix not in _TYPES:
+            raise HTTPException(404, "no such file")
+        return FileResponse(path, media_type=_TYPES[path.suffix])
+
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+async def _warm(searches: Searches) -> None:
+    try:
+        await searches.policy(None)
+    except Exception as error:  # said again, in one line, to whoever asks
+        _log.warning("the default policy cannot be loaded: %s", error)

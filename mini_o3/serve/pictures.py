@@ -1,0 +1,140 @@
+"""Uploaded pictures: checked before they are decoded, kept by content, shown as tiles of a pyramid."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from PIL import Image
+
+from mini_o3.kit.errors import UserError
+from mini_o3.kit.files import make_folder, write_bytes
+from mini_o3.vision import Rect, open_picture
+from mini_o3.vision.draw import shrink
+
+TILE = 256  # side of a tile in pixels, without overlap (Deep Zoom)
+_ALIVE = 200_000_000  # pixels of decoded pictures that are kept at the same time
+
+
+class Pyramid:
+    """A decoded picture and its halved copies, made when they are first looked at.
+
+    Level `depth` is the original; each level below has half the side, level 0 is one pixel (Deep Zoom).
+    """
+
+    def __init__(self, original: Image.Image) -> None:
+        self.original = original
+        self.depth = math.ceil(math.log2(max(original.size)))
+        self._levels = {self.depth: original}
+        self._lock = threading.Lock()
+
+    def tile(self, level: int, column: int, row: int) -> bytes:
+        """A tile as JPEG.
+
+        Raises:
+            KeyError: there is no such tile.
+        """
+        if not 0 <= level <= self.depth:
+            raise KeyError(level)
+        with self._lock:
+            picture = self._level(level)
+        left, top = column * TILE, row * TILE
+        if not (0 <= left < picture.width and 0 <= top < picture.height):
+            raise KeyError((column, row))
+        box = (left, top, min(left + TILE, picture.width), min(top + TILE, picture.height))
+        return jpeg(picture.crop(box))
+
+    def crop(self, rect: Rect, longest: int) -> bytes:
+        """A rectangle of the original as JPEG, its longest side at most `longest` pixels."""
+        return jpeg(shrink(self.original.crop(rect), longest))
+
+    def _level(self, level: int) -> Image.Image:
+        nearest = min(known for known in self._levels if known >= level)
+        while nearest > level:
+            above = self._levels[nearest]
+            nearest -= 1
+            size = (math.ceil(above.width / 2), math.ceil(above.height / 2))
+            self._levels[nearest] = above.resize(size, Image.Resampling.BOX)
+        return self._levels[level]
+
+
+class Pictures:
+    """The pictures of a server, by the hash of their bytes; the last used ones stay decoded."""
+
+    def __init__(self, folder: Path, most_pixels: int) -> None:
+        self.folder, self.most_pixels = folder, most_pixels
+        self._decoded: OrderedDict[str, Pyramid] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, data: bytes) -> str:
+        """Keep a picture and return its id.
+
+        Raises:
+            UserError: it is not a picture that can be searched.
+        """
+        digest = hashlib.sha256(data).hexdigest()[:32]
+        path = self.path(digest)
+        if not path.exists():
+            make_folder(self.folder)
+            part = self.folder / f"{digest}.checking"
+            part.write_bytes(data)
+            try:
+                open_picture(part, self.most_pixels)
+            except UserError as error:
+                raise UserError(str(error).replace(str(part), "the picture")) from None
+            finally:
+                part.unlink()
+            write_bytes(path, data)
+        return digest
+
+    def path(self, digest: str) -> Path:
+        """Where a picture lies.
+
+        Raises:
+            KeyError: this cannot be the id of a picture.
+        """
+        if len(digest) != 32 or not all(letter in "0123456789abcdef" for letter in digest):
+            raise KeyError(digest)
+        return self.folder / digest
+
+    def pyramid(self, digest: str) -> Pyramid:
+        """The picture, decoded.
+
+        Raises:
+            KeyError: there is no such picture.
+        """
+        path = self.path(digest)
+        return self.opened(digest, path)
+
+    def opened(self, name: str, path: Path) -> Pyramid:
+        """The picture of a file, decoded once for all who look at it; `name` tells it from others.
+
+        Raises:
+            KeyError: it is not there, or cannot be opened any more.
+        """
+        with self._lock:
+            if name in self._decoded:
+                self._decoded.move_to_end(name)
+                return self._decoded[name]
+            try:
+                pyramid = Pyramid(open_picture(path, self.most_pixels))
+            except UserError:
+                raise KeyError(name) from None
+            self._decoded[name] = pyramid
+            while len(self._decoded) > 1 and self._pixels() > _ALIVE:
+                self._decoded.popitem(last=False)
+            return pyramid
+
+    def _pixels(self) -> int:
+        return sum(one.original.width * one.original.height for one in self._decoded.values())
+
+
+def jpeg(picture: Image.Image, quality: int = 85) -> bytes:
+    """The bytes of a JPEG file."""
+    file = io.BytesIO()
+    picture.convert("RGB").save(file, "JPEG", quality=quality)
+    return file.getvalue()
