@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
+EXTRAS := grounding similar reader serve video
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow test-grounding test-similar test-reader test-video fuzz check env clean docs figures
+.PHONY: demo test test-slow fuzz check env clean docs figures $(EXTRAS:%=test-%)
 
 demo: env
 	$(BIN)/python examples/demo/demo.py
@@ -22,26 +23,18 @@ test-slow: env
 fuzz: env
 	$(PYTEST) -m fuzz
 
-# The second system, with what scores and matches boxes, in an environment of its own.
-test-grounding: requirements.txt requirements-dev.txt requirements/grounding.txt
-	$(PYTHON) -m venv .venv-grounding
-	.venv-grounding/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/grounding.txt
-	.venv-grounding/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
-	OMP_NUM_THREADS=1 .venv-grounding/bin/python -m pytest tests/grounding tests/test_layers.py -m "slow or not slow"
-
-# Pictures like an example, with the weights of a package, in an environment of its own.
-test-similar: requirements.txt requirements-dev.txt requirements/similar.txt
-	$(PYTHON) -m venv .venv-similar
-	.venv-similar/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/similar.txt
-	.venv-similar/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
-	OMP_NUM_THREADS=1 .venv-similar/bin/python -m pytest tests/finding
-
-# The policy that reads photographs, with its models, in an environment of its own.
-test-reader: requirements.txt requirements-dev.txt requirements/reader.txt
-	$(PYTHON) -m venv .venv-reader
-	.venv-reader/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/reader.txt
-	.venv-reader/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
-	OMP_NUM_THREADS=1 .venv-reader/bin/python -m pytest tests/policies/reader tests/test_layers.py -m "slow or not slow"
+# `make test-EXTRA`: what an extra brings, in an environment of its own. In order: the second system; pictures like an
+# example; the policy that reads photographs; the web app in Debian's chromium, with made-up requests and a real agent; clips.
+TESTS_grounding := tests/grounding tests/test_layers.py
+TESTS_similar := tests/finding
+TESTS_reader := tests/policies/reader tests/test_layers.py
+TESTS_serve := tests/serve
+TESTS_video := tests/finding tests/vision/test_video.py
+$(EXTRAS:%=test-%): test-%: requirements.txt requirements-dev.txt requirements/%.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/$*.txt
+	.venv-$*/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	OMP_NUM_THREADS=1 .venv-$*/bin/python -m pytest $(TESTS_$*) -m "slow or not slow"
 
 # The documentation as a site in build/docs, with every warning an error.
 docs: .venv-docs/.ready
@@ -56,13 +49,6 @@ docs: .venv-docs/.ready
 # The figures of docs/REPRODUCTION.md, drawn again from results/.
 figures: env
 	$(BIN)/python bench/figures.py
-
-# Frames of clips, in an environment of its own.
-test-video: requirements.txt requirements-dev.txt requirements/video.txt
-	$(PYTHON) -m venv .venv-video
-	.venv-video/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/video.txt
-	.venv-video/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
-	OMP_NUM_THREADS=1 .venv-video/bin/python -m pytest tests/finding tests/vision/test_video.py
 
 check: env
 	$(BIN)/ruff check .

@@ -12,12 +12,13 @@ from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 
+from mini_o3.policies.load import load_policy
 from mini_o3.serve.guard import Guard
 from mini_o3.serve.pictures import Pictures
 from mini_o3.serve.run_routes import run_routes
 from mini_o3.serve.runs import Runs
 from mini_o3.serve.search_routes import search_routes
-from mini_o3.serve.searches import Searches
+from mini_o3.serve.searches import Load, Searches
 from mini_o3.serve.settings import ServeSettings
 from mini_o3.serve.v1 import v1_routes
 
@@ -26,8 +27,8 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".
 _log = logging.getLogger("mini_o3")
 
 
-def create_app(settings: ServeSettings, version: str = "") -> FastAPI:
-    """The ASGI app. The default policy is loaded in the background as soon as it starts."""
+def create_app(settings: ServeSettings, version: str = "0", load: Load = load_policy) -> FastAPI:
+    """The ASGI app. The default policy is loaded (`load`) in the background as soon as it starts."""
     pictures = Pictures(settings.data / "pictures", settings.upload_pixels)
 
     @asynccontextmanager
@@ -37,8 +38,8 @@ def create_app(settings: ServeSettings, version: str = "") -> FastAPI:
         warming.cancel()
         await searches.close()
 
-    app = FastAPI(title="mini-o3", version=version or "0", docs_url=None, redoc_url=None, lifespan=lifespan)
-    searches = Searches(settings)
+    app = FastAPI(title="mini-o3", version=version, docs_url=None, redoc_url=None, lifespan=lifespan)
+    searches = Searches(settings, load)
     app.state.searches = searches
     app.include_router(search_routes(settings, pictures, searches))
     app.include_router(run_routes(Runs(settings), pictures))

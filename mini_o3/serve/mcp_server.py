@@ -9,6 +9,7 @@ from typing import Any
 
 from mcp.server.mcpserver import Image as Content
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from PIL import Image
 
 from mini_o3.episode import EpisodeRun, Limits, Policy, SearchTask
@@ -42,7 +43,7 @@ def create_mcp(policy: str, roots: tuple[Path, ...], turns: int = 64) -> MCPServ
     loaded: list[Policy] = []
     loading = asyncio.Lock()
 
-    @server.tool()
+    @server.tool(structured_output=False)
     async def visual_search(image: str, question: str, max_turns: int = 32) -> list[Any]:
         """Search a picture for the answer to a question.
 
@@ -68,7 +69,7 @@ def create_mcp(policy: str, roots: tuple[Path, ...], turns: int = 64) -> MCPServ
             content.append(_crop(picture, Rect(*result["evidence"]["pixels"])))
         return content
 
-    @server.tool()
+    @server.tool(structured_output=False)
     def zoom(image: str, box: list[float]) -> list[Any]:
         """Show a part of a picture as large as its pixels allow.
 
@@ -78,7 +79,7 @@ def create_mcp(policy: str, roots: tuple[Path, ...], turns: int = 64) -> MCPServ
         """
         picture = _open(image, allowed)
         if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
-            raise UserError("box: must be [left, top, right, bottom] with 0 <= left < right <= 1")
+            raise ToolError("box: must be [left, top, right, bottom] with 0 <= left < right <= 1")
         width, height = picture.size
         left, top = int(box[0] * width), int(box[1] * height)
         rect = Rect(left, top, max(round(box[2] * width), left + 1), max(round(box[3] * height), top + 1))
@@ -88,12 +89,18 @@ def create_mcp(policy: str, roots: tuple[Path, ...], turns: int = 64) -> MCPServ
 
 
 def _open(image: str, allowed: list[Path]) -> Image.Image:
-    if image.startswith(("data:", "http:", "https:")):
-        return as_picture(Image.open(io.BytesIO(decode_image(image))))
-    path = Path(image).resolve()
-    if not any(path.is_relative_to(root) for root in allowed):
-        raise UserError(f"{image}: lies outside the folders that this server may read")
-    return open_picture(path)
+    """The picture; whatever is wrong with it is told to the agent."""
+    try:
+        if image.startswith(("data:", "http:", "https:")):
+            return as_picture(Image.open(io.BytesIO(decode_image(image))))
+        path = Path(image).resolve()
+        if not any(path.is_relative_to(root) for root in allowed):
+            raise ToolError(f"{image}: lies outside the folders that this server may read")
+        return open_picture(path)
+    except UserError as error:
+        raise ToolError(str(error)) from None
+    except (OSError, Image.DecompressionBombError):
+        raise ToolError("image: is no picture that can be opened") from None
 
 
 def _crop(picture: Image.Image, rect: Rect) -> Content:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mini_o3.show.result import result_of
 from mini_o3.vision import Rect, Region
 
 Event = dict[str, Any]
+Load = Callable[[PolicySpec], Policy]
 _REMEMBERED = 200  # ended searches whose events can still be read
 
 
@@ -150,8 +151,8 @@ class Search:
 class Searches:
     """All searches of a server: policies are loaded once, so many searches run together, others wait."""
 
-    def __init__(self, settings: ServeSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: ServeSettings, load: Load = load_policy) -> None:
+        self.settings, self.load = settings, load
         self.searches: OrderedDict[str, Search] = OrderedDict()
         self.store = EpisodeStore(settings.data)
         self._policies: dict[str, Policy] = {}
@@ -173,7 +174,7 @@ class Searches:
         async with self._loading:
             if name not in self._policies:
                 spec = PolicySpec(name, concurrency=self.settings.most_searches)
-                self._policies[name] = await asyncio.to_thread(load_policy, spec)
+                self._policies[name] = await asyncio.to_thread(self.load, spec)
         return self._policies[name]
 
     async def begin(

@@ -23,6 +23,7 @@ export class Viewer {
     stage.setAttribute("role", "group");
     stage.setAttribute("aria-label", label);
     this.boxes = new Map();
+    stage.viewer = this; // for whoever looks at the page from outside, as the tests do
   }
 
   rect([left, top, right, bottom]) {
