@@ -84,7 +84,10 @@ class Asked:
 
     @property
     def evidence(self) -> Rect | None:
-        """What the answer rests on, in pixels of the upright picture: the last thing that was looked at."""
+        """What the answer rests on, in pixels of the upright picture.
+
+        It is the box that the answer names, else what was looked at last (`episode.evidence_source`).
+        """
         region = self.episode.evidence
         return None if region is None else region.to_rect(Rect(0, 0, *self.episode.size))
 

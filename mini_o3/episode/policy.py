@@ -38,6 +38,7 @@ class Reply:
         context_tokens: length of the context after this turn; 0 if the policy does not know.
         learn: False for a deliberate mistake of a teacher, which training must not imitate.
         usage: tokens that an endpoint counted for this turn; zeros for policies without one.
+        confidence: of an answer, the mean probability of its tokens; None if the policy does not tell.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Reply:
     context_tokens: int = 0
     learn: bool = True
     usage: Usage = NO_USAGE
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,11 +99,30 @@ class Episode:
 
     @property
     def evidence(self) -> Region | None:
-        """The region of the original that was seen last before the answer; None without an answer."""
+        """The region of the original that the answer rests on; None without an answer.
+
+        It is the box that the answer names, else what was seen last before it; `evidence_source` says which.
+        """
         if self.stop is not StopReason.ANSWERED:
             return None
-        rects = [turn.rect for turn in self.turns if turn.rect is not None]
-        return Region.of_rect(rects[-1] if rects else Rect(0, 0, *self.size), self.size)
+        rects = [Rect(0, 0, *self.size), *(turn.rect for turn in self.turns if turn.rect is not None)]
+        named = self._named
+        rect = rects[-1] if named is None else named.to_rect(rects[named.frame])
+        return Region.of_rect(rect, self.size)
+
+    @property
+    def evidence_source(self) -> str | None:
+        """`answer` or `last_view`; None without evidence."""
+        if self.stop is not StopReason.ANSWERED:
+            return None
+        return "last_view" if self._named is None else "answer"
+
+    @property
+    def _named(self) -> Region | None:
+        """The box that the answer names, if it is of a picture that was shown."""
+        last = self.turns[-1].action if self.turns else None
+        region = last.region if isinstance(last, Answer) else None
+        return region if region is not None and region.frame <= self.num_zooms else None
 
     @property
     def status(self) -> Status:
@@ -228,7 +247,10 @@ def _action_dict(action: Action) -> dict[str, Any]:
     if isinstance(action, Malformed):
         return {"malformed": action.kind.value, "detail": action.detail}
     if isinstance(action, Answer):
-        return {"answer": action.text}
+        if action.region is None:
+            return {"answer": action.text}
+        source = source_name(action.region.frame)
+        return {"answer": action.text, "box": list(action.region.xyxy), "source": source}
     return {"zoom": list(action.region.xyxy), "source": source_name(action.region.frame)}
 
 
@@ -236,9 +258,14 @@ def _action(data: dict[str, Any], thought: str) -> Action:
     if "malformed" in data:
         return Malformed(Fault(data["malformed"]), typed(data, "detail", str), thought)
     if "answer" in data:
-        return Answer(typed(data, "answer", str), thought)
-    x0, y0, x1, y1 = data["zoom"]
-    return Zoom(Region(x0, y0, x1, y1, frame_of(typed(data, "source", str))), thought)
+        region = _region(data, "box") if "box" in data else None
+        return Answer(typed(data, "answer", str), thought, region)
+    return Zoom(_region(data, "zoom"), thought)
+
+
+def _region(data: dict[str, Any], key: str) -> Region:
+    x0, y0, x1, y1 = data[key]
+    return Region(x0, y0, x1, y1, frame_of(typed(data, "source", str)))
 
 
 def _pair(values: Any) -> tuple[int, int]:

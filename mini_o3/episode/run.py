@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from PIL import Image
 
@@ -71,6 +72,7 @@ class EpisodeRun:
         self.taken_over: list[int] = []
         self._error: str | None = None
         self._is_lasting = False
+        self._confidence: float | None = None  # of the last turn
         self._told = 0  # how many of the messages the policy knows
         self.dialect = load_dialect(policy.profile.dialect)
         self._request = Request(task.id, task.asked, size, task.picture, seed)
@@ -121,6 +123,7 @@ class EpisodeRun:
         return turn
 
     def _carry_out(self, reply: Reply, began: float) -> Turn:
+        self._confidence = reply.confidence
         action = self._read(reply)
         outcome = self.session.apply(action, reply.context_tokens)
         number = rect = view = None
@@ -205,6 +208,15 @@ class EpisodeRun:
         if self._is_open:
             self._is_open = False
             self._conversation.close()
+
+    def _meta(self) -> dict[str, Any]:
+        """What else there is to know: conversion of the picture's colours, lasting failure, confidence."""
+        found: dict[str, Any] = {"picture": note} if (note := conversion_of(self.picture)) else {}
+        if self._is_lasting:
+            found["lasting"] = True
+        if self.session.answer is not None and self._confidence is not None:
+            found["confidence"] = round(self._confidence, 4)
+        return found
 
     def _read(self, reply: Reply) -> Action:
         action = self.dialect.parse(reply.text, self.frames, finished=reply.finished)

@@ -15,7 +15,9 @@ from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, read_tasks
 from mini_o3.episode.store import EpisodeStore
 from mini_o3.evaluate.absent import is_absent, not_there
 from mini_o3.evaluate.against import against_lines, against_published
+from mini_o3.evaluate.calibration import calibration, calibration_rows
 from mini_o3.evaluate.certainty import certainty
+from mini_o3.evaluate.evidence import evidence_iou
 from mini_o3.evaluate.metrics import Judged, summarise
 from mini_o3.evaluate.protocol import PROTOCOL_FILE, REPORT_VERSION
 from mini_o3.evaluate.spending import spending, spending_words
@@ -80,7 +82,7 @@ def write_report(
     """
     rows = rows if rows is not None else read_judged(folder, tasks)
     manifest = read_manifest(folder)
-    more = certainty(rows) if manifest.get("report", 1) >= REPORT_VERSION else {}
+    more = _since_version_2(rows) if manifest.get("report", 1) >= REPORT_VERSION else {}
     paid = spending(folder, [row.episode for row in rows])
     report = {**summarise(rows), **more, **paid, "protocol": manifest}
     if any(is_absent(row.task) for row in rows):
@@ -105,6 +107,12 @@ def write_report(
         {"episodes": len(rows), "policy_seconds_mean": round(sum(seconds) / max(len(rows), 1), 4)},
     )
     return report
+
+
+def _since_version_2(rows: Sequence[Judged]) -> dict[str, Any]:
+    """What older evaluations do not report; keys of which nothing is known are left out."""
+    more = {"evidence_iou": evidence_iou(rows), "calibration": calibration(rows)}
+    return certainty(rows) | {key: value for key, value in more.items() if value is not None}
 
 
 def headline(report: dict[str, Any]) -> str:
@@ -182,6 +190,12 @@ def to_markdown(report: dict[str, Any]) -> str:
             ("not in any", f"{found['missed_right']:.1%}", f"{found['missed_wrong']:.1%}"),
         ]
         lines += _table((f"of {found['episodes']} episodes", "right", "wrong"), cells)
+    if "evidence_iou" in report:
+        lines += [_evidence_line(report["evidence_iou"]), ""]
+    if "calibration" in report:
+        found = report["calibration"]
+        lines += [f"Confidence ({found['of'].replace('_', ' ')}): calibration error (ECE) {found['ece']:.3f}"]
+        lines += ["", *_table(("confidence", "answers", "mean", "right"), calibration_rows(found))]
     if "not_there" in report:
         lines += _table(("what is not there", ""), _not_there(report["not_there"]))
     if "faithfulness" in report:
@@ -211,6 +225,16 @@ def to_markdown(report: dict[str, Any]) -> str:
     )
     settings = [(name, json.dumps(value, ensure_ascii=False)) for name, value in report["protocol"].items()]
     return "\n".join(lines + _table(("protocol", "value"), settings))
+
+
+def _evidence_line(found: dict[str, Any]) -> str:
+    if not found["n"]:
+        return "Evidence: no answer on a task that knows boxes"
+    named = found["sources"].get("answer", 0)
+    return (
+        f"Evidence against the target (IoU): mean {found['mean']:.3f}, median {found['median']:.3f} over"
+        f" {found['n']} answers, {named} of which name a box themselves"
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

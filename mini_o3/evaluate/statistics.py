@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 SURE = 0.95
+# Correlation of the outcomes of a picture that is assumed where little is known, and how many pictures that
+# is worth. Chosen by simulation, see docs/LOG.md.
+_ALIKE, _PRIOR = 0.6, 2
 _FLIPPED = 16  # up to so many pictures that differ, all ways to swap the two sides are gone through
 
 
@@ -69,17 +72,24 @@ def share_interval(values: Sequence[Value]) -> tuple[float, float] | None:
 
     The exact interval of the binomial distribution, for as many independent outcomes as the spread between
     clusters is worth (Korn and Graubard 1998): it holds near 0 and 1 too, where the standard error is 0 or
-    nearly so, and is wider by Student's t where there are few clusters.
+    nearly so. Of few clusters that differ from most, the spread says little; then it is taken to be no less
+    than that of outcomes that hang together by `_ALIKE`, which weighs as much as `_PRIOR` such clusters.
     """
     found = clustered_mean(values)
     if found is None:
         return None
     mean, clusters = min(max(found.mean, 0.0), 1.0), len(found.residues)
-    outcomes = float(clusters)
-    if found.error and 0 < mean < 1:
-        design = found.error**2 * (found.tasks - 1) / (mean * (1 - mean))
-        few = t_quantile(found.tasks - 1) / t_quantile(clusters - 1)
-        outcomes = min(max(found.tasks / design * few**2, 1.0), float(found.values))
+    unit, outcomes = mean * (1 - mean), float(clusters)
+    if found.error and unit:
+        most = float(mean > 0.5)
+        differing = len({value.cluster for value in values if abs(value.value - most) > 1e-9})
+        weight = min(differing, clusters - 1)
+        tasks = Counter({value.task: value.cluster for value in values}.values())
+        even = found.tasks**2 / sum(count**2 for count in tasks.values())  # clusters, were they of one size
+        expected = unit * (_ALIKE + (1 - _ALIKE) * clusters / found.values) / even
+        spread = found.error**2 * (clusters - 1) / clusters
+        spread = (weight * spread + _PRIOR * max(spread, expected)) / (weight + _PRIOR)
+        outcomes = min(max(unit / spread, 1.0), float(found.values))
     return exact_interval(round(mean * outcomes, 6), round(outcomes, 6))
 
 

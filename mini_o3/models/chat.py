@@ -6,8 +6,9 @@ nowhere else: ids of messages are the environment's (mask 0), ids that were samp
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -28,6 +29,7 @@ from mini_o3.models.tokenizer import (
 )
 
 Part = str | Image.Image
+_ANSWER_TOKENS = 256  # longest answer, with its tags, of which the probability is told
 #: How templates whose models always think end; in Python's own writing or with the line break as it is.
 _THINKS = re.compile(r"assistant(\\n|\n)<think>(\\n|\n)'\s*\}\}\s*\{%-? endif -?%\}\s*$")
 
@@ -76,6 +78,19 @@ class ChatRenderer:
         return str(
             self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         )
+
+    def answer_probability(self, ids: Sequence[int], log_probs: Sequence[float]) -> float | None:
+        """Mean probability of the sampled tokens between `<answer>` and `</answer>`; None without them.
+
+        Tokens that hold part of a tag count as the tag. Only the end of the turn is decoded, token by token.
+        """
+        begin = _last_start(self.decode, ids, "<answer>")
+        if begin is None:
+            return None
+        first = next(n for n in range(begin + 1, len(ids) + 1) if "<answer>" in self.decode(ids[begin:n]))
+        end = _last_start(self.decode, ids, "</answer")
+        inside = log_probs[first : len(ids) if end is None else max(end, first)]
+        return math.fsum(map(math.exp, inside)) / len(inside) if inside else None
 
     def message(self, role: str, parts: Sequence[Part]) -> Rendered:
         """One whole message that the environment wrote, with its end."""
@@ -132,6 +147,12 @@ class ChatRenderer:
         if drawn[-1] not in _ending_ids(self.tokenizer, frozenset(stop[-1] for stop in stops)):
             return False
         return self.decode(drawn[-24:]).rstrip().endswith(stops)
+
+
+def _last_start(decode: Callable[[Sequence[int]], str], ids: Sequence[int], mark: str) -> int | None:
+    """The last place from which on the decoded ids hold `mark`; None if nowhere among the last ones."""
+    places = range(len(ids) - 1, max(len(ids) - _ANSWER_TOKENS, 0) - 1, -1)
+    return next((n for n in places if mark in decode(ids[n:])), None)
 
 
 @cache

@@ -112,13 +112,16 @@ class LocalConversation:
             )
         sampled = await engine.reply(self.sequence, prompt, self.policy.sampling)
         self.sampled = sampled.ids
+        text = renderer.decode(sampled.ids)
+        sure = renderer.answer_probability(sampled.ids, sampled.log_probs) if "<answer>" in text else None
         return Reply(
-            renderer.decode(sampled.ids),
+            text,
             sampled.finished,
             tuple(prompt.ids),
             tuple(sampled.ids),
             tuple(sampled.log_probs),
             self.sequence.tokens,
+            confidence=sure,
         )
 
     def close(self) -> None:

@@ -48,10 +48,11 @@ class Zoom:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Give the answer and end the episode."""
+    """Give the answer and end the episode; `region` is where the policy says that it is seen, if it does."""
 
     text: str
     thought: str = ""
+    region: Region | None = None
 
     def __post_init__(self) -> None:
         _check_text("thought", self.thought)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from mini_o3.episode import Episode
@@ -21,9 +20,10 @@ def result_of(episode: Episode, price: Price | None = None, tokens: bool = False
         tokens: with the token ids and log-probabilities of local policies.
 
     Returns:
-        `status`, `answer`, `confidence` (see `confidence_of`), `evidence` (the rectangle of the original that
-        was looked at last before the answer: `fractions` and `pixels`, each [x0, y0, x1, y1]), `error`,
-        `usage` (tokens as the endpoint counts them), `cost`; then the record as in `episode.json`.
+        `status`, `answer`, `confidence` (see `confidence_of`), `evidence` (a rectangle of the original as
+        `fractions` and `pixels`, each [x0, y0, x1, y1]; `source` is `answer` if the answer names it, else
+        `last_view`: what was looked at last before it), `error`, `usage` (tokens as the endpoint counts
+        them), `cost`; then the record as in `episode.json`.
     """
     evidence = None
     if episode.evidence is not None:
@@ -31,7 +31,7 @@ def result_of(episode: Episode, price: Price | None = None, tokens: bool = False
         evidence = {
             "fractions": [round(value, 6) for value in episode.evidence.xyxy],
             "pixels": [rect.left, rect.top, rect.right, rect.bottom],
-            "source": "last_view",
+            "source": episode.evidence_source,
         }
     usage = episode.usage if episode.usage.is_known else None
     return {
@@ -51,10 +51,10 @@ def result_of(episode: Episode, price: Price | None = None, tokens: bool = False
 
 
 def confidence_of(episode: Episode) -> float | None:
-    """How sure the answer is, from 0 to 1.
+    """How sure the answer is, from 0 to 1; None if nobody can tell.
 
-    Of several searches the share that gave this answer, of those that did not fail. Of one search the mean
-    probability of the tokens of its last turn, where the policy gives any. Else None.
+    Of several searches it is the share that gave this answer, of those that did not fail. Of one search it is
+    the mean probability of the tokens of the answer, where the policy gives any (`Reply.confidence`).
     """
     if episode.answer is None:
         return None
@@ -62,5 +62,5 @@ def confidence_of(episode: Episode) -> float | None:
     if votes:
         counted = episode.meta["ended"] - episode.meta["failed"]
         return round(votes.get(episode.answer, 0) / counted, 4) if counted else None
-    log_probs = episode.turns[-1].log_probs if episode.turns else ()
-    return round(sum(map(math.exp, log_probs)) / len(log_probs), 4) if log_probs else None
+    sure = episode.meta.get("confidence")
+    return float(sure) if isinstance(sure, int | float) else None

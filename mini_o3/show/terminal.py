@@ -25,6 +25,9 @@ def turn_lines(number: int, turn: Turn) -> list[str]:
         lines.append(f"  zoom   [{box}] of {source_name(action.region.frame)}")
     elif isinstance(action, Answer):
         lines.append(f"  answer {one_line(action.text)}")
+        if action.region is not None:
+            box = ", ".join(f"{value:.2f}" for value in action.region.xyxy)
+            lines.append(f"  seen   [{box}] of {source_name(action.region.frame)}")
     else:
         lines.append(f"  error  {action.kind.value}: {action.detail}")
     if turn.rect is not None and turn.shown is not None:
@@ -46,6 +49,7 @@ def verdict_lines(episode: Episode) -> list[str]:
         lines.append(
             f"evidence  x {rect.left}..{rect.right}, y {rect.top}..{rect.bottom} of {episode.size[0]} x"
             f" {episode.size[1]} px"
+            + ("  (named in the answer)" if episode.evidence_source == "answer" else "")
         )
     elif episode.is_over_turn:
         lines.append(f"no answer: {_OVER_TURN_WORDS[episode.stop]}")

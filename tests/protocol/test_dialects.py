@@ -7,7 +7,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from mini_o3.kit.errors import UserError
-from mini_o3.protocol import Answer, Fault, Malformed, Zoom, load_profile
+from mini_o3.protocol import Answer, Fault, Malformed, Zoom, format_action, load_profile, parse
 from mini_o3.protocol.dialects import DIALECTS, Frame, load_dialect
 from mini_o3.vision import Rect, Region
 
@@ -549,3 +549,48 @@ def test_a_folder_of_prompts_may_say_which_dialect_they_teach(tmp_path):
     load_profile.cache_clear()
     (tmp_path / "dialect.txt").write_text("deepeyes\n")
     assert (plain.dialect, load_profile(str(tmp_path)).dialect) == ("mini_o3", "deepeyes")
+
+
+BOXES = [name for name, dialect in DIALECTS.items() if dialect.names_boxes]
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_an_answer_may_name_where_it_is_seen(name):
+    dialect = load_dialect(name)
+    frames = [Frame(Rect(0, 0, 1000, 500), (500, 250)), Frame(Rect(200, 100, 600, 300), (400, 200))]
+    inner = 1 if name in ("mini_o3", "qwen3_vl", "qwen2_5_vl", "pixel_reasoner") else 0
+    for frame in {0, inner}:
+        action = Answer("a red {star}", "there", Region(0.25, 0.5, 0.5, 0.75, frame))
+        read = dialect.parse(dialect.format_action(action, frames), frames)
+        assert (read.text, read.region.frame) == ("a red {star}", frame)
+        assert read.region.xyxy == pytest.approx(action.region.xyxy, abs=1e-5)
+    text = dialect.format_action(Answer("red"), frames)
+    assert "bbox_2d" not in text
+    for box in ('{"bbox_2d": [3]}', '{"bbox_2d": [0.5, 0.5, 0.1, 0.1]}', '{"bbox_2d": "x"}'):
+        read = dialect.parse(text.replace("red", f"red {box}"), frames)
+        assert (read.text, read.region) == ("red", None)  # a box that cannot be used costs the answer nothing
+
+
+def test_a_box_of_an_answer_needs_words_before_it_and_a_picture_that_was_shown():
+    text = '<answer>red {"bbox_2d": [0.1, 0.2, 0.3, 0.4], "source": "observation_1"}</answer>'
+    read = load_dialect("mini_o3").parse(text, FRAMES)
+    assert (read.text, read.region) == ("red", Region(0.1, 0.2, 0.3, 0.4, 1))
+    assert load_dialect("mini_o3").parse(text, FRAMES[:1]) == Answer("red")
+    alone = load_dialect("mini_o3").parse(text.replace("red ", ""), FRAMES)
+    assert alone.region is None
+    assert alone.text.startswith('{"bbox_2d"')
+    assert load_dialect("released").parse(text, FRAMES).text.startswith("red {")
+
+
+@given(
+    st.text(max_size=30),
+    st.lists(st.floats(0, 1), min_size=2, max_size=2, unique=True).map(sorted),
+    st.lists(st.floats(0, 1), min_size=2, max_size=2, unique=True).map(sorted),
+    st.integers(0, 9),
+)
+def test_any_words_with_any_box_are_read_back(words, xs, ys, frame):
+    words = " ".join(words.replace("<", "").split())
+    if not words:
+        return
+    action = Answer(words, "", Region(xs[0], ys[0], xs[1], ys[1], frame))
+    assert parse(format_action(action)) == action

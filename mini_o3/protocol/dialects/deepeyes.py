@@ -31,7 +31,7 @@ from mini_o3.protocol.dialects.reading import (
     write_thought,
     zoom_to,
 )
-from mini_o3.vision import PixelBudget
+from mini_o3.vision import PixelBudget, Region
 
 TOOL = "image_zoom_in_tool"
 _MAX_ASPECT, _MIN_SIDE = 100, 30
@@ -82,6 +82,21 @@ class DeepEyes(Dialect):
         box = [rect.left / across, rect.top / down, rect.right / across, rect.bottom / down]
         arguments: dict[str, Any] = {"bbox_2d": [rounded(value) for value in box], "label": "region"}
         return write_thought(action) + write_call(TOOL, arguments)
+
+    def _region_of(self, arguments: dict[str, Any], frames: Sequence[Frame]) -> Region:
+        x0, y0, x1, y1 = read_box(arguments)
+        across, down = self._scale(frames[0])
+        size = frames[0].size
+        box = clipped((x0 * across, y0 * down, x1 * across, y1 * down), size)
+        return zoom_to(box, size, 0, "").region
+
+    def _box_of(self, region: Region, frames: Sequence[Frame]) -> dict[str, Any]:
+        if region.frame:
+            raise ValueError("deepeyes names boxes of the original only")
+        (width, height), (across, down) = frames[0].size, self._scale(frames[0])
+        x0, y0, x1, y1 = region.xyxy
+        box = x0 * width / across, y0 * height / down, x1 * width / across, y1 * height / down
+        return {"bbox_2d": [rounded(value) for value in box]}
 
     def _scale(self, original: Frame) -> tuple[float, float]:
         """Pixels of the original per pixel of a box, across and down."""

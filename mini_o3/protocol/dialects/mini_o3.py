@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
-from mini_o3.protocol.actions import TAGS, Action, Answer, Fault, Malformed, Zoom, is_number, source_name
+from mini_o3.protocol.actions import TAGS, Action, Answer, Fault, Zoom, is_number, source_name
 from mini_o3.protocol.dialects.base import Dialect, Frame
-from mini_o3.protocol.dialects.reading import Refused, refuse, write_answer, write_thought
+from mini_o3.protocol.dialects.reading import refuse, write_answer, write_thought
 from mini_o3.vision import Region
 
 _ACTION = re.compile(r"<(grounding|answer)>")
@@ -34,7 +34,19 @@ class MiniO3(Dialect):
         return _read(text)
 
     def _write(self, action: Zoom | Answer, frames: Sequence[Frame]) -> str:
-        return format_action(action)
+        return write_answer(action) if isinstance(action, Answer) else _write_zoom(action)
+
+    def _region_of(self, arguments: dict[str, Any], frames: Sequence[Frame]) -> Region:
+        region = _region({"source": "original_image", **arguments})
+        if frames and region.frame >= len(frames):
+            refuse(Fault.UNKNOWN_SOURCE, f"There is no {source_name(region.frame)}.")
+        return region
+
+    def _box_of(self, region: Region, frames: Sequence[Frame]) -> dict[str, Any]:
+        return {"bbox_2d": list(region.xyxy), "source": source_name(region.frame)}
+
+
+_DIALECT = MiniO3("mini_o3")
 
 
 def parse(text: str) -> Action:
@@ -44,16 +56,19 @@ def parse(text: str) -> Action:
     thought, in think tags or without. The region of a `Zoom` has the frame that its source names; whether
     that observation exists is for the session to say.
     """
-    try:
-        return _read(text)
-    except Refused as refused:
-        return Malformed(refused.kind, refused.detail)
+    return _DIALECT.parse(text, ())
 
 
 def format_action(action: Zoom | Answer) -> str:
-    """The canonical text of an action; `parse(format_action(a)) == a`."""
-    if isinstance(action, Answer):
-        return write_answer(action)
+    """The canonical text of an action; `parse(format_action(a)) == a`.
+
+    Raises:
+        ValueError: the words of an answer would be misread.
+    """
+    return _write_zoom(action) if isinstance(action, Zoom) else _DIALECT.format_action(action, ())
+
+
+def _write_zoom(action: Zoom) -> str:
     box = ", ".join(_number(value) for value in action.region.xyxy)
     call = f'{{"bbox_2d": [{box}], "source": "{source_name(action.region.frame)}"}}'
     return f"{write_thought(action)}<grounding>{call}</grounding>"
@@ -111,6 +126,11 @@ def _zoom(content: str, thought: str) -> Zoom:
     if not isinstance(call, dict) or set(call) != {"bbox_2d", "source"}:
         detail = f"The grounding needs exactly the fields bbox_2d and source, like {_EXAMPLE}."
         refuse(Fault.BAD_FIELDS, detail)
+    return Zoom(_region(call), thought)
+
+
+def _region(call: dict[str, Any]) -> Region:
+    """The region that `bbox_2d` and `source` name."""
     box, source = call["bbox_2d"], call["source"]
     if not (isinstance(box, list) and len(box) == 4 and all(is_number(value) for value in box)):
         refuse(Fault.BAD_BOX, "bbox_2d must be a list of four numbers [x0, y0, x1, y1].")
@@ -124,7 +144,7 @@ def _zoom(content: str, thought: str) -> Zoom:
     if match is None:
         detail = "source must be original_image or observation_i with the number of an observation."
         refuse(Fault.BAD_SOURCE, detail)
-    return Zoom(Region(x0, y0, x1, y1, int(match.group(1) or 0)), thought)
+    return Region(x0, y0, x1, y1, int(match.group(1) or 0))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from mini_o3.protocol.dialects.reading import (
     write_call,
     zoom_to,
 )
-from mini_o3.vision import PixelBudget
+from mini_o3.vision import PixelBudget, Region
 
 TOOL = "crop_image_normalized"
 _PADDING = 0.1  # of the picture's width and height, on every side
@@ -87,6 +87,13 @@ class PixelReasoner(Dialect):
             "target_image": action.region.frame + 1,
         }
         return before + write_call(TOOL, arguments)
+
+    def _region_of(self, arguments: dict[str, Any], frames: Sequence[Frame]) -> Region:
+        frame = read_index(arguments, "target_image", 1, len(frames))
+        return zoom_to(clipped(read_box(arguments), (1.0, 1.0)), (1.0, 1.0), frame, "").region
+
+    def _box_of(self, region: Region, frames: Sequence[Frame]) -> dict[str, Any]:
+        return {"bbox_2d": [rounded(value, 6) for value in region.xyxy], "target_image": region.frame + 1}
 
 
 def _without_padding(start: float, end: float) -> tuple[float, float]:

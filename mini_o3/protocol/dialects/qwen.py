@@ -35,7 +35,7 @@ from mini_o3.protocol.dialects.reading import (
     write_thought,
     zoom_to,
 )
-from mini_o3.vision import PixelBudget
+from mini_o3.vision import PixelBudget, Region
 
 TOOL = "image_zoom_in_tool"
 _MIN_SIDE = 32  # pixels of the picture that is cut from; Qwen-Agent widens smaller boxes
@@ -73,6 +73,16 @@ class Qwen(Dialect):
             "img_idx": region.frame,
         }
         return write_thought(action) + write_call(TOOL, arguments)
+
+    def _region_of(self, arguments: dict[str, Any], frames: Sequence[Frame]) -> Region:
+        frame = read_index(arguments, "img_idx", 0, len(frames))
+        unit = self._unit(frames[frame])
+        return zoom_to(clipped(read_box(arguments), unit), unit, frame, "").region
+
+    def _box_of(self, region: Region, frames: Sequence[Frame]) -> dict[str, Any]:
+        width, height = self._unit(frames[region.frame])
+        box = region.x0 * width, region.y0 * height, region.x1 * width, region.y1 * height
+        return {"bbox_2d": [rounded(value) for value in box], "img_idx": region.frame}
 
     @abstractmethod
     def _unit(self, frame: Frame) -> tuple[float, float]:

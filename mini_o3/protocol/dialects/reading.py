@@ -105,6 +105,22 @@ def free_answer(thought: str, rest: str, finished: bool) -> Answer:
     return marked_answer(rest, thought)
 
 
+def split_box(text: str) -> tuple[str, dict[str, Any] | None]:
+    """The words of an answer, and the JSON object with a `bbox_2d` that ends it (None if none does).
+
+    An answer that is nothing but such an object has it as its words.
+    """
+    start = text.rfind("{") if text.endswith("}") else -1
+    try:
+        found = json.loads(text[start:]) if start >= 0 else None
+    except (ValueError, RecursionError):
+        found = None
+    words = text[:start].strip()
+    if not words or not isinstance(found, dict) or "bbox_2d" not in found:
+        return text, None
+    return words, found
+
+
 def boxed(text: str) -> tuple[int, str] | None:
     """Where the last whole `\\boxed{...}` begins and what is in it; None if there is none.
 

@@ -44,6 +44,7 @@ class Released(Dialect):
     ends: ClassVar[tuple[str, ...]] = (CALL_END, ANSWER_END)
     budget: ClassVar[PixelBudget | None] = PixelBudget(released=True)
     labels_turns: ClassVar[bool] = True
+    names_boxes: ClassVar[bool] = False
 
     def _read(self, text: str, frames: Sequence[Frame], finished: bool) -> Zoom | Answer:
         opened = text.find(CALL)
