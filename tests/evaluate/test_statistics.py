@@ -84,7 +84,7 @@ def drawn(rng, pictures, per, samples, truth, alike):
 def test_the_interval_of_outcomes_that_hang_together_covers_the_truth():
     rng, shares, doubt = np.random.default_rng(0), {}, {}
     settings = [(4, 1, 0.3), (1, 4, 0.5)]
-    for pictures, times, more in ((25, 1000, [(1, 32, 0.6)]), (100, 500, []), (500, 250, [])):
+    for pictures, times, more in ((25, 300, [(1, 32, 0.6)]), (100, 150, []), (500, 50, [])):
         for per, samples, alike in settings + more:
             for truth in (0.03, 0.3, 0.7, 0.9, 0.97, 0.996):
                 ends = [
