@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from PIL import Image
 
@@ -196,10 +195,12 @@ class EpisodeRun:
         )
 
     def _meta(self) -> dict[str, object]:
+        sure = None if self.session.answer is None else self._confidence
         meta = {
             "picture": conversion_of(self.picture),
             "lasting": self._is_lasting,
             "taken_over": list(self.taken_over),
+            "confidence": None if sure is None else round(sure, 4),
         }
         return {key: value for key, value in meta.items() if value}
 
@@ -208,15 +209,6 @@ class EpisodeRun:
         if self._is_open:
             self._is_open = False
             self._conversation.close()
-
-    def _meta(self) -> dict[str, Any]:
-        """What else there is to know: conversion of the picture's colours, lasting failure, confidence."""
-        found: dict[str, Any] = {"picture": note} if (note := conversion_of(self.picture)) else {}
-        if self._is_lasting:
-            found["lasting"] = True
-        if self.session.answer is not None and self._confidence is not None:
-            found["confidence"] = round(self._confidence, 4)
-        return found
 
     def _read(self, reply: Reply) -> Action:
         action = self.dialect.parse(reply.text, self.frames, finished=reply.finished)
