@@ -29,7 +29,7 @@ TESTS_grounding := tests/grounding tests/test_layers.py
 TESTS_similar := tests/finding
 TESTS_reader := tests/policies/reader tests/test_layers.py
 TESTS_serve := tests/serve
-TESTS_video := tests/finding tests/vision/test_video.py
+TESTS_video := tests/finding tests/vision
 $(EXTRAS:%=test-%): test-%: requirements.txt requirements-dev.txt requirements/%.txt
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/$*.txt

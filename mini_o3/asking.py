@@ -40,6 +40,7 @@ from mini_o3.show.page import episode_page
 from mini_o3.show.result import result_of
 from mini_o3.show.terminal import search_line, turn_lines, verdict_lines
 from mini_o3.vision import Rect, as_picture
+from mini_o3.vision.film import HINT, sheet_of
 
 Say = Callable[[str], None]
 MAX_QUESTION = 4000  # characters; four times the longest question of the published benchmarks
@@ -138,7 +139,8 @@ def ask(
     known to be usable. It works where an event loop is running, as in a notebook.
 
     Args:
-        picture: a file, a Pillow picture, or an array (`vision.as_picture`).
+        picture: a file, a Pillow picture, or an array (`vision.as_picture`). A video is searched as a sheet
+            of its frames (`clip.mp4`, ten seconds of it `clip.mp4@10-20`, one frame `clip.mp4@12.5`).
         policy: who decides: a text such as `api:URL#MODEL`, a `PolicySpec`, or a policy that is loaded
             already, so that many questions share it.
         turns: how many turns a search may take.
@@ -164,8 +166,8 @@ def ask(
         policy = _check_draws(policy.drawn(samples), samples)
         temperature = policy.temperature or 0.0
     original = as_picture(picture)
-    path = _path(picture, folder)
-    task = SearchTask(path, question)
+    path, sheet = _path(picture, folder), sheet_of(original)
+    task = SearchTask(path, f"{question}\n{HINT}" if sheet and len(sheet.times) > 1 else question)
     if isinstance(policy, PolicySpec):
         spec = replace(policy, concurrency=min(samples, _TOGETHER))
         policy = load_policy(spec, asked=task, say=note, folder=folder)
@@ -187,6 +189,8 @@ def ask(
         return EpisodeRun(task, one, Limits(turns=turns), picture=original, seed=seed)
 
     searches = _Searches(begin, samples, temperature, say)
+    if sheet is not None:
+        searches.meta["film"] = sheet.to_dict()
     failure: BaseException | None = None
     try:
         run_coroutine(searches.run())
@@ -245,7 +249,7 @@ class _Searches:
         self, begin: Callable[[int], EpisodeRun], samples: int, temperature: float, say: Say
     ) -> None:
         self.begin, self.samples, self.say = begin, samples, say
-        self.meta: dict[str, float] = {"samples": samples} if temperature or samples > 1 else {}
+        self.meta: dict[str, Any] = {"samples": samples} if temperature or samples > 1 else {}
         self.meta |= {"temperature": temperature} if temperature else {}
         self.runs: dict[int, EpisodeRun] = {}
         self.ended = 0

@@ -22,12 +22,11 @@ from mini_o3.finding.archives import MEMBER_BYTES, Archive, allowance, is_archiv
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.printable import one_line
 from mini_o3.kit.reading import open_file
-from mini_o3.vision.frames import split_frame
+from mini_o3.vision.frames import is_clip, split_frame
 from mini_o3.vision.pages import SUFFIXES as page_suffixes
 from mini_o3.vision.pages import count_pictures
 from mini_o3.vision.picture import open_picture, read_picture
 from mini_o3.vision.small import read_small
-from mini_o3.vision.video import is_clip
 
 MOST_PAGES = 5000  # of one file
 RESULT_FILE = "find.json"  # in a folder of results; such folders are not searched

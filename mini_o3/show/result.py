@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mini_o3.episode import Episode
+from mini_o3.kit.reading import SHAPE_ERRORS
 from mini_o3.kit.usage import Price
 from mini_o3.vision import Rect
+from mini_o3.vision.film import Sheet
 
 #: Exit status of `mini-o3 ask` by what came of the search.
 EXIT_CODES = {"answered": 0, "failed": 1, "not_found": 3, "gave_up": 4, "stopped": 5}
@@ -22,8 +24,8 @@ def result_of(episode: Episode, price: Price | None = None, tokens: bool = False
     Returns:
         `status`, `answer`, `confidence` (see `confidence_of`), `evidence` (a rectangle of the original as
         `fractions` and `pixels`, each [x0, y0, x1, y1]; `source` is `answer` if the answer names it, else
-        `last_view`: what was looked at last before it), `error`, `usage` (tokens as the endpoint counts
-        them), `cost`; then the record as in `episode.json`.
+        `last_view`: what was looked at last before it; of a clip also `time` and `box`, see `moment_of`),
+        `error`, `usage` (tokens as the endpoint counts them), `cost`; then the record as in `episode.json`.
     """
     evidence = None
     if episode.evidence is not None:
@@ -32,6 +34,7 @@ def result_of(episode: Episode, price: Price | None = None, tokens: bool = False
             "fractions": [round(value, 6) for value in episode.evidence.xyxy],
             "pixels": [rect.left, rect.top, rect.right, rect.bottom],
             "source": episode.evidence_source,
+            **(moment_of(episode, rect) or {}),
         }
     usage = episode.usage if episode.usage.is_known else None
     return {
@@ -47,6 +50,20 @@ def result_of(episode: Episode, price: Price | None = None, tokens: bool = False
             for key, value in episode.to_dict(tokens).items()
             if key not in ("answer", "evidence", "error")
         },
+    }
+
+
+def moment_of(episode: Episode, rect: Rect) -> dict[str, Any] | None:
+    """Where a rectangle of the picture lies in a clip, if the picture is a sheet of its frames: `time` in
+    seconds (first and last, if it covers several frames) and `box` in pixels of the frame, else null.
+    """
+    try:
+        times, box = Sheet.from_dict(episode.meta["film"]).locate(rect)
+    except SHAPE_ERRORS:
+        return None
+    return {
+        "time": times[0] if times[0] == times[1] else list(times),
+        "box": None if box is None else [box.left, box.top, box.right, box.bottom],
     }
 
 

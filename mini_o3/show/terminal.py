@@ -9,6 +9,7 @@ from mini_o3.episode import OVER_TURN, Episode, Status, StopReason, Turn
 from mini_o3.kit.printable import one_line
 from mini_o3.kit.usage import Usage
 from mini_o3.protocol import Answer, Fault, Malformed, Zoom, source_name
+from mini_o3.show.result import moment_of
 from mini_o3.vision import Rect
 
 Say = Callable[[str], None]
@@ -51,6 +52,8 @@ def verdict_lines(episode: Episode) -> list[str]:
             f" {episode.size[1]} px"
             + ("  (named in the answer)" if episode.evidence_source == "answer" else "")
         )
+        if moment := moment_of(episode, rect):
+            lines.append(f"moment    {_moment(moment)}")
     elif episode.is_over_turn:
         lines.append(f"no answer: {_OVER_TURN_WORDS[episode.stop]}")
     elif episode.stop is StopReason.VOID:
@@ -62,6 +65,14 @@ def verdict_lines(episode: Episode) -> list[str]:
     if "votes" in episode.meta:
         lines.append(f"votes     {_votes(episode.meta)}")
     return lines
+
+
+def _moment(moment: dict[str, Any]) -> str:
+    """`12.5 s, x 10..20, y 30..40 of the frame`, or `from 10 to 20 s`."""
+    if isinstance(moment["time"], list):
+        return "from {:g} to {:g} s".format(*moment["time"])
+    left, top, right, bottom = moment["box"]
+    return f"{moment['time']:g} s, x {left}..{right}, y {top}..{bottom} of the frame"
 
 
 def usage_words(usage: Usage) -> str:

@@ -1,4 +1,4 @@
-"""Which picture a name means: `picture.gif#2` is the second frame of a file that holds several."""
+"""Which picture a name means: `a.gif#2` is the second frame of a file, `a.mp4@12.5` that of a clip."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from PIL import Image
 
 from mini_o3.kit.errors import UserError
 
+#: Endings of videos.
+CLIPS = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .3gp .wmv .flv .ogv".split())
+_TIMED = re.compile(r"(.+)@(\d{1,9}(?:\.\d{1,9})?)(?:-(\d{1,9}(?:\.\d{1,9})?))?", re.S)
 _NUMBERED = re.compile(r"(.+)#(\d{1,9})", re.S)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/?/|data:")
 _SUBFILE = 0x00FE  # TIFF tag: bit 0 says that a page is a smaller copy of another one
@@ -30,6 +33,26 @@ def split_frame(name: str | os.PathLike[str]) -> tuple[Path, int | None]:
     if match and not os.path.exists(text) and os.path.exists(match[1]):
         return Path(match[1]), int(match[2])
     return Path(text), None
+
+
+def is_clip(name: str) -> bool:
+    """Whether a file is a video by the ending of its name."""
+    return Path(name).suffix.lower() in CLIPS
+
+
+def split_clip(name: str | os.PathLike[str]) -> tuple[Path, float | None, float | None] | None:
+    """What a name means that is the name of a clip, else None: the file, and the span in seconds.
+
+    `clip.mp4` is all of it, `clip.mp4@10-20` ten seconds, `clip.mp4@12.5` what is on the screen then.
+    """
+    text = os.fspath(name)
+    if is_clip(text):
+        return Path(text), None, None
+    match = _TIMED.fullmatch(text)
+    if match is None or not is_clip(match[1]) or os.path.exists(text):
+        return None
+    start = float(match[2])
+    return Path(match[1]), start, start if match[3] is None else float(match[3])
 
 
 def choose_frame(path: Path, opened: Image.Image, number: int | None) -> None:

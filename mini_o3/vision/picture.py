@@ -18,7 +18,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.reading import open_file
 from mini_o3.vision import others
 from mini_o3.vision.colour import to_srgb
-from mini_o3.vision.frames import choose_frame, split_frame
+from mini_o3.vision.frames import choose_frame, split_clip, split_frame
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF")
 DECODE_BUDGET = 150_000_000  # pixels; 600 MB as RGB
@@ -49,6 +49,8 @@ _BUFFERED = ("WEBP", "AVIF", "HEIF")  # whole pictures lie in two more buffers w
 def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGET) -> Image.Image:
     """Read a picture as upright sRGB; of a file with several frames or pages the one that `#2` names.
 
+    Of a video it is the sheet of its frames, or of those that `@10-20` names (`film.open_film`).
+
     EXIF orientation is applied, so every box in this program is in the frame a person sees. Colours are
     converted as `colour.to_srgb` says; `conversion_of` tells whether they were. Size and memory are checked
     before anything is decoded.
@@ -57,6 +59,10 @@ def open_picture(path: str | os.PathLike[str], decode_budget: int = DECODE_BUDGE
         UserError: the file is missing, is not a picture, is damaged, is too small, too thin, or has more than
             `decode_budget` pixels; or it holds several frames and none is named.
     """
+    if (clip := split_clip(path)) is not None:
+        from mini_o3.vision.film import open_film
+
+        return open_film(*clip)
     file_path, number = split_frame(path)
     with open_file(file_path) as file:
         return read_picture(file_path, file, number, decode_budget)

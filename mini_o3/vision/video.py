@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -15,7 +14,6 @@ from mini_o3.kit.extras import require
 from mini_o3.vision.picture import DECODE_BUDGET, check_size
 from mini_o3.vision.small import are_same
 
-SUFFIXES = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .3gp .wmv .flv .ogv".split())
 # Containers only: what FFmpeg knows besides are lists of other files and addresses, which it would follow.
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,asf,flv,ogg"
 _GLANCE = (32, 18)  # pixels in which a change of scene is looked for
@@ -109,11 +107,6 @@ class Clip:
 _COVER = 0x400  # disposition of a stream that is a picture of the cover (AV_DISPOSITION_ATTACHED_PIC)
 _MOST_DAMAGED = 1000
 _TURNS = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
-
-
-def is_clip(name: str) -> bool:
-    """Whether a file is a video by the ending of its name."""
-    return Path(name).suffix.lower() in SUFFIXES
 
 
 @contextmanager
