@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import time
 from collections import defaultdict
 from typing import Any
@@ -111,6 +110,8 @@ def _bin(bins: tuple[tuple[str, float, float], ...], value: float) -> str:
 def _memory() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**30
+    import resource  # not on Windows
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 

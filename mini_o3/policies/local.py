@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from mini_o3.episode import Message, PolicyError, Reply, Request
 from mini_o3.models.engine import Engine
 from mini_o3.models.engine import Sequence as EngineSequence
 from mini_o3.models.sampling import Sampling
-from mini_o3.models.shipped import NANO_DIR
+from mini_o3.models.shipped import NANO_DIR, checkpoint_in
 from mini_o3.models.vlm import Vlm, budget_of, load_vlm, weights_hash
 from mini_o3.policies.spec import PolicySpec
 from mini_o3.protocol import PromptProfile, load_profile
@@ -56,12 +55,12 @@ class Local:
 
     @classmethod
     def load(cls, spec: PolicySpec) -> Local:
-        """Load nano, or the checkpoint directory of `hf:DIR`; `view_budget` says how large its views are.
+        """Load nano, or the checkpoint of `hf:DIR` (`checkpoint_in`); views are as large as it wants them.
 
         Raises:
             UserError: the directory is not a checkpoint, or the dialect of the prompts is unknown.
         """
-        folder = Path(spec.rest or NANO_DIR)
+        folder = checkpoint_in(spec.rest or NANO_DIR)
         vlm = load_vlm(folder)
         profile = spec.profile() or load_profile(vlm.prompts)
         sampling = Sampling(

@@ -11,6 +11,7 @@ from typing import Any
 
 from mini_o3.kit.chat.settings import option_pairs
 from mini_o3.kit.errors import SettingError
+from mini_o3.models.shipped import checkpoint_in
 from mini_o3.protocol import PromptProfile, load_profile
 from mini_o3.protocol.dialects import load_dialect, view_budget
 from mini_o3.vision import PixelBudget
@@ -160,7 +161,7 @@ def default_temperature(policy: str, searches: int) -> float:
     if searches <= 1:
         return 0.0
     kind, _, rest = policy.partition(":")
-    is_nano = kind == "nano" or (kind == "hf" and _profile_name(Path(rest)) == "nano")
+    is_nano = kind == "nano" or (kind == "hf" and _profile_name(checkpoint_in(rest)) == "nano")
     return _NANO_TEMPERATURE if is_nano else _MODEL_TEMPERATURE
 
 

@@ -67,7 +67,7 @@ def run(name, chosen, folder):
     assert status == 0, f"{name}:\n{log.read_text()[-3000:]}"
 
 
-@pytest.mark.parametrize("name", with_blocks(slow=False))
+@pytest.mark.parametrize("name", list(with_blocks(slow=False)))
 def test_blocks_run(name, tmp_path):
     chosen = [block for block in blocks(read(name)) if not (block.not_run or block.slow)]
     if not chosen:
@@ -76,7 +76,7 @@ def test_blocks_run(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", with_blocks(slow=True))
+@pytest.mark.parametrize("name", list(with_blocks(slow=True)))
 def test_slow_blocks_run(name, tmp_path):
     run(name, [block for block in blocks(read(name)) if not block.not_run], tmp_path)
 

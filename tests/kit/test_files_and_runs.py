@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -22,7 +24,7 @@ from mini_o3.kit.files import (
     write_json,
     write_text,
 )
-from mini_o3.kit.run import ensure_same_run
+from mini_o3.kit.run import ensure_same_run, folder_lock
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -130,3 +132,15 @@ def test_one_place_under_two_names_is_one_setting(tmp_path, monkeypatch):
     ):
         with pytest.raises(UserError, match=rf"other settings \({next(iter(other))}\)"):
             ensure_same_run(tmp_path / "run", {"start": "nano", "policy": "hf:nano", "lr": 1.0} | other)
+
+
+def test_without_file_locks_a_folder_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("mini_o3.kit.run.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"no file locks.*WSL"), folder_lock(tmp_path):
+        pass
+
+
+def test_nothing_of_posix_is_imported_with_a_module():
+    package = Path(__file__).parents[2] / "mini_o3"
+    bad = re.compile(r"^(import|from) (fcntl|resource|pwd|grp|termios|pty)\b", re.MULTILINE)
+    assert [path.name for path in package.rglob("*.py") if bad.search(path.read_text("utf-8"))] == []

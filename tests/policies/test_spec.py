@@ -11,7 +11,7 @@ from PIL import Image
 from mini_o3.coldstart.config import CollectConfig
 from mini_o3.episode import SearchTask
 from mini_o3.kit.errors import SettingError, UserError
-from mini_o3.models.shipped import NANO_DIR
+from mini_o3.models.shipped import NANO_DIR, checkpoint_in
 from mini_o3.policies.load import load_policy
 from mini_o3.policies.spec import PolicySpec, default_temperature, recorded_temperature
 from mini_o3.vision import PixelBudget
@@ -102,3 +102,11 @@ def test_the_command_line_names_the_option_where_the_library_names_the_setting(t
     result = mini_o3("ask", "x.png", "What?", "--max-pixels", 400, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.startswith("error: --max-pixels: nano only sees views of 168 x 168")
+
+
+def test_shipped_checkpoints_and_run_folders_are_policies_by_name(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model").symlink_to(checkpoint_in("guesses"))
+    by_name, in_run = load_policy("hf:guesses"), load_policy(f"hf:{tmp_path / 'run'}")
+    assert by_name.weights == in_run.weights != load_policy("nano").weights
+    assert default_temperature("hf:guesses", 8) == 0.6
