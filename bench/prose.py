@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 WIDTH = 110  # columns
 WORDS = 18  # a mean sentence of pages that people read from top to bottom stays below
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CREDITS.md", "results/README.md", "docs/**/*.md")
+PAGES += ("mini_o3/grounding/README.md",)
 FOR_READERS = ("README.md", "docs/index.md", "docs/tutorial.md", "docs/howto/*.md")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
+ELSEWHERE = {"explain/grounding.md": "mini_o3/grounding/README.md"}  # pages that live beside the code
 KEPT = (".svg", ".png", ".md", ".jpg")  # of results/, what a page may show or link
 
 
@@ -20,6 +21,8 @@ def on_files(files: Files, config: Any) -> Files:
 
     for name, write in PAGES.items():
         files.append(File.generated(config, name, content=write()))
+    for name, source in ELSEWHERE.items():
+        files.append(File.generated(config, name, abs_src_path=str(ROOT / source)))
     for path in sorted((ROOT / "results").rglob("*")):
         if path.suffix in KEPT:
             name = path.relative_to(ROOT).as_posix()

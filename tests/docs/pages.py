@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CREDITS.md", "results/README.md")
+TOP += ("mini_o3/grounding/README.md",)
 SHELL, PYTHON = ("sh", "bash", "shell", "console"), ("python", "py")
 _PROGRAMS = r"(mini-o3|make|pip|python3?|git|cd|export|torchrun|docker|curl|\.venv/bin/\S+|\. \.venv)\b"
 _COMMAND = re.compile(r"^\s*(\$ )?" + _PROGRAMS)
