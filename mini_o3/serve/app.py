@@ -65,6 +65,7 @@ def create_app(settings: ServeSettings, version: str = "0", load: Load = load_po
 
 
 async def _warm(searches: Searches) -> None:
+    await asyncio.sleep(0.5)  # the first page comes before the libraries of a model are imported
     try:
         await searches.policy(None)
     except Exception as error:  # said again, in one line, to whoever asks

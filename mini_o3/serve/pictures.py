@@ -7,7 +7,9 @@ import io
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 from PIL import Image
 
@@ -17,6 +19,7 @@ from mini_o3.vision import Rect, open_picture
 from mini_o3.vision.draw import shrink
 
 TILE = 256  # side of a tile in pixels, without overlap (Deep Zoom)
+_KEPT = 10_000_000_000  # bytes of uploaded files
 _ALIVE = 200_000_000  # pixels of decoded pictures that are kept at the same time
 
 
@@ -80,7 +83,11 @@ class Pictures:
         path = self.path(digest)
         if not path.exists():
             make_folder(self.folder)
-            part = self.folder / f"{digest}.checking"
+            if sum(file.stat().st_size for file in self.folder.iterdir()) + len(data) > _KEPT:
+                raise UserError(
+                    f"the server keeps at most {_KEPT:,} bytes of pictures; ask its owner for room"
+                )
+            part = self.folder / f"{digest}.{uuid4().hex}.part"
             part.write_bytes(data)
             try:
                 open_picture(part, self.most_pixels)
@@ -100,6 +107,17 @@ class Pictures:
         if len(digest) != 32 or not all(letter in "0123456789abcdef" for letter in digest):
             raise KeyError(digest)
         return self.folder / digest
+
+    def file(self, digest: str) -> tuple[Path, Callable[[], Image.Image]]:
+        """The file of a picture, and how to get the picture in it.
+
+        Raises:
+            KeyError: there is no such picture.
+        """
+        path = self.path(digest)
+        if not path.is_file():
+            raise KeyError(digest)
+        return path, lambda: self.pyramid(digest).original
 
     def pyramid(self, digest: str) -> Pyramid:
         """The picture, decoded.

@@ -42,6 +42,7 @@ class Runs:
 
     def __init__(self, settings: ServeSettings) -> None:
         self.roots = [root.resolve() for root in (*settings.runs, settings.data)]
+        self._known: dict[str, Recorded] = {}  # as they were found the last time
         self.readable = [*self.roots, *(folder.resolve() for folder in settings.pictures)]
         self._loaded: OrderedDict[str, tuple[float, list[dict[str, Any]], list[Episode]]] = OrderedDict()
 
@@ -55,6 +56,7 @@ class Runs:
                 found[key] = (path.stat().st_mtime, Recorded(key, name, folder, kind))
                 if len(found) >= _MOST_RUNS:
                     break
+        self._known = {key: one for key, (_, one) in found.items()}
         return [one for _, one in sorted(found.values(), key=lambda item: -item[0])]
 
     def get(self, key: str) -> Recorded:
@@ -62,10 +64,10 @@ class Runs:
         Raises:
             KeyError: there is no such set (any more).
         """
-        for one in self.all():
-            if one.id == key:
-                return one
-        raise KeyError(key)
+        known = self._known.get(key)
+        if known is None or not known.folder.is_dir():
+            self.all()
+        return self._known[key]
 
     def rows(self, key: str) -> list[dict[str, Any]]:
         """A short row for every episode of a set, in its order.

@@ -99,16 +99,10 @@ def search_routes(settings: ServeSettings, pictures: Pictures, searches: Searche
 
     @routes.post("/searches", status_code=201)
     async def begin(asking: Asking) -> dict[str, str]:
-        with missing("picture"):
-            pyramid = await asyncio.to_thread(pictures.pyramid, asking.picture)
-        with refusals():
+        with missing("picture"), refusals():
+            path, opened = pictures.file(asking.picture)
             search = await searches.begin(
-                pyramid.original,
-                pictures.path(asking.picture),
-                asking.question,
-                asking.policy,
-                asking.turns,
-                asking.seed,
+                path, opened, asking.question, asking.policy, asking.turns, asking.seed
             )
         return {"id": search.id}
 

@@ -25,6 +25,7 @@ from mini_o3.vision import Rect, Region
 
 Event = dict[str, Any]
 Load = Callable[[PolicySpec], Policy]
+Opened = Callable[[], Image.Image]
 _REMEMBERED = 200  # ended searches whose events can still be read
 
 
@@ -36,13 +37,16 @@ class Search:
     """One search and its events.
 
     Attributes:
+        policy: name of the policy.
+        run: the episode while it goes on; None before, and after, so that its picture can be forgotten.
         events: what happened so far, JSON-ready; the last is `{"type": "end", ...}` once it is over.
         listeners: how many watch it now.
     """
 
-    def __init__(self, run: EpisodeRun, grace: float) -> None:
+    def __init__(self, policy: str, grace: float) -> None:
         self.id = secrets.token_urlsafe(9)
-        self.run, self.grace = run, grace
+        self.policy, self.grace = policy, grace
+        self.run: EpisodeRun | None = None
         self.events: list[Event] = []
         self.listeners = 0
         self._news = asyncio.Condition()
@@ -52,20 +56,20 @@ class Search:
         self._leaving: asyncio.TimerHandle | None = None
         self.is_over = False
 
-    async def play(self) -> Episode:
+    async def play(self, run: EpisodeRun) -> Episode:
         """Run it to its end, or until it is stopped; every turn becomes an event."""
-        await self._tell({"type": "start", "id": self.id, "size": list(self.run.picture.size)})
+        self.run = run
+        await self._tell({"type": "start", "id": self.id, "size": list(run.picture.size)})
         try:
-            while self.run.session.stop is None and self._stop is None:
-                turn = await self._next_turn()
+            while run.session.stop is None and self._stop is None:
+                turn = await self._next_turn(run)
                 if turn is not None:
-                    await self._tell(turn_event(len(self.run.turns), turn, self.run.taken_over))
+                    await self._tell(turn_event(len(run.turns), turn, run.taken_over))
         finally:
-            self.run.close()
-        if self.run.session.stop is None:
-            episode = self.run.finish(StopReason.INTERRUPTED, self._stop)
-        else:
-            episode = self.run.finish()
+            self.run = None
+            run.close()
+        is_cut = run.session.stop is None
+        episode = run.finish(StopReason.INTERRUPTED, self._stop) if is_cut else run.finish()
         self.is_over = True
         await self._tell({"type": "end", "result": result_of(episode)})
         return episode
@@ -85,10 +89,10 @@ class Search:
         """Let a person's action stand in place of the turn that the policy is about to take.
 
         Raises:
-            UserError: it is over, or `person_action` refuses.
+            UserError: it has not begun or is over, or `person_action` refuses.
         """
-        if self.is_over:
-            raise UserError("the search is over; ask again")
+        if self.run is None:
+            raise UserError("the search does not go on now; wait until it has begun, or ask again")
         self._taken = person_action(self.run, box, answer)
         self._interrupt()
 
@@ -123,9 +127,9 @@ class Search:
         if not self.listeners:
             self.stop("nobody watched it any more")
 
-    async def _next_turn(self) -> Turn | None:
+    async def _next_turn(self, run: EpisodeRun) -> Turn | None:
         if self._taken is None:
-            self._step = asyncio.ensure_future(self.run.step())
+            self._step = asyncio.ensure_future(run.step())
             try:
                 return await self._step
             except asyncio.CancelledError:
@@ -135,7 +139,7 @@ class Search:
                 self._step = None
         if self._taken is not None and self._stop is None:
             action, self._taken = self._taken, None
-            return self.run.take_over(action)
+            return run.take_over(action)
         return None
 
     def _interrupt(self) -> None:
@@ -178,9 +182,13 @@ class Searches:
         return self._policies[name]
 
     async def begin(
-        self, original: Image.Image, path: Path, question: str, policy: str | None, turns: int, seed: int = 0
+        self, path: Path, opened: Opened, question: str, policy: str | None, turns: int, seed: int = 0
     ) -> Search:
-        """Start a search of an upright picture.
+        """Start a search of the picture in the file `path`, or let it wait for its turn.
+
+        Args:
+            opened: gives the upright picture; called in a thread when the search begins, so that what waits
+                holds no pixels.
 
         Raises:
             UserError: no such policy, or the question or the turn limit cannot be used.
@@ -194,15 +202,18 @@ class Searches:
             raise Busy
         chosen = await self.policy(policy)
         task = SearchTask(str(path), question)
-        run = EpisodeRun(task, chosen, Limits(turns=turns), picture=original, seed=seed)
-        search = Search(run, self.settings.grace)
+        search = Search(chosen.name, self.settings.grace)
+
+        def run() -> EpisodeRun:
+            return EpisodeRun(task, chosen, Limits(turns=turns), picture=opened(), seed=seed)
+
         self.searches[search.id] = search
         while len(self.searches) > _REMEMBERED:
             oldest = next((key for key, one in self.searches.items() if one.is_over), None)
             if oldest is None:
                 break
             del self.searches[oldest]
-        task_ = asyncio.create_task(self._play(search))
+        task_ = asyncio.create_task(self._play(search, run))
         self._tasks.add(task_)
         task_.add_done_callback(self._tasks.discard)
         return search
@@ -213,16 +224,18 @@ class Searches:
             search.stop("the server was shut down")
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _play(self, search: Search) -> None:
+    async def _play(self, search: Search, begin: Callable[[], EpisodeRun]) -> None:
         self._waiting += 1
         try:
             await self._places.acquire()
         finally:
             self._waiting -= 1
         try:
-            episode = await search.play()
+            episode = await search.play(await asyncio.to_thread(begin))
             meta = {**episode.meta, "served": search.id}
             self.store.append(replace(episode, meta=meta), tokens=False)
+        except UserError as error:
+            await search.fail(str(error))
         except Exception as error:  # a fault of ours must reach whoever watches, and the log
             await search.fail(f"{type(error).__name__}: {error}")
             raise

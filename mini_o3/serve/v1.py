@@ -64,12 +64,8 @@ def v1_routes(settings: ServeSettings, pictures: Pictures, searches: Searches) -
 
     async def begin(image: str, question: str, turns: int, policy: str | None, seed: int) -> Search:
         with refusals(), missing("picture"):
-            digest = await asyncio.to_thread(pictures.add, decode_image(image))
-            pyramid = await asyncio.to_thread(pictures.pyramid, digest)
-            limit = min(turns, settings.turns)
-            return await searches.begin(
-                pyramid.original, pictures.path(digest), question, policy, limit, seed
-            )
+            path, opened = pictures.file(await asyncio.to_thread(pictures.add, decode_image(image)))
+            return await searches.begin(path, opened, question, policy, min(turns, settings.turns), seed)
 
     @routes.post("/search", response_model=None)
     async def search(body: SearchBody) -> dict[str, Any] | StreamingResponse:
@@ -189,7 +185,7 @@ def _head(search: Search, model: str, kind: str) -> dict[str, Any]:
         "id": f"chatcmpl-{search.id}",
         "object": kind,
         "created": int(time.time()),
-        "model": model or search.run.policy.name,
+        "model": model or search.policy,
     }
 
 
