@@ -60,9 +60,7 @@ def measure(client: httpx.Client, bodies: list[dict[str, object]], users: int, s
         thread.join()
     rate = 60 * share * users / (time.monotonic() - began)
     first = statistics.median(firsts)
-    print(
-        f"{users} users: {rate:.1f} searches a minute, first turn after {first:.2f} s ({len(firsts)} searches)"
-    )
+    print(f"{users} users: {rate:.1f} searches a minute, first turn {first:.2f} s ({len(firsts)} searches)")
 
 
 def main() -> None:
