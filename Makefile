@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-EXTRAS := grounding similar reader serve video
+EXTRAS := grounding similar reader serve video large
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-slow fuzz check env clean docs figures $(EXTRAS:%=test-%)
@@ -24,12 +24,14 @@ fuzz: env
 	$(PYTEST) -m fuzz
 
 # `make test-EXTRA`: what an extra brings, in an environment of its own. In order: the second system; pictures like an
-# example; the policy that reads photographs; the web app in Debian's chromium, with made-up requests and a real agent; clips.
+# example; the policy that reads photographs; the web app in Debian's chromium, with made-up requests and a real agent; clips; pictures
+# beyond memory.
 TESTS_grounding := tests/grounding tests/test_layers.py
 TESTS_similar := tests/finding
 TESTS_reader := tests/policies/reader tests/test_layers.py
 TESTS_serve := tests/serve
 TESTS_video := tests/finding tests/vision
+TESTS_large := tests/vision tests/test_light.py
 $(EXTRAS:%=test-%): test-%: requirements.txt requirements-dev.txt requirements/%.txt
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/$*.txt

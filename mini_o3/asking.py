@@ -39,7 +39,7 @@ from mini_o3.probes.shapes.questions import is_probe_question
 from mini_o3.show.page import episode_page
 from mini_o3.show.result import result_of
 from mini_o3.show.terminal import search_line, turn_lines, verdict_lines
-from mini_o3.vision import Rect, as_picture
+from mini_o3.vision import InMemory, Picture, Rect, load_picture
 from mini_o3.vision.film import HINT, sheet_of
 
 Say = Callable[[str], None]
@@ -54,6 +54,7 @@ READS_TEXT = (
 )
 _log = logging.getLogger("mini_o3")
 _TOGETHER = 8  # searches that go on at the same time
+_COPY = 4096  # pixels of its longer side
 _FRAME = "width: 100%; height: 640px; border: 1px solid #ddd"
 
 
@@ -64,14 +65,20 @@ class Asked:
     Attributes:
         episode: the record of the search; of several, of the one that stands for their vote (`elect`).
         searches: the records of all searches, by seed.
-        original: the upright picture.
+        picture: the picture, upright.
         folder: where the records and the page were written; None if they were not.
     """
 
     episode: Episode
     searches: tuple[Episode, ...]
-    original: Image.Image
+    picture: Picture
     folder: Path | None = None
+
+    @property
+    def original(self) -> Image.Image:
+        """The picture for Pillow; of one that is not in memory a smaller copy."""
+        picture = self.picture
+        return picture.image if isinstance(picture, InMemory) else picture.thumbnail(_COPY)
 
     @property
     def answer(self) -> str | None:
@@ -103,7 +110,7 @@ class Asked:
 
     def to_html(self) -> str:
         """The page of the search, which needs nothing else."""
-        return episode_page(self.episode, self.original)
+        return episode_page(self.episode, self.picture)
 
     def _repr_html_(self) -> str:
         return f'<iframe style="{_FRAME}" srcdoc="{escape(self.to_html())}"></iframe>'
@@ -165,8 +172,9 @@ def ask(
     if isinstance(policy, PolicySpec):
         policy = _check_draws(policy.drawn(samples), samples)
         temperature = policy.temperature or 0.0
-    original = as_picture(picture)
-    path, sheet = _path(picture, folder), sheet_of(original)
+    original = load_picture(picture)
+    path = _path(picture, folder)
+    sheet = sheet_of(original.image) if isinstance(original, InMemory) else None
     task = SearchTask(path, f"{question}\n{HINT}" if sheet and len(sheet.times) > 1 else question)
     if isinstance(policy, PolicySpec):
         spec = replace(policy, concurrency=min(samples, _TOGETHER))
@@ -177,9 +185,9 @@ def ask(
                 note(READS_TEXT)
     if folder is not None:
         make_folder(folder)
-        if not isinstance(picture, str | os.PathLike):
-            original.save(path)
-    say(f"{path}: {original.width} x {original.height} px; policy {policy.name}")
+        if not isinstance(picture, str | os.PathLike) and isinstance(original, InMemory):
+            original.image.save(path)
+    say(f"{path}: {original.size[0]} x {original.size[1]} px; policy {policy.name}")
     say(f"question: {question}")
     counted = Metered(policy, meter or Meter())
     before = _turns_before(policy, task, folder)

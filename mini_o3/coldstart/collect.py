@@ -35,7 +35,7 @@ from mini_o3.kit.rng import stream
 from mini_o3.kit.run import ensure_same_run, folder_lock
 from mini_o3.policies.metered import Continued, Metered, begun, count_spent, meta_of, model_of
 from mini_o3.protocol import PromptProfile
-from mini_o3.vision import open_picture
+from mini_o3.vision import load_picture
 
 KEPT = "kept"  # folder of what `mini-o3 train sft --episodes` imitates
 OUTCOMES_FILE = "outcomes.jsonl"
@@ -111,7 +111,7 @@ class Collector:
         self.before = begun(policy, self.store.records)
         self.good = 0
         self.mix: Counter[str] = Counter()
-        self.opened = lru_cache(maxsize=2)(open_picture)  # samples of a task follow each other
+        self.opened = lru_cache(maxsize=2)(load_picture)  # samples of a task follow each other
         for episode in self._episodes():
             self._count(episode)
 

@@ -5,29 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
-
 from mini_o3.episode.policy import Message
 from mini_o3.episode.record import Episode, Turn
 from mini_o3.episode.run import opening, response
 from mini_o3.protocol import PromptProfile
-from mini_o3.vision import PixelBudget, Rect, show
+from mini_o3.vision import Picture, PixelBudget
 
 
 def replay_messages(
-    episode: Episode, picture: Image.Image, profile: PromptProfile, budget: PixelBudget
+    episode: Episode, picture: Picture, profile: PromptProfile, budget: PixelBudget
 ) -> Iterator[Message]:
     """The whole conversation as it is with these prompts and this budget.
 
     Each turn of the policy is an assistant message, and the last message is the last turn. `picture` is the
     upright original.
     """
-    yield from opening(profile, episode.question, show(picture, Rect(0, 0, *picture.size), budget))
+    yield from opening(profile, episode.question, picture.view(picture.whole, budget))
     for number, turn in enumerate(episode.turns, start=1):
         yield Message("assistant", (turn.text,))
         if turn is episode.turns[-1]:
             return
-        yield response(profile, turn, show(picture, turn.rect, budget) if turn.rect else None, number)
+        yield response(profile, turn, picture.view(turn.rect, budget) if turn.rect else None, number)
 
 
 def is_exemplary(turn: Turn) -> bool:

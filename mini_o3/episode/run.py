@@ -15,15 +15,15 @@ from mini_o3.episode.session import Corrected, Observed, Session
 from mini_o3.episode.task import SearchTask
 from mini_o3.protocol import Action, Answer, Fault, Malformed, Pieces, PromptProfile, Zoom
 from mini_o3.protocol.dialects import Frame, load_dialect
-from mini_o3.vision import PixelBudget, Rect, conversion_of, open_picture, show
+from mini_o3.vision import Picture, PixelBudget, Rect, held, load_picture
 
 #: What the policy is shown of a rectangle of the original: (original, rectangle, budget, number of the view;
 #: 0 is the first). Anything but the honest view is a control experiment.
-Lens = Callable[[Image.Image, Rect, PixelBudget, int], Image.Image]
+Lens = Callable[[Picture, Rect, PixelBudget, int], Image.Image]
 
 
-def honest(original: Image.Image, rect: Rect, budget: PixelBudget, number: int) -> Image.Image:
-    return show(original, rect, budget)
+def honest(original: Picture, rect: Rect, budget: PixelBudget, number: int) -> Image.Image:
+    return original.view(rect, budget)
 
 
 class EpisodeRun:
@@ -47,7 +47,7 @@ class EpisodeRun:
         policy: Policy,
         limits: Limits,
         *,
-        picture: Image.Image | None = None,
+        picture: Picture | Image.Image | None = None,
         seed: int = 0,
         lens: Lens = honest,
     ) -> None:
@@ -57,7 +57,7 @@ class EpisodeRun:
             UserError: the picture cannot be opened, or there is no such dialect.
         """
         self.task, self.policy, self.limits, self.seed, self.lens = task, policy, limits, seed, lens
-        self.picture = picture if picture is not None else open_picture(task.picture)
+        self.picture = load_picture(task.picture) if picture is None else held(picture)
         budget, size = policy.budget, self.picture.size
         room = min((n for n in (limits.context_tokens, policy.context_tokens) if n is not None), default=None)
         self.session = Session(
@@ -197,7 +197,7 @@ class EpisodeRun:
     def _meta(self) -> dict[str, object]:
         sure = None if self.session.answer is None else self._confidence
         meta = {
-            "picture": conversion_of(self.picture),
+            "picture": self.picture.note,
             "lasting": self._is_lasting,
             "taken_over": list(self.taken_over),
             "confidence": None if sure is None else round(sure, 4),
@@ -222,7 +222,7 @@ async def run_episode(
     policy: Policy,
     limits: Limits,
     *,
-    picture: Image.Image | None = None,
+    picture: Picture | Image.Image | None = None,
     seed: int = 0,
     lens: Lens = honest,
 ) -> Episode:

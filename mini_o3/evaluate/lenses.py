@@ -14,7 +14,7 @@ from PIL import Image
 from mini_o3.episode import Lens, SearchTask
 from mini_o3.episode.run import honest
 from mini_o3.kit.errors import SettingError
-from mini_o3.vision import PixelBudget, Rect, Region, open_picture, show
+from mini_o3.vision import Picture, PixelBudget, Rect, Region, load_picture
 
 LensOf = Callable[[SearchTask], Lens]
 
@@ -42,8 +42,8 @@ def are_several(tasks: Sequence[SearchTask]) -> bool:
     return len({task.picture for task in tasks}) > 1
 
 
-def _black(original: Image.Image, rect: Rect, budget: PixelBudget, dark: bool) -> Image.Image:
-    view = show(original, rect, budget)
+def _black(original: Picture, rect: Rect, budget: PixelBudget, dark: bool) -> Image.Image:
+    view = original.view(rect, budget)
     return Image.new("RGB", view.size) if dark else view
 
 
@@ -58,16 +58,16 @@ def _swapped(tasks: Sequence[SearchTask]) -> LensOf:
             other.picture for other in [*tasks[index + 1 :], *tasks[:index]] if other.picture != task.picture
         )
         partners[task.id] = next(others)
-    opened = lru_cache(maxsize=4)(open_picture)
+    opened = lru_cache(maxsize=4)(load_picture)
 
     def lens_for(task: SearchTask) -> Lens:
-        def lens(original: Image.Image, rect: Rect, budget: PixelBudget, number: int) -> Image.Image:
-            view = show(original, rect, budget)
+        def lens(original: Picture, rect: Rect, budget: PixelBudget, number: int) -> Image.Image:
+            view = original.view(rect, budget)
             if number == 0:
                 return view
             other = opened(partners[task.id])
-            part = Region.of_rect(rect, original.size).to_rect(Rect(0, 0, *other.size))
-            return show(other, part, budget).resize(view.size)
+            part = Region.of_rect(rect, original.size).to_rect(other.whole)
+            return other.view(part, budget).resize(view.size)
 
         return lens
 

@@ -28,7 +28,7 @@ from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.reading import read_object
 from mini_o3.kit.run import ensure_same_record
 from mini_o3.policies.metered import Continued, Metered, begun, meta_of
-from mini_o3.vision import open_picture
+from mini_o3.vision import load_picture
 
 #: What may differ between two starts of one evaluation.
 _FREE = ("revision", "report")
@@ -112,7 +112,7 @@ def asker(
     `before` has the turns of searches that go on.
     """
     counted = meter or Meter()
-    opened = lru_cache(maxsize=1)(open_picture)  # samples of a task follow each other
+    opened = lru_cache(maxsize=1)(load_picture)  # samples of a task follow each other
 
     async def ask(task: SearchTask, seed: int) -> Episode:
         metered, turns = Metered(policy, counted), before.get((task.id, seed), ())

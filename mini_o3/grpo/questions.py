@@ -14,7 +14,7 @@ from mini_o3.kit.rng import stream
 from mini_o3.probes.shapes import LEVELS, TRAINING_SEEDS, make_probe
 from mini_o3.probes.shapes.generate import training_size
 from mini_o3.probes.shapes.levels import are_shares, drawn
-from mini_o3.vision import open_picture
+from mini_o3.vision import Picture, load_picture
 
 _SPAN = 1_000_000  # probes of one run
 _RUNS = TRAINING_SEEDS // _SPAN - 20
@@ -27,7 +27,7 @@ class Question(NamedTuple):
     """A task with its upright picture."""
 
     task: SearchTask
-    picture: Image.Image
+    picture: Picture | Image.Image
 
 
 class Questions(Protocol):
@@ -64,7 +64,7 @@ class TaskFolder:
         round_, place = divmod(index, len(self.tasks))
         order = stream("grpo tasks", self.seed, round_).permutation(len(self.tasks))
         task = self.tasks[order[place]]
-        return Question(task, open_picture(task.picture))
+        return Question(task, load_picture(task.picture))
 
 
 def validation_probe(level: str, index: int) -> Question:

@@ -26,7 +26,7 @@ from mini_o3.kit.files import append_jsonl, make_folder, read_jsonl, write_bytes
 from mini_o3.kit.loop import run_coroutine
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.policies.replay import Replay
-from mini_o3.vision import open_picture
+from mini_o3.vision import load_picture
 
 SKIPPED_FILE = "skipped.jsonl"
 _COLUMNS = {"conversations", "images"}
@@ -104,7 +104,7 @@ def _episode(row: dict[str, Any], where: dict[str, Any], out: Path) -> Episode:
     task = SearchTask(picture=str(picture.relative_to(out)), question=question.replace("<image>", "").strip())
     policy = Replay({"*": texts})
     limits = Limits(turns=len(texts))
-    episode = run_coroutine(run_episode(task, policy, limits, picture=open_picture(str(picture))))
+    episode = run_coroutine(run_episode(task, policy, limits, picture=load_picture(str(picture))))
     if episode.stop is not StopReason.ANSWERED:
         raise _Unusable(f"the conversation does not end with an answer ({episode.stop.value})")
     meta = {

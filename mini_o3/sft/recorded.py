@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from mini_o3.episode import Episode
 from mini_o3.episode.replayed import is_exemplary, picture_of, replay_messages
 from mini_o3.episode.store import answered_episodes
@@ -14,7 +12,7 @@ from mini_o3.kit.rng import stream
 from mini_o3.models.chat import ChatRenderer, Rendered
 from mini_o3.protocol import PromptProfile
 from mini_o3.sft.perception import Sample
-from mini_o3.vision import PixelBudget, open_picture
+from mini_o3.vision import Picture, PixelBudget, load_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,10 @@ class RecordedEpisodes:
     def __call__(self, index: int) -> list[Sample]:
         order = stream("recorded", self.seed).permutation(len(self.episodes))
         episode = self.episodes[order[index]]
-        sample = self._render(episode, open_picture(picture_of(episode, self.folder)))
+        sample = self._render(episode, load_picture(picture_of(episode, self.folder)))
         return [sample] if sample.ids else []
 
-    def _render(self, episode: Episode, picture: Image.Image) -> Sample:
+    def _render(self, episode: Episode, picture: Picture) -> Sample:
         whole, turns = Rendered(), iter(episode.turns)
         spoken: Rendered | None = None
         tokens = views = 0  # up to the end of the last turn that fits

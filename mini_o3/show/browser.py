@@ -8,14 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from mini_o3.episode import Episode, StopReason, Turn
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.kit.errors import UserError
 from mini_o3.protocol import Answer, Malformed
 from mini_o3.show.page import zoom_words
-from mini_o3.vision import Rect, open_picture
+from mini_o3.vision import Picture, Rect, load_picture
 from mini_o3.vision.draw import data_url, shrink
 
 PICTURE_BYTES, CROP_BYTES = 20_000_000, 8_000_000  # on the whole page, as data URLs
@@ -115,7 +113,7 @@ class Album:
             blocks: list[tuple[str, str]] = []
             try:
                 digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-                original = None if digest in known and not self.crops else open_picture(path)
+                original = None if digest in known and not self.crops else load_picture(path)
             except (OSError, UserError):
                 self.left_out += 1
                 yield blocks
@@ -133,7 +131,7 @@ class Album:
                 blocks += self._crops(original, numbers, crops)
             yield blocks
 
-    def _crops(self, original: Image.Image, numbers: Sequence[int], shares: _Shares) -> list[tuple[str, str]]:
+    def _crops(self, original: Picture, numbers: Sequence[int], shares: _Shares) -> list[tuple[str, str]]:
         blocks = []
         for number in numbers:
             for turn, one in enumerate(self.rows[number].episode.turns, start=1):
@@ -148,11 +146,11 @@ class _Shares:
     def __init__(self, budget: int, count: int, sides: Sequence[int]) -> None:
         self.budget, self.count, self.sides = budget, count, sides
 
-    def pack(self, picture: Image.Image, rect: Rect | None = None) -> str | None:
+    def pack(self, picture: Picture, rect: Rect | None = None) -> str | None:
         """A data URL of the picture or a part of it, as large as its share allows; None if nothing fits."""
         share = self.budget / max(self.count, 1)
         self.count -= 1
-        view = picture if rect is None else picture.crop(rect)
+        view = picture.thumbnail(self.sides[0], rect)
         for side in self.sides:
             view = shrink(view, side)
             url = data_url(view, quality=80)

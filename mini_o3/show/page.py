@@ -13,8 +13,8 @@ from PIL import Image
 from mini_o3.episode import Episode, Turn
 from mini_o3.protocol import Answer, Malformed, Zoom, source_name
 from mini_o3.show.terminal import verdict_lines
-from mini_o3.vision import Rect, Region
-from mini_o3.vision.draw import data_url, shrink
+from mini_o3.vision import Picture, Rect, Region, held
+from mini_o3.vision.draw import data_url
 
 COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#f032e6")
 _OVERVIEW, _CROP = 1600, 360  # longest sides in pixels
@@ -46,8 +46,9 @@ def page_head(title: str, style: str, script: str = "") -> str:
     )
 
 
-def episode_page(episode: Episode, picture: Image.Image) -> str:
+def episode_page(episode: Episode, picture: Picture | Image.Image) -> str:
     """The page; `picture` is the upright original."""
+    picture = held(picture)
     verdict = "".join(f"<div>{escape(line)}</div>" for line in verdict_lines(episode))
     state = "verdict" if episode.answer is not None else "verdict none"
     expected = f" · expected: {escape(episode.expected)}" if episode.expected is not None else ""
@@ -68,7 +69,7 @@ def episode_page(episode: Episode, picture: Image.Image) -> str:
     )
 
 
-def _boxes(episode: Episode, picture: Image.Image) -> str:
+def _boxes(episode: Episode, picture: Picture) -> str:
     """The overview with the outline of every zoom, in view-box units of the original's pixels."""
     width, height = episode.size
     unit = max(width, height) / 1000
@@ -86,7 +87,7 @@ def _boxes(episode: Episode, picture: Image.Image) -> str:
             f' fill="#fff" font-size="{15 * unit:.1f}" font-weight="700" font-family="sans-serif"'
             f' text-anchor="middle" dominant-baseline="central">{number}</text></g>'
         )
-    image = data_url(shrink(picture, _OVERVIEW))
+    image = data_url(picture.thumbnail(_OVERVIEW))
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="the picture with numbered boxes">'
         f'<image href="{image}" width="{width}" height="{height}"/>{"".join(marks)}</svg>'
@@ -103,7 +104,7 @@ def zoom_words(action: Zoom) -> str:
     return f"[{box}] of {source_name(action.region.frame)}"
 
 
-def _card(number: int, turn: Turn, picture: Image.Image) -> str:
+def _card(number: int, turn: Turn, picture: Picture) -> str:
     lines, action = [f'<span class="n">{number}</span>'], turn.action
     if turn.thought:
         lines.append(f'<span class="thought">{escape(turn.thought)}</span>')
@@ -123,8 +124,6 @@ def _card(number: int, turn: Turn, picture: Image.Image) -> str:
             f" ({rect.left}, {rect.top}), {region.area:.2%} of the picture, shown as {turn.shown[0]} x"
             f" {turn.shown[1]}</div>"
         )
-        crop = (
-            f'<img alt="observation {turn.observation}" src="{data_url(shrink(picture.crop(rect), _CROP))}">'
-        )
+        crop = f'<img alt="observation {turn.observation}" src="{data_url(picture.thumbnail(_CROP, rect))}">'
     colour = COLOURS[(number - 1) % len(COLOURS)] if turn.rect is not None else "#777"
     return f'<div class="turn" style="--c: {colour}">{"".join(lines)}{crop}</div>'

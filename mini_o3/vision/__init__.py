@@ -1,7 +1,9 @@
 """Pictures and boxes: opening safely, cropping at native resolution, pixel budgets, drawing."""
 
+from mini_o3.vision.base import InMemory, Picture, held
 from mini_o3.vision.budget import FILTER, PixelBudget, show
 from mini_o3.vision.given import as_picture
+from mini_o3.vision.load import load_picture
 from mini_o3.vision.picture import DECODE_BUDGET, MAX_ASPECT, MIN_SIDE, conversion_of, open_picture
 from mini_o3.vision.region import Rect, Region
 
@@ -10,11 +12,15 @@ __all__ = [
     "FILTER",
     "MAX_ASPECT",
     "MIN_SIDE",
+    "InMemory",
+    "Picture",
     "PixelBudget",
     "Rect",
     "Region",
     "as_picture",
     "conversion_of",
+    "held",
+    "load_picture",
     "open_picture",
     "show",
 ]

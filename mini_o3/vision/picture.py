@@ -38,6 +38,10 @@ _TURNS = {
 }
 
 
+class TooLarge(UserError):
+    """A picture that is not decoded at once: it has too many pixels, or would take too much memory."""
+
+
 #: What is in `Image.info` of an opened picture if its colours were converted.
 CONVERSION = "conversion"
 # Bytes that Pillow takes for a pixel of a mode; all others take 1 or 2.
@@ -95,6 +99,20 @@ def read_picture(
         return _decode(name, short, number, decode_budget, profile)
 
 
+def decode_tile(path: Path, most: int) -> Image.Image:
+    """A tile of a picture as RGB, of whatever shape.
+
+    Raises:
+        UserError: it is not a picture, is damaged, or has more than `most` pixels.
+    """
+    with open_file(path) as file, one_line_of(path, most), image_file(path, file) as opened:
+        if opened.size[0] * opened.size[1] > most:
+            raise Image.DecompressionBombError
+        opened.load()
+        profile = opened.info.get("icc_profile")
+        return to_srgb(opened, profile if isinstance(profile, bytes) else None)[0]
+
+
 def conversion_of(picture: Image.Image) -> str:
     """What was done to the colours of an opened picture, in words; empty if nothing worth a note."""
     return str(picture.info.get(CONVERSION, ""))
@@ -141,7 +159,7 @@ def one_line_of(path: Path, decode_budget: int = DECODE_BUDGET) -> Iterator[None
             f"{path}: not a picture that can be read; give a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file"
         ) from None
     except Image.DecompressionBombError:
-        raise UserError(
+        raise TooLarge(
             f"{path}: more than the {decode_budget:,} pixels that are decoded; scale it down first"
         ) from None
     except UserError:
@@ -189,7 +207,7 @@ def _check_memory(path: Path, opened: Image.Image) -> None:
     is_plain = opened.mode == "RGB" and "transparency" not in opened.info and not is_turned
     needed = pixels * (each + (0 if is_plain else _RGB_BYTES) + (8 if opened.format in _BUFFERED else 0))
     if needed > MEMORY_BUDGET:
-        raise UserError(
+        raise TooLarge(
             f"{path}: {opened.size[0]} x {opened.size[1]} ({opened.format}, {opened.mode}) takes"
             f" {needed // 10**6:,} MB to decode, more than the {MEMORY_BUDGET // 10**6:,} MB that are taken;"
             " scale it down first or save it as RGB"
@@ -199,7 +217,7 @@ def _check_memory(path: Path, opened: Image.Image) -> None:
 def check_size(path: Path | str, size: tuple[int, int], decode_budget: int) -> None:
     width, height = size
     if width * height > decode_budget:
-        raise UserError(
+        raise TooLarge(
             f"{path}: {width} x {height} is {width * height:,} pixels, more than the {decode_budget:,} that"
             " are decoded; scale it down first"
         )

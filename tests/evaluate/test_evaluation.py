@@ -22,7 +22,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, read_jsonl
 from mini_o3.presets import presets
 from mini_o3.probes.shapes.build import make_probes
-from mini_o3.vision import PixelBudget, Rect
+from mini_o3.vision import InMemory, PixelBudget, Rect
 
 SEED = 500_001_153  # small pictures
 
@@ -204,7 +204,8 @@ def test_what_a_lens_shows(tmp_path):
     for name, colour in colours.items():
         Image.new("RGB", (300, 200), colour).save(tmp_path / name)
     tasks = [SearchTask(str(tmp_path / name), "What?") for name in ("a.png", "a.png", "b.png")]
-    original, rect, budget = Image.new("RGB", (300, 200), (255, 0, 0)), Rect(0, 0, 150, 100), PixelBudget()
+    original = InMemory(Image.new("RGB", (300, 200), (255, 0, 0)))
+    rect, budget = Rect(0, 0, 150, 100), PixelBudget()
 
     def colour(views, number):
         view = lens_of(views, tasks)(tasks[0])(original, rect, budget, number)

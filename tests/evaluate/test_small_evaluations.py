@@ -26,7 +26,7 @@ from mini_o3.kit.files import append_jsonl, write_json
 from mini_o3.policies.replay import Replay, ReplayConversation
 from mini_o3.policies.teacher import Teacher
 from mini_o3.probes.shapes.build import make_probes
-from mini_o3.vision import PixelBudget, Rect
+from mini_o3.vision import InMemory, PixelBudget, Rect
 
 RED, BLUE, GREEN, BLACK = (255, 0, 0), (0, 0, 255), (0, 255, 0), (0, 0, 0)
 LOOK = zoom(0, 0, 0.5, 0.5)
@@ -121,7 +121,7 @@ def test_a_swapped_observation_is_the_same_part_of_a_picture_of_another_size(tmp
     Image.new("RGB", (300, 200)).save(tmp_path / "a.png")
     tasks = [SearchTask(str(tmp_path / name), "What?") for name in ("a.png", "b.png")]
     view = lens_of("swapped", tasks)(tasks[0])(
-        Image.new("RGB", (300, 200)), Rect(150, 100, 300, 200), PixelBudget(), 1
+        InMemory(Image.new("RGB", (300, 200))), Rect(150, 100, 300, 200), PixelBudget(), 1
     )
     assert view.getcolors() == [(view.width * view.height, GREEN)]
 

@@ -14,7 +14,7 @@ from PIL import Image
 from mini_o3.episode import Episode, Limits, StopReason, Turn
 from mini_o3.protocol import Answer, Fault, Malformed, Zoom
 from mini_o3.show.page import episode_page
-from mini_o3.vision import Rect, Region
+from mini_o3.vision import InMemory, Rect, Region
 
 SIZE = (2000, 1000)
 PICTURE = Image.new("RGB", SIZE, "red")
@@ -103,7 +103,7 @@ class Tree(HTMLParser):
 
 
 def tree(episode):
-    return Tree(episode_page(episode, PICTURE))
+    return Tree(episode_page(episode, InMemory(PICTURE)))
 
 
 def decoded(url):
@@ -116,7 +116,7 @@ def decoded(url):
 
 def test_the_page_is_one_balanced_document_without_scripts_and_references():
     episode = made(ZOOM, DEEPER, FAULTY, WIDER, ANSWERED)
-    page = episode_page(episode, PICTURE)
+    page = episode_page(episode, InMemory(PICTURE))
     found = Tree(page)
     assert page.startswith("<!doctype html>")
     assert found.balanced

@@ -36,7 +36,7 @@ from mini_o3.kit.text import with_thought_opened, without_special_tokens
 from mini_o3.policies.replay import Replay
 from mini_o3.protocol import VOID_FAULTS, load_profile
 from mini_o3.protocol.dialects import load_dialect
-from mini_o3.vision import PixelBudget, Rect, open_picture
+from mini_o3.vision import Picture, PixelBudget, Rect, load_picture
 
 _MOST_FIGURES = 60
 
@@ -85,7 +85,7 @@ def read_log(
         raise UserError(f"{files[0]}, line 1: the log is empty")
     spoken = dialect or guess_dialect([text for record in records for text in record.texts])
     load_dialect(spoken)
-    opened = lru_cache(maxsize=1)(open_picture)
+    opened = lru_cache(maxsize=1)(load_picture)
     samples: Counter[str] = Counter()
     rows = []
     for done, record in enumerate(records, start=1):
@@ -101,7 +101,7 @@ def read_log(
     return Log(layout, spoken if dialect else f"{spoken} (guessed)", rows, _figures(folder))
 
 
-def replay(task: SearchTask, texts: Sequence[str], dialect: str, picture: Image.Image) -> Episode:
+def replay(task: SearchTask, texts: Sequence[str], dialect: str, picture: Picture) -> Episode:
     """The episode in which a policy says `texts` about `picture`, the upright original.
 
     It may say them all, so it is over at its answer, or where the texts end: after a turn without an action
@@ -120,7 +120,7 @@ def replay(task: SearchTask, texts: Sequence[str], dialect: str, picture: Image.
     return replace(episode, policy="imported")
 
 
-def _blank(original: Image.Image, rect: Rect, budget: PixelBudget, number: int) -> Image.Image:
+def _blank(original: Picture, rect: Rect, budget: PixelBudget, number: int) -> Image.Image:
     """Nobody looks at what a recording is shown; only its size counts."""
     return Image.new("L", budget.fit(rect.width, rect.height))
 
