@@ -24,9 +24,14 @@ PACKAGE = Path(mini_o3.__file__).parent
 
 
 def settings_models() -> list[type[BaseModel]]:
-    """Every public pydantic model of the package, by the name of its module."""
+    """Every public pydantic model of the package, by the name of its module.
+
+    Those of the web interface are no settings: `GET /openapi.json` describes them.
+    """
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] == "serve":
+            continue
         classes = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)]
         bases = {
             node.name: [base.id for base in node.bases if isinstance(base, ast.Name)] for node in classes
