@@ -13,12 +13,18 @@ import typer
 from mini_o3.cli.base import (
     DialectOption,
     EndpointOption,
+    MaxCostOption,
     MaxPixelsOption,
+    MaxRequestsOption,
+    MaxTokensOption,
     PolicyOption,
+    PricesOption,
     Progress,
     PromptsOption,
     TurnsOption,
+    TurnTokensOption,
     app,
+    budget_spent,
     endpoint_options,
     err,
     say,
@@ -53,10 +59,11 @@ def find(
     prompts: PromptsOption = None,
     dialect: DialectOption = None,
     endpoint: EndpointOption = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(help="TOML file of prices per million tokens, a table [MODEL] each; gives the cost."),
-    ] = None,
+    turn_tokens: TurnTokensOption = None,
+    prices: PricesOption = None,
+    max_requests: MaxRequestsOption = None,
+    max_tokens: MaxTokensOption = None,
+    max_cost: MaxCostOption = None,
     lines: Annotated[int, typer.Option("--lines", min=0, help="Lines of the table.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one line of JSON.")] = False,
     out: Annotated[
@@ -69,22 +76,30 @@ def find(
     Writes a folder with `hits.jsonl`, `hits.csv`, `coco.json` and `index.html`, a contact sheet that opens
     every search. Run the same command again to go on after an interruption. Exit status: 0 found somewhere,
     3 nowhere, 4 nowhere and somewhere given up, 5 nowhere and somewhere stopped by a limit, 1 nowhere and
-    something failed, 2 bad input, 130 interrupted.
+    something failed, 2 bad input, 6 stopped by a budget, 130 interrupted.
     """
     from mini_o3.finding import run
     from mini_o3.finding.found import Interrupted
     from mini_o3.finding.outputs import table_lines
+    from mini_o3.kit.metering import Budget, Meter
     from mini_o3.kit.usage import read_prices
     from mini_o3.policies.spec import PolicySpec
     from mini_o3.show.result import EXIT_CODES
 
-    price = read_prices(prices).get(policy.rpartition("#")[2]) if prices else None
+    meter = Meter(Budget(max_requests, max_tokens, max_cost), read_prices(prices) if prices else {})
     interrupted = False
     try:
         found = run.find(
             query,
             *places,
-            policy=PolicySpec(policy, max_pixels, prompts, dialect, endpoint=endpoint_options(endpoint)),
+            policy=PolicySpec(
+                policy,
+                max_pixels,
+                prompts,
+                dialect,
+                turn_tokens=turn_tokens,
+                endpoint=endpoint_options(endpoint),
+            ),
             out=out or Path("runs/find") / _name(query, policy),
             turns=turns,
             limit=limit,
@@ -94,7 +109,7 @@ def find(
             concurrent=concurrent,
             near=not exact,
             pages=pages,
-            price=price,
+            meter=meter,
             progress=Progress,
             note=err,
         )
@@ -109,6 +124,7 @@ def find(
     if interrupted:
         err("interrupted; what was finished is kept: run the same command again to go on")
         sys.exit(130)
+    budget_spent(meter.spent if found.halted else None)
     sys.exit(EXIT_CODES.get(found.status, 0))
 
 

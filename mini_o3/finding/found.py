@@ -21,7 +21,8 @@ class Found:
         results: every picture, the likeliest first; also those that could not be read, last.
         left_out: what was not looked at, in words.
         folder: where everything was written.
-        is_whole: False if it was interrupted before all pictures were searched.
+        is_whole: False if it was interrupted or `halted` before all pictures were searched.
+        halted: why nothing more was asked, in words: a budget is spent, or the policy kept failing.
     """
 
     query: Query
@@ -29,6 +30,7 @@ class Found:
     left_out: tuple[str, ...]
     folder: Path
     is_whole: bool = True
+    halted: str | None = None
 
     @property
     def hits(self) -> tuple[Result, ...]:
@@ -50,7 +52,7 @@ class Found:
     def status(self) -> str:
         """In one word: `found` if there is a hit; else the most that keeps one from saying `not_found`."""
         order = ("found", "failed", "stopped", "gave_up", "not_found")
-        return next(status for status in order if status in self.counts)
+        return next((status for status in order if status in self.counts), "stopped")
 
     @property
     def page(self) -> Path:
@@ -83,6 +85,8 @@ class Found:
             lines.append(f"{len(unread)} could not be read")
         if self.left_out:
             lines.append(f"left out: {', '.join(self.left_out)}")
+        if self.halted:
+            lines.append(self.halted)
         cost, tokens = self.to_dict()["cost"], sum(result.tokens for result in self.results)
         if tokens:
             lines.append(f"{tokens:,} tokens" + (f", cost {cost:.4f}" if cost is not None else ""))

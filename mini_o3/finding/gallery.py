@@ -39,7 +39,7 @@ def write_search(folder: Path, episode: Episode, picture: Image.Image, *, page: 
     """Keep what the sheet needs of a search while its picture is in memory; with `page` also its own page."""
     place = folder / FOLDER
     _save(shrink(picture, _SIDE), place / f"{episode.task_id}.jpg")
-    if episode.evidence is not None:
+    if episode.evidence is not None and episode.evidence.area < 1:
         box = episode.evidence.to_rect(Rect(0, 0, *picture.size))
         _save(shrink(picture.crop(box), _SIDE), place / f"{episode.task_id}.crop.jpg")
     if page:

@@ -24,9 +24,9 @@ from mini_o3.finding.survey import survey
 from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder
 from mini_o3.kit.loop import run_coroutine
+from mini_o3.kit.metering import Meter
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.run import ensure_same_record, folder_lock
-from mini_o3.kit.usage import Price
 from mini_o3.policies.load import load_policy
 from mini_o3.policies.spec import PolicySpec
 
@@ -48,7 +48,7 @@ def find(
     concurrent: int = 16,
     near: bool = True,
     pages: str = "all",
-    price: Price | None = None,
+    meter: Meter | None = None,
     progress: Callable[[str], OnProgress] = lambda what: no_progress,
     note: Say = _log.warning,
 ) -> Found:
@@ -74,7 +74,8 @@ def find(
         near: search a picture once that is there in several sizes or compressions; else only files with the
             same content are searched once.
         pages: which searches get a page of their own: `all`, `found` or `none`.
-        price: of the policy's model, for the cost.
+        meter: counts what is asked for and knows the prices. Where its budget is spent, nothing more is
+            searched, `Found.halted` says so, and a later call with a larger one goes on.
         progress: makes what is told of the progress of something.
         note: gets what one should know besides; else it is logged.
 
@@ -108,7 +109,7 @@ def find(
             note(line)
         chosen = sources.pictures[:limit]
         seen = list(survey(chosen, folder, near=near, progress=progress("pictures looked at")))
-        search = Search(asked, policy, Limits(turns=turns), folder, pages)
+        search = Search(asked, policy, Limits(turns=turns), folder, pages, meter or Meter())
         wanted = [one for one in seen if one.error is None and one.copy_of is None]
         alike: dict[str, float] = {}
         if like is not None:
@@ -121,13 +122,15 @@ def find(
             run_coroutine(search.run(wanted, concurrent, progress("pictures searched")))
         except (KeyboardInterrupt, Exception) as error:
             failure = error  # a full disk, no memory left ...: what is known is written first
+        halted = None if all(map(search.is_done, wanted)) else search.halted
         unread = [Result(name, "failed", (0, 0), error=why) for name, why in sources.bad.items()]
         found = Found(
             query=asked,
-            results=tuple(ranked([*search.results(seen, price, alike), *unread])),
+            results=tuple(ranked([*search.results(seen, alike), *unread])),
             left_out=tuple(left_out_words(left_out)),
             folder=folder,
-            is_whole=failure is None,
+            is_whole=failure is None and halted is None,
+            halted=halted,
         )
         write_results(folder, asked.text, found.results)
         write_gallery(folder, asked.text, found.results, found.lines())

@@ -9,6 +9,7 @@ import pytest
 from searching import SeesRed, picture
 
 from mini_o3 import UserError, find
+from mini_o3.kit.metering import Budget, Meter
 
 
 @pytest.fixture
@@ -152,6 +153,38 @@ def test_pictures_in_an_archive(photos):
         ("photos.zip!/../../b.png", "not_found"),
     ]
     assert not (photos.parent / "b.png").exists()
+
+
+def test_a_budget_ends_it_and_a_larger_one_goes_on(photos):
+    def search(policy, requests):
+        meter = Meter(Budget(max_requests=requests))
+        places = "photos/a.png", "photos/b.png", "photos/more"
+        found = find("red square", *places, policy=policy, out="hits", meter=meter, concurrent=1)
+        return found, meter
+
+    found, meter = search(SeesRed(), 3)
+    assert meter.requests == 3
+    assert found.halted.startswith("the budget is spent (3 requests of 3)")
+    assert not found.is_whole
+    assert [result.picture for result in found.results if result.status != "failed"] == ["photos/a.png"]
+    policy = SeesRed()
+    found, meter = search(policy, 7)  # what was spent before counts
+    assert "photos/a.png" not in policy.asked
+    assert meter.requests == 7
+    assert (found.is_whole, found.halted, len(found.hits)) == (True, None, 2)
+
+
+def test_a_policy_that_always_fails_is_not_asked_for_ever(photos):
+    for number in range(30):
+        colour = 210 + number, 0, 255
+        picture(number, colour).save(f"photos/magenta{number}.png")
+    policy = SeesRed()
+    found = find("red square", "photos/magenta*.png", policy=policy, out="hits", concurrent=1, near=False)
+    assert len(policy.asked) == 20
+    assert found.halted == (
+        "the policy failed 20 times in a row (the endpoint is down); mend it, and the same search goes on"
+    )
+    assert (found.is_whole, found.status) == (False, "failed")
 
 
 def test_only_the_first_pictures(photos):
