@@ -41,6 +41,7 @@ from mini_o3.show.result import result_of
 from mini_o3.show.terminal import search_line, turn_lines, verdict_lines
 from mini_o3.vision import InMemory, Picture, Rect, load_picture
 from mini_o3.vision.film import HINT, sheet_of
+from mini_o3.vision.proposer import RegionProposer
 
 Say = Callable[[str], None]
 MAX_QUESTION = 4000  # characters; four times the longest question of the published benchmarks
@@ -136,6 +137,7 @@ def ask(
     turns: int = 32,
     samples: int = 1,
     meter: Meter | None = None,
+    propose: RegionProposer | None = None,
     out: str | os.PathLike[str] | None = None,
     say: Say = lambda line: None,
     note: Say = _log.warning,
@@ -153,6 +155,7 @@ def ask(
         turns: how many turns a search may take.
         samples: how many searches are drawn; they go on side by side and vote (`elect`).
         meter: counts what is asked for; where its budget is spent, a search ends as one that failed.
+        propose: suggests boxes, which the policy is told in its first message.
         out: folder for `episode.json`, `episodes.jsonl` (all searches by seed) and `episode.html`. Where it
             holds a search of this question that an endpoint failed in or a budget stopped, that goes on.
         say: gets every line of what happens: of one search its turns, of several how each ended.
@@ -194,7 +197,7 @@ def ask(
 
     def begin(seed: int) -> EpisodeRun:
         one = Continued(counted, before[seed]) if seed in before else counted
-        return EpisodeRun(task, one, Limits(turns=turns), picture=original, seed=seed)
+        return EpisodeRun(task, one, Limits(turns=turns), picture=original, seed=seed, proposer=propose)
 
     searches = _Searches(begin, samples, temperature, say)
     if sheet is not None:

@@ -1,4 +1,4 @@
-"""Writes the tasks of the photographs: `python examples/photographs/make.py OUT`, then `mini-o3 eval --tasks OUT`.
+"""Writes the tasks of the photographs: `python examples/photographs/make.py OUT`; then `mini-o3 eval`.
 
 The questions are in `questions.txt`. Mosaics are made here: their photographs at native size, in a grid on a
 canvas of 17 megapixels, among others without text.

@@ -29,6 +29,7 @@ from mini_o3.cli.base import (
     in_options,
     say,
 )
+from mini_o3.cli.propose import ProposeOption, load_proposer
 from mini_o3.kit.files import to_json
 
 
@@ -47,6 +48,7 @@ def ask(
     temperature: TemperatureOption = None,
     turn_tokens: TurnTokensOption = None,
     endpoint: EndpointOption = None,
+    propose: ProposeOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print status, answer, evidence and record as one line of JSON.")
     ] = False,
@@ -94,6 +96,7 @@ def ask(
             turns=turns,
             samples=samples,
             meter=meter,
+            propose=load_proposer(propose, policy, err),
             out=out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S"),
             say=(lambda line: None) if as_json else say,
             note=err,

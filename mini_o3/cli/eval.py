@@ -26,6 +26,7 @@ from mini_o3.cli.base import (
     err,
     say,
 )
+from mini_o3.cli.propose import ProposeOption, load_proposer
 from mini_o3.kit.errors import UserError
 
 eval_app = typer.Typer(
@@ -64,6 +65,7 @@ def evaluate_command(
     dialect: DialectOption = None,
     turn_tokens: TurnTokensOption = None,
     endpoint: EndpointOption = None,
+    propose: ProposeOption = None,
     judge_endpoint: JudgeEndpointOption = None,
     views: Annotated[
         str | None, typer.Option(help="A control experiment: black, swapped or blind. [default: honest]")
@@ -119,6 +121,7 @@ def evaluate_command(
         check_curve=check_curve,
         against=against,
         concurrent=concurrent,
+        propose=load_proposer(propose, policy, err),
         budget=Budget(max_requests, max_tokens, max_cost),
         prices=read_prices(prices) if prices else {},
         progress=Progress,

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from mini_o3.episode.hints import MOST, hint_text
 from mini_o3.episode.limits import Limits, StopReason
 from mini_o3.episode.policy import Message, Policy, PolicyError, Reply, Request
 from mini_o3.episode.record import Episode, Turn
@@ -16,6 +17,7 @@ from mini_o3.episode.task import SearchTask
 from mini_o3.protocol import Action, Answer, Fault, Malformed, Pieces, PromptProfile, Zoom
 from mini_o3.protocol.dialects import Frame, load_dialect
 from mini_o3.vision import Picture, PixelBudget, Rect, held, load_picture
+from mini_o3.vision.proposer import RegionProposer
 
 #: What the policy is shown of a rectangle of the original: (original, rectangle, budget, number of the view;
 #: 0 is the first). Anything but the honest view is a control experiment.
@@ -50,8 +52,10 @@ class EpisodeRun:
         picture: Picture | Image.Image | None = None,
         seed: int = 0,
         lens: Lens = honest,
+        proposer: RegionProposer | None = None,
     ) -> None:
-        """`picture`, if given, is the upright original; else it is opened from the task.
+        """`picture`, if given, is the upright original; else it is opened from the task. What `proposer`
+        suggests goes into the first message, and its best boxes into the record.
 
         Raises:
             UserError: the picture cannot be opened, or there is no such dialect.
@@ -67,6 +71,9 @@ class EpisodeRun:
         )
         self.views = [lens(self.picture, self.session.rects[0], budget, 0)]
         self.messages = opening(policy.profile, task.asked, self.views[0])
+        self._hints: dict[str, object] = {}
+        if proposer is not None:
+            self._hint(proposer)
         self.turns: list[Turn] = []
         self.taken_over: list[int] = []
         self._error: str | None = None
@@ -194,6 +201,14 @@ class EpisodeRun:
             meta=self._meta(),
         )
 
+    def _hint(self, proposer: RegionProposer) -> None:
+        proposals = proposer.propose(self.picture, self.task.question)
+        if text := hint_text(proposer, proposals):
+            asked = self.messages[-1]
+            self.messages[-1] = replace(asked, parts=(*asked.parts, f"\n{text}"))
+        boxes = [[round(value, 4) for value in one.region.xyxy] for one in proposals[:MOST]]
+        self._hints = {"proposer": proposer.name, "hints": boxes}
+
     def _meta(self) -> dict[str, object]:
         sure = None if self.session.answer is None else self._confidence
         meta = {
@@ -201,6 +216,7 @@ class EpisodeRun:
             "lasting": self._is_lasting,
             "taken_over": list(self.taken_over),
             "confidence": None if sure is None else round(sure, 4),
+            **self._hints,
         }
         return {key: value for key, value in meta.items() if value}
 
@@ -225,6 +241,7 @@ async def run_episode(
     picture: Picture | Image.Image | None = None,
     seed: int = 0,
     lens: Lens = honest,
+    proposer: RegionProposer | None = None,
 ) -> Episode:
     """Let `policy` search `task`'s picture until it answers or a limit stops it.
 
@@ -234,7 +251,9 @@ async def run_episode(
     Raises:
         UserError: the picture cannot be opened, or there is no such dialect.
     """
-    return await EpisodeRun(task, policy, limits, picture=picture, seed=seed, lens=lens).play()
+    return await EpisodeRun(
+        task, policy, limits, picture=picture, seed=seed, lens=lens, proposer=proposer
+    ).play()
 
 
 def opening(profile: PromptProfile, question: str, view: Image.Image) -> list[Message]:

@@ -28,6 +28,7 @@ from mini_o3.policies.load import OTHER_PROMPTS, load_policy
 from mini_o3.policies.metered import model_of
 from mini_o3.policies.spec import PolicySpec, default_temperature, recorded_temperature
 from mini_o3.protocol import load_profile
+from mini_o3.vision.proposer import RegionProposer
 
 CURVE_LIMIT = 8  # turns at which the curve is checked
 
@@ -46,6 +47,7 @@ def run_evaluation(
     check_curve: int = 0,
     against: str | None = None,
     concurrent: int = 16,
+    propose: RegionProposer | None = None,
     budget: Budget | None = None,
     prices: Mapping[str, Price] = NO_PRICES,
     progress: Callable[[str], OnProgress] = lambda what: no_progress,
@@ -69,6 +71,7 @@ def run_evaluation(
         check_curve: run so many episodes again at a smaller turn limit, into `out/curve_check.json`.
         against: a published figure to read the accuracy beside, see `figures_against`.
         concurrent: episodes at the same time.
+        propose: suggests boxes, which the policy is told in its first message.
         budget: beyond what neither the policy nor the judge is asked, over all starts; the report then has
             `budget_spent`, which says how to go on.
         prices: by model, see `kit.usage.read_prices`; the report then has what it cost.
@@ -95,6 +98,7 @@ def run_evaluation(
     _check_prompts(asked, policy)
     part = part_of(found, shard) if shard else found
     record = {"limit": limit} | ({"shard": shard} if shard else {})
+    record |= {"propose": propose.name} if propose is not None else {}
     meter = Meter(budget, prices)
     count_past(meter, out)
     evaluator = Evaluator(
@@ -105,6 +109,7 @@ def run_evaluation(
         concurrent=concurrent,
         record=record,
         meter=meter,
+        proposer=propose,
         note=note,
     )
     report = evaluator.measure(asked, out, progress("episodes"), part)
@@ -165,6 +170,7 @@ class Evaluator:
         concurrent: int = 16,
         record: Mapping[str, Any] = MappingProxyType({}),
         meter: Meter | None = None,
+        proposer: RegionProposer | None = None,
         note: Say = lambda line: None,
     ) -> None:
         """`folder` is where the tasks are from, `among` all tasks there, `record` what else goes into
@@ -173,6 +179,7 @@ class Evaluator:
         is_human = isinstance(policy, str) and PolicySpec(policy).kind == "human"
         self.concurrent = 1 if is_human else concurrent
         self.record, self.meter, self.note = dict(record), meter or Meter(), note
+        self.proposer = proposer
         self.loaded: dict[PolicySpec, Policy] = {}
 
     def measure(
@@ -210,6 +217,7 @@ class Evaluator:
                 among=self.among,
                 concurrent=self.concurrent,
                 meter=self.meter,
+                proposer=self.proposer,
                 progress=progress,
             )
 

@@ -29,6 +29,7 @@ from mini_o3.kit.reading import read_object
 from mini_o3.kit.run import ensure_same_record
 from mini_o3.policies.metered import Continued, Metered, begun, meta_of
 from mini_o3.vision import load_picture
+from mini_o3.vision.proposer import RegionProposer
 
 #: What may differ between two starts of one evaluation.
 _FREE = ("revision", "report")
@@ -45,6 +46,7 @@ def evaluate(
     among: Sequence[SearchTask] = (),
     concurrent: int = 1,
     meter: Meter | None = None,
+    proposer: RegionProposer | None = None,
     progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
     """Ask every task as often as the protocol says, judge, and write `out/report.json` and `report.md`;
@@ -71,7 +73,7 @@ def evaluate(
     wanted = [(task, seed) for task in tasks for seed in range(protocol.samples_for(task))]
     episodes, verdicts = EpisodeStore(out), VerdictStore(out)
     before = begun(policy, episodes.records)
-    ask = asker(policy, protocol, lens_for, meter, before)
+    ask = asker(policy, protocol, lens_for, meter, before, proposer)
     left = [(task, seed) for task, seed in wanted if not episodes.is_done((task.id, seed))]
     given = [verdicts.verdicts.get((task.id, seed)) for task, seed in wanted]
     known = Counter(verdict.is_correct for verdict in given if verdict is not None and verdict.is_judged)
@@ -106,6 +108,7 @@ def asker(
     lens_for: LensOf,
     meter: Meter | None = None,
     before: Mapping[Key, Sequence[Turn]] = MappingProxyType({}),
+    proposer: RegionProposer | None = None,
 ) -> Callable[[SearchTask, int], Awaitable[Episode]]:
     """What asks a task with a seed by a protocol; its record says what the episode cost.
 
@@ -118,7 +121,13 @@ def asker(
         metered, turns = Metered(policy, counted), before.get((task.id, seed), ())
         asked = Continued(metered, turns) if turns else metered
         episode = await run_episode(
-            task, asked, protocol.limits, picture=opened(task.picture), seed=seed, lens=lens_for(task)
+            task,
+            asked,
+            protocol.limits,
+            picture=opened(task.picture),
+            seed=seed,
+            lens=lens_for(task),
+            proposer=proposer,
         )
         return replace(episode, meta={**episode.meta, **meta_of(metered, turns)})
 

@@ -15,11 +15,13 @@ from mini_o3.grounding.checkpoint import load_model
 from mini_o3.grounding.data.transforms import to_array
 from mini_o3.grounding.model import Look, Output
 from mini_o3.kit.errors import UserError
+from mini_o3.vision.base import Picture
 from mini_o3.vision.draw import shrink
 from mini_o3.vision.proposer import Proposal
 from mini_o3.vision.region import Region
 
 _SIDE = 320  # of a drawn step, in pixels
+_LONGEST = 2048  # pixels of the longer side; the model sees far fewer
 
 
 class Prediction(NamedTuple):
@@ -34,13 +36,17 @@ class GroundingProposer:
 
     def __init__(self, folder: str | os.PathLike[str], threshold: float | None = None) -> None:
         """Raises: UserError: the folder holds no model. `threshold`: by default the calibrated one."""
+        self.name, self.what = f"grounding:{os.fspath(folder)}", "what is asked about"
         self.model, record = load_model(folder)
         self.threshold = float(record.get("threshold", 0.5)) if threshold is None else threshold
 
-    def propose(self, picture: Image.Image, question: str) -> list[Proposal]:
+    def propose(self, picture: Picture | Image.Image, question: str) -> list[Proposal]:
         """See `RegionProposer`. Nothing is proposed for a question that names no category of the model."""
         label = self._named(question)
-        return [] if label is None else self._proposals(self._ask(picture, label))
+        if label is None:
+            return []
+        image = picture.thumbnail(_LONGEST) if isinstance(picture, Picture) else picture
+        return self._proposals(self._ask(image, label))
 
     def predict(self, picture: Image.Image, name: str) -> Prediction:
         """Boxes of a category, and what was attended to at each step.

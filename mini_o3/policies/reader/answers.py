@@ -15,6 +15,7 @@ _READ = 0.6  # score from which on a line may be an answer
 _FAR = 26.0  # heights of a letter between two lines that belong together, at most
 _AGAINST = 6.0  # by how much farther away a line seems in the direction in which it is not expected
 _LARGE = 12.0  # height of a line in view pixels at which it is surely read
+_HUGE, _CERTAIN = 24.0, 0.95  # height in view pixels and score of a line that need no second look
 _NUMERIC = (Kind.NUMBER, Kind.PRICE, Kind.PHONE, Kind.DATE)
 
 
@@ -27,12 +28,16 @@ class Found:
         box: what it rests on, in pixels of the original.
         sure: whether nothing that has not been looked at yet could be a better one.
         why: one sentence for the thought.
+        score: how sure the model is of the words, 0..1.
+        large: whether they were so large in a view that looking closer would show nothing more.
     """
 
     text: str
     box: Box
     sure: bool
     why: str
+    score: float = 1.0
+    large: bool = False
 
 
 def find(
@@ -80,7 +85,8 @@ def _place(wanted: Wanted, anchors: Sequence[Reading], size: tuple[int, int]) ->
     down = "top" if y < 1 / 3 else "bottom" if y > 2 / 3 else ""
     where = f"at the {' '.join(filter(None, (down, across)))}" if across or down else "in the middle"
     text = "yes" if wanted.kind is Kind.PRESENCE else where
-    return Found(text, one.box, one.clear and one.letters >= _LARGE, f'"{one.text}" stands {where}.')
+    sure = one.clear and one.letters >= _LARGE
+    return Found(text, one.box, sure, f'"{one.text}" stands {where}.', one.score, _is_large(one))
 
 
 def _beside(
@@ -118,7 +124,8 @@ def _beside(
         value = f"{_row_name(wanted, anchor, one, lines)}, {value}"
     told = wanted.row is None and not wanted.asks_row
     sure = complete or (told and cost < 20 and all(x.clear and x.letters >= _LARGE for x in (anchor, one)))
-    return Found(value, box, sure, f'Beside "{anchor.text}" stands "{one.text}".')
+    why = f'Beside "{anchor.text}" stands "{one.text}".'
+    return Found(value, box, sure, why, one.score, _is_large(one))
 
 
 def _direction(wanted: Wanted, anchor: Reading) -> int:
@@ -237,7 +244,11 @@ def _alone(wanted: Wanted, lines: Sequence[Reading], size: tuple[int, int], comp
         block = block_of(one, list(lines))
         value, box = _joined(block), _around(block)
     sure = complete or (one.clear and one.letters >= _LARGE and cost <= 1 and wanted.row is None)
-    return Found(value, box, sure, f'I read "{value}".')
+    return Found(value, box, sure, f'I read "{value}".', one.score, _is_large(one))
+
+
+def _is_large(one: Reading) -> bool:
+    return one.clear and one.score >= _CERTAIN and one.letters >= _HUGE
 
 
 def _prominence(one: Reading) -> float:
@@ -305,4 +316,7 @@ def _choose(wanted: Wanted, found: Found | None, lines: Sequence[Reading], compl
     others = {letter for score, _, letter, _ in written if score >= best[0] - 0.05}
     if len(others) > 1 and not complete:
         return None
-    return Found(best[2], best[3].box, complete, f'"{best[3].text}" is one of the choices.')
+    one = best[3]
+    return Found(
+        best[2], one.box, complete, f'"{one.text}" is one of the choices.', one.score, _is_large(one)
+    )

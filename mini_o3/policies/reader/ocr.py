@@ -73,16 +73,24 @@ class Ocr:
                 self._known.popitem(last=False)
             return self._known[key]
 
-    def _read(self, view: Image.Image) -> list[Line]:
+    def spots(self, view: Image.Image) -> list[Box]:
+        """Places that look like text, unread, from top to bottom."""
+        with self._lock:
+            return [line.box for line in self._read(view, use_rec=False)]
+
+    def _read(self, view: Image.Image, use_rec: bool = True) -> list[Line]:
         area = view.width * view.height
         scale = min(max(math.sqrt(_LEAST / area), 1.0), _LARGEST, max(math.sqrt(_MOST / area), 0.1))
         size = (max(round(view.width * scale), 32), max(round(view.height * scale), 32))
         shown = view if size == view.size else view.resize(size, Image.Resampling.BICUBIC)
-        found = self._model(np.ascontiguousarray(np.asarray(shown.convert("RGB"))[:, :, ::-1]))
+        found = self._model(
+            np.ascontiguousarray(np.asarray(shown.convert("RGB"))[:, :, ::-1]), use_rec=use_rec
+        )
         boxes = getattr(found, "boxes", None)
         if boxes is None:
             return []
-        texts, scores = found.txts or (), found.scores or ()
+        texts = found.txts if use_rec else [""] * len(boxes)
+        scores = found.scores if use_rec else [0.0] * len(boxes)
         lines = []
         for corners, text, score in zip(boxes, texts, scores, strict=True):
             low, high = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from mini_o3.episode import Message, Reply, Request
+from mini_o3.episode.hints import hints_in
 from mini_o3.episode.status import NOT_THERE
 from mini_o3.policies.reader.answers import Found, find, named
 from mini_o3.policies.reader.ocr import Box, Line, Ocr
@@ -63,10 +64,14 @@ class ReaderConversation:
         self.next_rect = Rect(0, 0, *request.size)
         self.new: list[Reading] = []
         self.close_looks = 0
+        self.found: Found | None = None
+        self.hints: list[Box] | None = None
         self.is_close = self.checked = False
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
         views = [part for message in messages for part in message.parts if isinstance(part, Image.Image)]
+        if not self.frames:
+            self._hear(messages)
         if views:
             lines = await asyncio.to_thread(self.reader.ocr.lines, views[-1])
             self._take_in(views[-1], lines)
@@ -74,16 +79,28 @@ class ReaderConversation:
         said = self.dialect.parse(text, self.frames)
         if isinstance(said, Zoom):  # some dialects round boxes
             self.next_rect = said.region.to_rect(self.frames[said.region.frame].rect)
-        return Reply(text)
+        return Reply(text, confidence=None if self.found is None else round(self.found.score, 4))
 
     def close(self) -> None: ...
+
+    def _hear(self, messages: Sequence[Message]) -> None:
+        """Take the hints of the first message in place of what looks like text."""
+        for text in (part for message in messages for part in message.parts if isinstance(part, str)):
+            found = hints_in(text)
+            if found is not None:
+                whole = Rect(0, 0, *self.size)
+                rects = [region.to_rect(whole) for region in found]
+                self.hints = [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in rects]
 
     def _take_in(self, view: Image.Image, lines: Sequence[Line]) -> None:
         rect = self.next_rect
         self.frames.append(Frame(rect, view.size))
         self.new = self.seen.add(view, rect, lines)
         if len(self.frames) == 1:
-            self.places.begin(view, [reading.box for reading in self.new], self.wanted.sides)
+            if self.hints is None:
+                self.places.begin(view, [reading.box for reading in self.new], self.wanted.sides)
+            else:
+                self.places.only(self.hints)
             if self._shown_at(rect) >= _NATIVE:
                 self._look_closely()
         else:
@@ -135,6 +152,7 @@ class ReaderConversation:
     def _answer(self, found: Found | None) -> Zoom | Answer:
         if found is None:
             return Answer(*self._nothing())
+        self.found = found
         box = self._evidence(found.box)
         last = self.frames[-1].rect
         inside = (
@@ -144,8 +162,9 @@ class ReaderConversation:
             and last.bottom >= box.bottom
         )
         is_tight = inside and last.width * last.height <= _TIGHT * box.width * box.height
-        if is_tight or self.checked or self.dialect.name == "direct":
-            return Answer(found.text, f"{found.why} That answers the question.")
+        if found.large or is_tight or self.checked or self.dialect.name == "direct":
+            region = Region.of_rect(box, self.size) if self.dialect.names_boxes else None
+            return Answer(found.text, f"{found.why} That answers the question.", region)
         self.checked = True
         return self._zoom(box, f"{found.why} I look at it closely to be sure.")
 
