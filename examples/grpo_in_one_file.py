@@ -5,7 +5,7 @@ step (`grpo/train.py`); micro-batches, views encoded once, a vision tower that l
 other readings of the masking (`grpo/advantages.py`, `grpo/weights.py`); model judges and questions from a
 folder; resuming, validation, alarms, several processes. What is left is the method.
 
-    python examples/grpo_in_one_file.py                # five steps, a minute or two on two cores
+    python examples/grpo_in_one_file.py                # four steps, a minute or two on two idle cores
     python examples/grpo_in_one_file.py 2 2 4          # steps, questions a step, searches a question
 """
 
@@ -90,7 +90,7 @@ def loss_of(vlm: Vlm, one: Search, weight: float) -> torch.Tensor:
     return -torch.minimum(ratio * weight, clipped * weight).mean()
 
 
-def main(steps: int = 5, questions: int = 4, samples: int = 8) -> None:
+def main(steps: int = 4, questions: int = 3, samples: int = 8) -> None:
     torch.set_num_threads(2)
     vlm = load_vlm(checkpoint_in("guesses"))  # nano that has learnt to guess when its turns run out
     vlm.visual.requires_grad_(False)

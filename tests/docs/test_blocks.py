@@ -36,7 +36,7 @@ def script(chosen: list[Block]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def run(name, chosen, folder):
+def run(name, chosen, folder, seconds):
     programs = folder / ".programs"
     programs.mkdir()
     (programs / "mini-o3").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mini_o3 "$@"\n')
@@ -60,7 +60,7 @@ def run(name, chosen, folder):
             start_new_session=True,
         )
         try:
-            status = shell.wait(timeout=280)
+            status = shell.wait(timeout=seconds)
         finally:  # a server that a block has started ends with the page
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
@@ -72,13 +72,14 @@ def test_blocks_run(name, tmp_path):
     chosen = [block for block in blocks(read(name)) if not (block.not_run or block.slow)]
     if not chosen:
         pytest.skip("all its blocks are slow")
-    run(name, chosen, tmp_path)
+    run(name, chosen, tmp_path, seconds=280)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", list(with_blocks(slow=True)))
 def test_slow_blocks_run(name, tmp_path):
-    run(name, [block for block in blocks(read(name)) if not block.not_run], tmp_path)
+    run(name, [block for block in blocks(read(name)) if not block.not_run], tmp_path, seconds=840)
 
 
 @pytest.mark.parametrize("name", [name for name in pages() if name not in RECORDS])
