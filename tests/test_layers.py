@@ -10,6 +10,7 @@ ROOMS = (
     "kit",
     "presets",
     "vision",
+    "training",
     "grounding",
     "protocol",
     "episode",

@@ -15,12 +15,16 @@ from mini_o3.kit.errors import UserError
 @app.command("report")
 def report_command(
     log: Annotated[
-        Path, typer.Argument(metavar="LOG", help="A folder of `mini-o3 eval`, or a log (see below).")
+        Path,
+        typer.Argument(
+            metavar="LOG", help="A folder of `mini-o3 eval` or of `mini-o3 train`, or a log (see below)."
+        ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File for the page.", show_default="DIR/report.html of an evaluation, else report.html"
+            help="File for the page.",
+            show_default="LOG/report.html of an evaluation or a training, else report.html",
         ),
     ] = None,
     most: Annotated[
@@ -43,10 +47,10 @@ def report_command(
         ),
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page: figures, charts, protocol, and a browser of the episodes.
+    """Write one self-contained HTML page. Of an evaluation: figures, charts, protocol, and a browser of the
+    episodes. Of a training: its curves and settings.
 
-    Besides evaluations, these logs are read: a Mini-o3 `traj.jsonl` or a folder of them; OpenAI messages in
-    .json or .jsonl;
+    These logs are read too: a Mini-o3 `traj.jsonl` or a folder of them; OpenAI messages in .json or .jsonl;
     verl rollout dumps (`input`, `output`, `gts`, `score`), which need --picture or --pictures; an
     `episodes.jsonl`. Their turns are played again by the rules on the original picture.
     """
@@ -56,14 +60,19 @@ def report_command(
     from mini_o3.evaluate.report import read_judged, write_report
     from mini_o3.kit.files import make_folder
     from mini_o3.show.report_page import write_page
+    from mini_o3.show.training_page import training_log, write_training_page
 
     if log.is_dir() and not (log / PROTOCOL_FILE).is_file() and (log / EPISODES_FILE).is_file():
         log = log / EPISODES_FILE  # a collection, or an import
     draw, measured = Progress("pictures"), (log / PROTOCOL_FILE).is_file()
-    out = out or (log if measured else Path()) / "report.html"
+    trained = log.is_dir() and not measured and training_log(log) is not None
+    out = out or (log if measured or trained else Path()) / "report.html"
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder; name the file, such as {out / 'report.html'}")
     make_folder(out.parent)
+    if trained:
+        say(write_training_page(log, out))
+        return
     if measured:
         rows = read_judged(log)
         figures = write_report(log, rows=rows)

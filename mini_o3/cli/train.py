@@ -18,9 +18,25 @@ app.add_typer(train_app, name="train")
 OutOption = Annotated[
     Path | None, typer.Option(help="Folder of the run. [default: runs/CONFIG, by the name of the file]")
 ]
-
 ConfigOption = Annotated[
     str, typer.Option(help="Settings of the run: a preset of `mini-o3 presets training`, or a file.")
+]
+StartOption = Annotated[
+    str | None, typer.Option(help="Checkpoint or run folder to start from.", show_default="the config's")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting in place of the config's, such as lr=1e-5; may be given often.",
+    ),
+]
+StepsOption = Annotated[
+    int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")
+]
+TrackOption = Annotated[
+    str | None, typer.Option(help="Who gets the metrics too: tensorboard, trackio or wandb.")
 ]
 
 
@@ -28,50 +44,48 @@ ConfigOption = Annotated[
 def train_perception(
     out: OutOption = None,
     config: ConfigOption = "perception_nano",
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")
-    ] = None,
+    assignments: SetOption = None,
+    steps: StepsOption = None,
+    track: TrackOption = None,
 ) -> None:
     """Teach nano to see: what stands where in a view, and what it is called.
 
     Run the same command again to go on after an interruption.
     """
-    _train("perception", out, config, steps)
+    _train_supervised("perception", out, config, assignments, steps, track)
 
 
 @train_app.command("sft")
 def train_sft(
     out: OutOption = None,
     config: ConfigOption = "sft_nano",
-    start: Annotated[
-        str | None, typer.Option(help="Checkpoint or run folder to start from.", show_default="the config's")
-    ] = None,
+    start: StartOption = None,
     episodes: Annotated[
         str | None, typer.Option(help="Folder with episodes.jsonl to imitate.", show_default="the config's")
     ] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Stop after this step; the schedule stays the config's.")
-    ] = None,
+    assignments: SetOption = None,
+    steps: StepsOption = None,
+    track: TrackOption = None,
 ) -> None:
     """Teach a model to search, by imitating episodes: nano the teacher's, made as they are needed; others
     recorded ones.
 
     Run the same command again to go on after an interruption.
     """
-    _train("sft", out, config, steps, start=start, episodes=episodes)
+    _train_supervised("sft", out, config, assignments, steps, track, start=start, episodes=episodes)
 
 
 @train_app.command("grpo")
 def train_grpo(
     out: OutOption = None,
     config: ConfigOption = "grpo_nano",
-    start: Annotated[
-        str | None, typer.Option(help="Checkpoint or run folder to start from. [default: the config's]")
-    ] = None,
+    start: StartOption = None,
     tasks: Annotated[
-        str | None, typer.Option(help="Folder with tasks.jsonl. [default: the config's]")
+        str | None, typer.Option(help="Folder with tasks.jsonl.", show_default="the config's")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this step.")] = None,
+    assignments: SetOption = None,
+    steps: StepsOption = None,
+    track: TrackOption = None,
 ) -> None:
     """Reinforcement learning: search, be told what was right, search better. Over-turn masking as in the
     paper.
@@ -83,16 +97,26 @@ def train_grpo(
     from mini_o3.kit.config import read_config
     from mini_o3.presets import preset
 
-    settings = read_config(preset("training", config), GrpoConfig, start=start, tasks=tasks)
-    with _naming(config, "start", "tasks"):
-        _check(settings)
+    settings = read_config(
+        preset("training", config), GrpoConfig, assignments or (), start=start, tasks=tasks
+    )
+    with _naming(config, "start", "tasks", "track"):
+        _check(settings, track)
     from mini_o3.grpo.panel import Panel
     from mini_o3.grpo.train import train
 
-    folder = _folder(out, config)
+    folder = out or _folder(config)
     with _naming(config, "start", "tasks"), Panel(settings, folder, err) as panel:
-        model = train(settings, folder, report=panel.show, say=say, stop_after=steps)
-    say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")
+        model = train(
+            settings,
+            folder,
+            report=panel.show,
+            say=say,
+            progress=panel.rolling_out,
+            stop_after=steps,
+            track=track,
+        )
+    _say_where(folder, model)
 
 
 @app.command()
@@ -152,7 +176,7 @@ def reproduce(
     say(f"{report}")
 
 
-def _check(settings: Any) -> None:
+def _check(settings: Any, track: str | None) -> None:
     """Say what a training lacks before torch is loaded, which takes seconds."""
     from mini_o3.episode import read_tasks
     from mini_o3.episode.store import answered_episodes
@@ -161,6 +185,7 @@ def _check(settings: Any) -> None:
     from mini_o3.models.shipped import check_checkpoint, checkpoint_in
     from mini_o3.protocol import load_profile
     from mini_o3.protocol.dialects import view_budget
+    from mini_o3.training.track import open_tracker
 
     named = settings.model_dump()
     if named["start"]:
@@ -174,6 +199,8 @@ def _check(settings: Any) -> None:
     if "judge" in named:
         make_judge(named["judge"])
     require("train", "training")
+    if track:
+        open_tracker(track)
 
 
 @contextmanager
@@ -185,24 +212,38 @@ def _naming(config: str, *options: str) -> Iterator[None]:
         raise error if error.setting in options else UserError(f"{config}: {error}") from None
 
 
-def _folder(out: Path | None, config: str) -> Path:
-    return out or Path("runs") / Path(config).stem
+def _folder(config: str) -> Path:
+    return Path("runs") / Path(config).stem
 
 
-def _train(stage: str, out: Path | None, config: str, steps: int | None, **changes: str | None) -> None:
+def _say_where(folder: Path, model: Path) -> None:
+    say(f"curves: mini-o3 report {folder}")
+    say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")
+
+
+def _train_supervised(
+    stage: str,
+    out: Path | None,
+    config: str,
+    assignments: list[str] | None,
+    steps: int | None,
+    track: str | None,
+    **changes: str | None,
+) -> None:
     from mini_o3.kit.config import read_config
     from mini_o3.presets import preset
     from mini_o3.sft.config import TrainConfig
 
-    settings = read_config(preset("training", config), TrainConfig, **changes)
+    settings = read_config(preset("training", config), TrainConfig, assignments or (), **changes)
     if settings.stage != stage:
         raise UserError(
             f"{config}: is a config of the {settings.stage} stage; give one with stage = {stage!r}"
         )
-    with _naming(config, "start", "episodes"):
-        _check(settings)
+    with _naming(config, "start", "episodes", "track"):
+        _check(settings, track)
     from mini_o3.sft.stages import run_stage
 
+    folder = out or _folder(config)
     with _naming(config, "start", "episodes"):
-        model = run_stage(settings, _folder(out, config), report=say, stop_after=steps)
-    say(f"model in {model}; try it with: mini-o3 ask PICTURE QUESTION --policy hf:{model}")
+        model = run_stage(settings, folder, say=say, stop_after=steps, track=track)
+    _say_where(folder, model)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from mini_o3.grpo.advantages import Masking, Normaliser, Over, TokenMean
 from mini_o3.grpo.loss import Clip
+from mini_o3.training.settings import TrainingSettings
 
 
-class GrpoConfig(BaseModel):
+class GrpoConfig(TrainingSettings):
     """All that determines a run. Defaults are the paper's where it gives them (arXiv 2509.07969, training
     details)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = Field(ge=0, description="of the questions and of every draw")
     steps: int = Field(gt=0)
@@ -29,7 +28,7 @@ class GrpoConfig(BaseModel):
     most_asked: float = Field(
         4.0, ge=1, description="give up looking for such questions after this many times `groups`"
     )
-    judge: str = Field("exact", description="who gives the reward, as --judge of eval")
+    judge: str = Field("exact", description="who gives the reward, as for an evaluation")
     prompts: str | None = Field(None, description="prompt profile; null: what the checkpoint wants")
     turns: int = Field(6, gt=0, description="turn limit of rollouts")
     images: int | None = Field(
@@ -80,7 +79,6 @@ class GrpoConfig(BaseModel):
     threads: int = Field(2, gt=0)
     save_minutes: float = Field(3.0, gt=0)
 
-    #: Settings that a resumed run may change: they do not alter what is learnt.
     free_to_change: ClassVar[frozenset[str]] = frozenset(
         {
             "threads",

@@ -22,6 +22,10 @@ from mini_o3.models.views import split_views
 from mini_o3.models.vlm import Vlm, enable_gradient_checkpointing
 
 
+class NonFinite(ArithmeticError):
+    """The loss or the gradient of an update is not a finite number; the weights are as before."""
+
+
 class Learner:
     """A model that is trained, alike on every process: each reads its own rollouts, gradients are summed."""
 
@@ -44,7 +48,11 @@ class Learner:
 
     def update(self, batch: MiniBatch) -> dict[str, float]:
         """One optimiser step; returns sums for the log: loss, tokens, clipped tokens, entropy, and the
-        gradient's norm."""
+        gradient's norm.
+
+        Raises:
+            NonFinite: the loss or the gradient is not a finite number, alike on all processes.
+        """
         self.optimiser.zero_grad(set_to_none=True)
         sums = {
             "loss": 0.0,
@@ -63,8 +71,9 @@ class Learner:
         self.vlm.model.eval()
         sums = self._sum_over_processes(sums)
         sums["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm))
-        if not math.isfinite(sums["grad_norm"]):
-            raise AssertionError(f"the gradient is {sums['grad_norm']}: {sums}")
+        for name, what in (("loss", "the loss"), ("grad_norm", "the norm of the gradient")):
+            if not math.isfinite(sums[name]):
+                raise NonFinite(f"{what} is {sums[name]}")
         self.optimiser.step()
         return sums
 

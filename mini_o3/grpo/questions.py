@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 
 from PIL import Image
 
-from mini_o3.episode import SearchTask
+from mini_o3.episode import SearchTask, read_tasks
+from mini_o3.grpo.config import GrpoConfig
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.rng import stream
 from mini_o3.probes.shapes import LEVELS, TRAINING_SEEDS, make_probe
@@ -67,6 +68,26 @@ class TaskFolder:
         return Question(task, load_picture(task.picture))
 
 
+def questions_of(config: GrpoConfig) -> Questions:
+    """What a run asks: the tasks of its folder, or fresh probes."""
+    if not config.tasks:
+        return FreshProbes(config.seed, config.levels)
+    return TaskFolder(config.seed, answered_tasks(config.tasks))
+
+
+def answered_tasks(folder: str) -> list[SearchTask]:
+    """The tasks of a folder that have an answer.
+
+    Raises:
+        UserError: there are none.
+    """
+    tasks = [task for task in read_tasks(folder) if task.answer is not None]
+    if not tasks:
+        raise UserError(f"{folder}: no task there has an answer; a reward needs one")
+    return tasks
+
+
 def validation_probe(level: str, index: int) -> Question:
+    """A probe of a level that no run is trained on, pure in its number."""
     rng = stream("grpo validation", level, index)
     return Question(*make_probe(VALIDATION_SEEDS + index, level, size=training_size(rng)))

@@ -1,4 +1,4 @@
-"""Group relative policy optimisation with over-turn masking: ask, roll out, judge, learn, look, save; again.
+"""Group relative policy optimisation with over-turn masking: ask, roll out, judge, learn, and again.
 
 Departs from the paper in the questions: fresh probes, which have no end, unless a folder of tasks is given.
 What the released code does otherwise than the paper says is an option, see `advantages`.
@@ -6,40 +6,36 @@ What the released code does otherwise than the paper says is an option, see `adv
 
 from __future__ import annotations
 
-import json
+import itertools
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import replace
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 
-from mini_o3.episode import Limits, SearchTask, read_tasks
+from mini_o3.episode import Limits
 from mini_o3.grpo.batch import mini_batch
 from mini_o3.grpo.config import GrpoConfig
-from mini_o3.grpo.learner import Learner
-from mini_o3.grpo.questions import FreshProbes, Questions, TaskFolder, validation_probe
+from mini_o3.grpo.learner import Learner, NonFinite
+from mini_o3.grpo.questions import questions_of
 from mini_o3.grpo.rollout import Group, Judge, RolloutCollector
-from mini_o3.grpo.watch import Row, alarm, count, rates, starved
+from mini_o3.grpo.validation import Validation
+from mini_o3.grpo.watch import alarm, count, rates, starved
 from mini_o3.grpo.weights import rollout_weights
 from mini_o3.judge import make_judge
-from mini_o3.kit.config import defaults_of
-from mini_o3.kit.errors import UserError
-from mini_o3.kit.files import append_jsonl, make_folder, write_atomically
-from mini_o3.kit.run import cut_log, ensure_same_run, folder_lock
-from mini_o3.kit.signals import stop_signals
+from mini_o3.kit.files import write_atomically
+from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.shipped import NANO_DIR, checkpoint_in
 from mini_o3.models.vlm import budget_of, load_vlm, save_vlm, steps_of
 from mini_o3.policies.local import Local
 from mini_o3.protocol import lasting_name, load_profile
 from mini_o3.protocol.dialects import load_dialect
+from mini_o3.training.metrics import Row
+from mini_o3.training.run import TrainingRun
 
 Report = Callable[[Row, str], None]
 
@@ -49,63 +45,69 @@ def train(
     out: Path,
     *,
     judge: Judge | None = None,
-    report: Report = lambda row, progress: None,
+    report: Report = lambda row, pace: None,
     say: Callable[[str], None] = lambda line: None,
+    progress: OnProgress = no_progress,
     stop_after: int | None = None,
+    track: str | None = None,
 ) -> Path:
     """Train and leave a checkpoint directory `out/model`; goes on from `out/state.pt` if it is there.
 
     Call it on every process of a `torchrun`: each rolls out and learns its share, all end with the same
-    weights. `report` gets a row per step, on the first process only. `judge` stands in for the one that the
-    config names.
+    weights.
+
+    Args:
+        judge: stands in for the one that the config names.
+        report: gets a row per step and the pace in words, on the first process only.
+        progress: told how many questions of a step are rolled out, on the first process only.
+        stop_after: end at this step; the config's number of steps stays.
+        track: who else gets the metrics, see `training.track`.
 
     Raises:
         UserError: `out` holds another run, a model without its state, or another process at work; or what the
-            config names is missing.
+            config names is missing; or the gradient is not finite: its batch is kept.
         KeyboardInterrupt: Ctrl-C or SIGTERM came; the step at hand was finished and saved.
     """
     torch.set_num_threads(config.threads)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    with folder_lock(out) if accelerator.is_main_process else nullcontext():
-        return _train(Trainer(config, make_folder(out), judge, accelerator), report, say, stop_after)
-
-
-def _train(trainer: Trainer, report: Report, say: Callable[[str], None], stop_after: int | None) -> Path:
-    config, out = trainer.config, trainer.out
-    trainer.resume()
-    began, first, saved = time.monotonic(), trainer.step, time.monotonic()
-    reason, last = alarm(trainer.rows, config), min(config.steps, stop_after or config.steps)
-    with stop_signals() as stopping:
-        trainer.look_before()
-        while trainer.step < last and not reason:
+    with TrainingRun(
+        out, config, say=say, save_minutes=config.save_minutes, stop_after=stop_after, track=track
+    ) as run:
+        trainer = Trainer(config, run, judge, accelerator, progress)
+        run.claim()
+        trainer.load()
+        if not run.start(trainer.step, config.steps):
+            return out / "model"
+        trainer.validate_before()
+        reason = alarm(run.rows, config)
+        stop = bool(reason) and run.must_stop(trainer.step, reason)  # an alarm of before still rings
+        while not stop:
             row = trainer.advance()
-            if trainer.is_main:
-                append_jsonl(out / "metrics.jsonl", row)
-                pace = (time.monotonic() - began) / (trainer.step - first)
-                report(row, f"{pace:.1f} s/step, {(last - trainer.step) * pace / 60:.0f} min left")
-            reason = alarm(trainer.rows, config) or starved(trainer.rows[first - trainer.step :], config)
-            done = trainer.agree(bool(reason) or trainer.step == last or stopping())
-            if done or trainer.agree(time.monotonic() - saved > config.save_minutes * 60):
+            run.record(row)
+            if run.processes.is_main:
+                report(row, run.pace())
+            lately = run.rows[run.first - trainer.step :]  # what this start has learnt
+            stop = run.must_stop(trainer.step, alarm(run.rows, config) or starved(lately, config))
+            if stop or run.must_save():
                 trainer.save()
-                saved = time.monotonic()
-            if done:
-                break
-    if reason:
-        say(f"stopped at step {trainer.step}: {reason}; weights are saved")
-    elif trainer.step < config.steps:
-        say(f"stopped at step {trainer.step} of {config.steps}, saved")
-        if trainer.step < last:
-            raise KeyboardInterrupt
+        run.finish()
     return out / "model"
 
 
 class Trainer:
-    """A run: everything that a step needs and changes."""
+    """Everything that a step needs and changes."""
 
-    def __init__(self, config: GrpoConfig, out: Path, judge: Judge | None, accelerator: Accelerator) -> None:
-        self.config, self.out, self.accelerator = config, out, accelerator
-        self.rank, self.processes = accelerator.process_index, accelerator.num_processes
-        self.is_main = accelerator.is_main_process
+    def __init__(
+        self,
+        config: GrpoConfig,
+        run: TrainingRun,
+        judge: Judge | None,
+        accelerator: Accelerator,
+        progress: OnProgress = no_progress,
+    ) -> None:
+        self.config, self.run, self.accelerator = config, run, accelerator
+        self.processes = run.processes
+        self.progress = progress if run.processes.is_main else no_progress
         self.vlm = load_vlm(checkpoint_in(config.start or NANO_DIR), str(accelerator.device), torch.float32)
         # What it learns with is saved with the weights, and so what it will be asked with.
         self.vlm.profile = lasting_name(config.prompts) if config.prompts else self.vlm.profile
@@ -115,77 +117,70 @@ class Trainer:
         sampling = Sampling(config.temperature, config.max_tokens, load_dialect(profile.dialect).ends)
         self.policy = Local(self.vlm, "learner", slots=config.slots, sampling=sampling, profile=profile)
         self.learner = Learner(self.vlm, config, accelerator)
-        judge = judge or make_judge(config.judge, cache=out / f"judge_cache.{self.rank}.jsonl")
-        limits = Limits(config.turns, config.images, config.context_tokens, config.void_retries)
         self.collector = RolloutCollector(
             self.policy,
-            judge,
-            _questions(config),
-            limits,
+            judge or make_judge(config.judge, cache=run.out / f"judge_cache.{self.processes.rank}.jsonl"),
+            questions_of(config),
+            Limits(config.turns, config.images, config.context_tokens, config.void_retries),
             config.rollouts,
             config.masking,
             config.turn_cost,
             config.slots,
             config.seed,
         )
-        self.validation = _validation(config) if config.validate_every else {}
-        self.step, self.next_index, self.yield_ = 0, 0, 0.5
-        self.rows: list[Row] = []
-        if self.is_main:  # last, so that nothing is claimed for settings that cannot be run
-            ensure_same_run(
-                out, json.loads(config.model_dump_json()), config.free_to_change, defaults_of(GrpoConfig)
-            )
+        self.validation = Validation(config, self.collector, self.policy)
+        self.step, self.next_index = 0, 0
+        self.informative = 0.5  # share of the last questions that taught something, a running mean
 
     def advance(self) -> Row:
-        """One step of the run."""
+        """One step: rollouts, updates, and a validation now and then. Returns the row of the log."""
         began = time.monotonic()
-        groups, sums = self._ask()
+        groups, sums = self.collect()
         rolled = time.monotonic()
-        learnt = self._learn(groups)
+        learnt = self.learn(groups)
         self.step += 1
         row: Row = {"step": self.step, **rates(sums, self.config.turns), **learnt}
-        row["seconds"] = [
-            round(rolled - began, 2),
-            round(time.monotonic() - rolled, 2),
-        ]  # rolling out, learning
+        row["rollout_seconds"] = round(rolled - began, 2)
+        row["learner_seconds"] = round(time.monotonic() - rolled, 2)
         if self.config.validate_every and self.step % self.config.validate_every == 0:
-            row["validation"] = self._validate()
-        self.rows.append(row)
+            row["validation"] = self.validation.measure(self.processes)
         return row
 
-    def look_before(self) -> None:
-        """Before the first step, a line of the log that holds the validation alone: what training starts
-        from."""
-        if self.config.validate_every and self.step == 0:
-            found = self._validate()
-            if self.is_main:
-                append_jsonl(self.out / "metrics.jsonl", {"step": 0, "validation": found})
+    def collect(self) -> tuple[list[Group], dict[str, float]]:
+        """Roll out until `groups` questions are informative, and drop the others (dynamic sampling).
 
-    def _ask(self) -> tuple[list[Group], dict[str, float]]:
-        """Roll out until `groups` questions teach something; those that do not are dropped, and others asked.
-
-        Asked in waves whose size follows from how many of the last ones were worth it. All that were are
-        kept, so there may
-        be more than asked for: what ends first is not what is kept, or short searches would be preferred.
+        Questions are asked in waves whose size follows from how many of the last ones were informative. All
+        that are informative are learnt from, so there may be more than asked for. To keep only those that end
+        first would prefer short searches.
         """
         kept: list[Group] = []
         sums: dict[str, float] = {}
         found, asked, most = 0, 0, math.ceil(self.config.most_asked * self.config.groups)
         while found < self.config.groups and asked < most:
-            size = min(math.ceil((self.config.groups - found) / max(self.yield_, 0.1)), most - asked)
+            size = min(math.ceil((self.config.groups - found) / max(self.informative, 0.1)), most - asked)
             wave = range(self.next_index, self.next_index + size)
-            groups = self.collector.groups(wave[self.rank :: self.processes])
+            groups = self._roll_out(wave, asked)
             kept += [group for group in groups if group.advantages is not None]
-            of_wave = self._add(count(groups, self.config.turns))
+            of_wave = self.processes.sum(count(groups, self.config.turns))
             sums = {key: sums.get(key, 0.0) + value for key, value in of_wave.items()}
-            found, asked, self.next_index = int(sums["kept"]), asked + size, self.next_index + size
-            self.yield_ = 0.5 * (self.yield_ + of_wave["kept"] / size)
+            found, asked = int(sums["informative_questions"]), asked + size
+            self.next_index += size
+            self.informative = 0.5 * (self.informative + of_wave["informative_questions"] / size)
         return kept, sums
 
-    def _learn(self, groups: list[Group]) -> Row:
+    def _roll_out(self, wave: range, asked: int) -> list[Group]:
+        """This process's share of a wave of questions; `asked` were asked before it in this step."""
+        finished = itertools.count(1)
+
+        def tell(group: Group) -> None:
+            self.progress(asked + min(next(finished) * self.processes.count, len(wave)), asked + len(wave))
+
+        return self.collector.groups(wave[self.processes.rank :: self.processes.count], tell)
+
+    def learn(self, groups: list[Group]) -> Row:
         """Several updates on the groups of a step, each on its part of them, in the order in which they were
         asked."""
-        every = self._all({group.index: group.outcomes for group in groups})
+        every = self.processes.all({group.index: group.outcomes for group in groups})
         outcomes = {index: found for of_process in every for index, found in of_process.items()}
         order = sorted(outcomes)
         updates = min(self.config.updates, len(order))
@@ -195,107 +190,52 @@ class Trainer:
             found = rollout_weights([outcomes[index] for index in part], self.config.masking)
             weights = {i: of_group for i, of_group in zip(part, found, strict=True) if of_group is not None}
             mine = [group for group in groups if group.index in weights]
-            of_update = self.learner.update(mini_batch(mine, [weights[group.index] for group in mine]))
+            batch = mini_batch(mine, [weights[group.index] for group in mine])
+            try:
+                of_update = self.learner.update(batch)
+            except NonFinite as error:
+                sequences = [asdict(trajectory) for trajectory in batch.trajectories]
+                raise self.run.keep_batch(str(error), self.step + 1, sequences, batch.views) from None
             sums = {key: sums.get(key, 0.0) + value for key, value in of_update.items()}
         if self.learner.trains_vision:
             self.policy.engine.weights_changed()
         tokens = max(sums.get("tokens", 0.0), 1.0)
         return {
             "updates": updates,
-            "learnt": int(sums.get("rollouts", 0)),
+            "trained_rollouts": int(sums.get("rollouts", 0)),
             "entropy": round(sums.get("entropy", 0.0) / tokens, 4),
-            "clipped": round(sums.get("clipped", 0.0) / tokens, 5),
+            "clip_fraction": round(sums.get("clipped", 0.0) / tokens, 5),
             "grad_norm": round(sums.get("grad_norm", 0.0) / max(updates, 1), 4),
         }
 
-    def _validate(self) -> dict[str, float | None]:
-        """Greedy accuracy, of what could be judged, on probes that are not trained on; None if nothing
-        could."""
-        out: dict[str, float | None] = {}
-        greedy = self.policy.adjusted(temperature=0.0)
-        limits = replace(self.collector.limits, turns=self.config.validate_turns, images=None)
-        for name, (questions, number) in self.validation.items():
-            collector = replace(
-                self.collector,
-                policy=greedy,
-                questions=questions,
-                limits=limits,
-                rollouts=1,
-                turn_cost=0.0,
-                seed=0,
-            )
-            groups = collector.groups(range(number)[self.rank :: self.processes])
-            rewards = [group.rollouts[0].reward for group in groups]
-            judged = [reward for reward in rewards if reward is not None]
-            sums = self._add({"right": sum(judged), "judged": float(len(judged))})
-            out[name] = round(sums["right"] / sums["judged"], 4) if sums["judged"] else None
-        return out
+    def validate_before(self) -> None:
+        """Before the first step, a row of the log that holds the validation alone: what training starts
+        from."""
+        if self.config.validate_every and self.step == 0:
+            self.run.record({"step": 0, "validation": self.validation.measure(self.processes)})
 
-    def resume(self) -> None:
-        """Load the last state, if there is one, and cut the log back to it."""
-        path, log = self.out / "state.pt", self.out / "metrics.jsonl"
-        if not path.exists() and (self.out / "model").exists():
-            raise UserError(
-                f"{self.out}: holds a model, but no state to go on from; give another `out` folder"
-            )
-        state = torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {"step": 0}
-        if state["step"]:
-            self.vlm.model.load_state_dict(state["weights"])
-            self.learner.optimiser.load_state_dict(state["optimiser"])
-            self.step, self.next_index, self.yield_ = state["step"], state["next_index"], state["yield"]
-            if (
-                self.is_main and steps_of(self.out / "model") != self.step
-            ):  # a kill came between state and model
-                save_vlm(self.vlm, self.out / "model", {"step": self.step})
-        rows = cut_log(log, self.step if self.step else -1) if self.is_main else []
-        self.rows = [row for row in self._all(rows)[0] if row["step"]]
+    def load(self) -> None:
+        """Go on from the last state, if there is one."""
+        path, model = self.run.out / "state.pt", self.run.out / "model"
+        if not path.exists():
+            return
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.vlm.model.load_state_dict(state["weights"])
+        self.learner.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.next_index, self.informative = state["step"], state["next_index"], state["yield"]
+        if self.processes.is_main and steps_of(model) != self.step:  # a kill came between state and model
+            save_vlm(self.vlm, model, {"step": self.step})
 
     def save(self) -> None:
-        if self.is_main:
+        """Write the state, and then the model: a model without a state is nobody's."""
+        if self.processes.is_main:
             state = {
                 "step": self.step,
                 "next_index": self.next_index,
-                "yield": self.yield_,
+                "yield": self.informative,
                 "weights": self.vlm.model.state_dict(),
                 "optimiser": self.learner.optimiser.state_dict(),
             }
-            write_atomically(self.out / "state.pt", lambda part: torch.save(state, part))
-            save_vlm(
-                self.vlm, self.out / "model", {"step": self.step}
-            )  # second: a model without a state is nobody's
+            write_atomically(self.run.out / "state.pt", lambda part: torch.save(state, part))
+            save_vlm(self.vlm, self.run.out / "model", {"step": self.step})
         self.accelerator.wait_for_everyone()
-
-    def agree(self, want: bool) -> bool:
-        """Whether any process wants to."""
-        return any(self._all(want))
-
-    def _all(self, value: Any) -> list[Any]:
-        """The value of every process, in order of rank."""
-        return [value] if self.processes == 1 else list(gather_object([value]))
-
-    def _add(self, sums: dict[str, float]) -> dict[str, float]:
-        every = self._all(sums)
-        return {key: sum(part[key] for part in every) for key in sums}
-
-
-def _questions(config: GrpoConfig) -> Questions:
-    if not config.tasks:
-        return FreshProbes(config.seed, config.levels)
-    return TaskFolder(config.seed, _answered(config.tasks))
-
-
-def _validation(config: GrpoConfig) -> dict[str, tuple[Questions, int]]:
-    """Name -> what validation asks, and how many: of a folder in an order that stays, or probes of every
-    level."""
-    if config.validate_tasks:
-        tasks = _answered(config.validate_tasks)
-        return {"tasks": (TaskFolder(0, tasks), min(config.validate_probes, len(tasks)))}
-    levels = config.validate_levels or config.levels
-    return {level: (partial(validation_probe, level), config.validate_probes) for level in levels}
-
-
-def _answered(folder: str) -> list[SearchTask]:
-    tasks = [task for task in read_tasks(folder) if task.answer is not None]
-    if not tasks:
-        raise UserError(f"{folder}: no task there has an answer; a reward needs one")
-    return tasks

@@ -32,11 +32,13 @@ def ensure_same_run(
     settings: dict[str, Any],
     free: Collection[str] = (),
     defaults: Mapping[str, Any] = MappingProxyType({}),
+    renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write `config.json` of a run, unless `out` holds a run with other settings (but for the `free` ones).
 
-    `defaults` are the values of settings that are younger than the record. `revision` in the file lists all
-    code that was at work, in order.
+    `defaults` are the values of settings that are younger than the record, `renamed` says what settings are
+    called today that an older record has by another name. `revision` in the file lists all code that was at
+    work, in order.
 
     Raises:
         UserError: it does, or a model that no run there has made.
@@ -49,7 +51,8 @@ def ensure_same_run(
         record = read_object(path)
         if not (isinstance(record.get("config"), dict) and isinstance(record.get("revision"), str)):
             raise UserError(f"{out}: holds a config.json that no run wrote; give another `out` folder")
-        ensure_same_settings(out, {**defaults, **record["config"]}, settings, free, what="a run")
+        kept = {renamed.get(name, name): value for name, value in record["config"].items()}
+        ensure_same_settings(out, {**defaults, **kept}, settings, free, what="a run")
         before = record["revision"].split(", ")
         at_work = before + [code for code in at_work if code != before[-1]]
     write_json(path, {"config": settings, "revision": ", ".join(at_work)})

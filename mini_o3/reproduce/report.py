@@ -12,9 +12,10 @@ from statistics import mean, stdev
 from typing import Any
 
 from mini_o3.kit.extras import require
-from mini_o3.kit.files import read_jsonl, write_json, write_text
+from mini_o3.kit.files import write_json, write_text
 from mini_o3.kit.run import revision
 from mini_o3.reproduce.suite import Check, Suite
+from mini_o3.training.metrics import read_metrics
 
 Runs = dict[str, dict[str, Any]]  # run -> level -> report of `evaluate`
 _KEPT = (
@@ -74,7 +75,7 @@ def write_report(suite: Suite, found: Runs, out: Path) -> Path:
         lines += [""]
     lines += ["![accuracy over turn limits](curves.svg)", ""]
     _plot_curves(suite, found, out / "curves.svg")
-    logs = {name: read_jsonl(out / name / "metrics.jsonl") for name in suite.runs}
+    logs = {name: read_metrics(out / name) for name in suite.runs}
     for name, log in logs.items():
         settings = suite.settings(name)
         if settings and log and log[-1]["step"] < settings.steps:

@@ -15,7 +15,7 @@ from mini_o3.grpo.train import Report, train
 from mini_o3.grpo.watch import alarm, starved
 from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
-from mini_o3.kit.files import make_folder, read_jsonl
+from mini_o3.kit.files import make_folder
 from mini_o3.kit.progress import OnProgress
 from mini_o3.kit.run import ensure_same_run, same_settings
 from mini_o3.kit.signals import stop_signals
@@ -25,6 +25,7 @@ from mini_o3.probes.shapes import TRAINING_SEEDS
 from mini_o3.probes.shapes.build import make_probes
 from mini_o3.reproduce.report import write_report
 from mini_o3.reproduce.suite import Measurement, Suite
+from mini_o3.training.metrics import read_metrics
 
 CONCURRENT = 96
 
@@ -100,9 +101,7 @@ def _ended(settings: GrpoConfig, out: Path) -> bool:
     steps = steps_of(out / "model")
     if steps is None:
         return False
-    rows = [
-        row for row in read_jsonl(out / "metrics.jsonl") if 0 < row["step"] <= steps
-    ]  # the first may be of before
+    rows = [row for row in read_metrics(out) if 0 < row["step"] <= steps]  # the first may be of before
     return steps >= settings.steps or bool(alarm(rows, settings) or starved(rows, settings))
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mini_o3.probes.shapes import FAMILIES, LEVELS
 from mini_o3.probes.shapes.levels import are_shares
+from mini_o3.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(TrainingSettings):
     """All that determines a supervised run. Defaults are nano's; the paper's are in the preset `sft_7b`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     stage: Literal["perception", "sft"]
     seed: int = Field(ge=0, description="of the weights and of the data stream")
@@ -61,7 +61,7 @@ class TrainConfig(BaseModel):
     perception_share: float = Field(
         0.3, ge=0, le=1, description="share of sft indices that are perception scenes"
     )
-    drills: int = Field(0, ge=0, description="drills in comparing words per sft index")
+    comparison_drills: int = Field(0, ge=0, description="drills in comparing words per sft index")
     crowds: int = Field(10, ge=0, description="crowds per perception index")
     layouts: int = Field(1, gt=0, description="probes per perception index")
     turns: int = Field(12, gt=0, description="turn limit of the teacher's episodes")
@@ -71,16 +71,16 @@ class TrainConfig(BaseModel):
     families: dict[str, float] = Field(
         dict.fromkeys(FAMILIES, 0.25), description="family of an episode: its share"
     )
-    guesses: float = Field(
+    lucky_guesses: float = Field(
         0.0,
         ge=0,
         le=1,
         description="share of the teacher's episodes that guess, rightly, in their sixth turn",
     )
-    slips: float = Field(
+    corrupted_turns: float = Field(
         0.0, ge=0, le=1, description="share of the teacher's turns that come out broken and are mended"
     )
-    skips: float = Field(
+    observation_offset: float = Field(
         0.0, ge=0, le=1, description="share of episodes whose observations are numbered higher"
     )
     photos: bool = Field(True, description="hide things in the bundled photographs too")
@@ -90,10 +90,15 @@ class TrainConfig(BaseModel):
     log_every: int = Field(10, gt=0)
     save_minutes: float = Field(3.0, gt=0)
 
-    #: Settings that a resumed run may change: they do not alter the result.
     free_to_change: ClassVar[frozenset[str]] = frozenset(
         {"threads", "workers", "log_every", "save_minutes", "micro_tokens"}
     )
+    renamed: ClassVar[Mapping[str, str]] = {
+        "drills": "comparison_drills",
+        "guesses": "lucky_guesses",
+        "slips": "corrupted_turns",
+        "skips": "observation_offset",
+    }
 
     @field_validator("levels", "families")
     @classmethod
@@ -111,7 +116,7 @@ class TrainConfig(BaseModel):
             raise ValueError("epochs: only recorded episodes have an end; give steps, or episodes")
         return self
 
-    def rate(self, step: int, steps: int | None = None) -> float:
+    def lr_factor(self, step: int, steps: int | None = None) -> float:
         """Learning-rate factor at a step: linear warm-up, then flat and linear, or cosine, down to zero."""
         total = steps or self.steps
         rising = max(self.warmup, round(self.warmup_share * total))

@@ -1,4 +1,4 @@
-"""Drills in what imitation teaches slowest: telling whether words are the same.
+"""Comparison drills: telling whether words are the same, which imitation teaches slowest.
 
 Departs from the paper, whose model can compare words before it is trained. An episode holds two or three such
 decisions among hundreds of tokens, and where a candidate stands in the list predicts them well enough to hide
@@ -24,7 +24,7 @@ LISTS = 4
 WEIGHT = 3.0  # of a decision's loss, in tokens of an episode
 
 
-def drill(renderer: ChatRenderer, rng: np.random.Generator) -> Sample:
+def comparison_drill(renderer: ChatRenderer, rng: np.random.Generator) -> Sample:
     """A question, then thoughts of `policies.teacher` up to a decision, each as if something else had been
     seen."""
     goal = _goal(rng)

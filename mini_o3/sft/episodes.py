@@ -25,9 +25,9 @@ from mini_o3.probes.shapes.levels import drawn
 from mini_o3.probes.shapes.scene import FAMILIES, lay_out
 from mini_o3.probes.shapes.truth import truth_of
 from mini_o3.probes.shapes.words import COLOURS
-from mini_o3.sft.drill import drill
+from mini_o3.sft.drill import comparison_drill
 from mini_o3.sft.perception import PerceptionData, Sample
-from mini_o3.sft.stutter import stutter
+from mini_o3.sft.repetition import repetition_noise
 
 _LAYOUTS = 3  # probes on one background
 _NUMBERED = re.compile(r"(observation[ _])(\d+)")
@@ -40,29 +40,27 @@ class EpisodeData:
     """Index -> samples: teacher episodes on one background, or perception samples; and some drills.
 
     A share of `perception_share` of the indices is perception, with sixteen samples each. In a share of
-    `skips` of the
-    episodes the first observation has a higher number: the teacher rarely needs more than fifteen, and a
-    model that has
-    hardly seen the others mistakes the last view for an earlier one. Pure: the same index and settings give
-    the same samples.
+    `observation_offset` of the episodes the first observation has a higher number: the teacher rarely needs
+    more than fifteen, and a model that has hardly seen the others mistakes the last view for an earlier one.
+    Pure: the same index and settings give the same samples.
     """
 
     renderer: ChatRenderer
     seed: int
     perception: PerceptionData
     perception_share: float
-    drills: int = 0
+    comparison_drills: int = 0
     photos: tuple[Path, ...] = ()
     levels: Mapping[str, float] = field(default_factory=lambda: {"easy": 1.0})
     families: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(FAMILIES, 0.25))
     turns: int = 12
-    guesses: float = 0.0
-    slips: float = 0.0
-    skips: float = 0.0
+    lucky_guesses: float = 0.0
+    corrupted_turns: float = 0.0
+    observation_offset: float = 0.0
 
     def __call__(self, index: int) -> list[Sample]:
         rng = stream("sft", self.seed, index)
-        drills = [drill(self.renderer, rng) for _ in range(self.drills)]
+        drills = [comparison_drill(self.renderer, rng) for _ in range(self.comparison_drills)]
         if rng.random() < self.perception_share:
             samples = self.perception(index)
             return [*(samples[i] for i in rng.permutation(len(samples))[:16]), *drills]
@@ -82,15 +80,12 @@ class EpisodeData:
             truth=scene.truth.to_dict(),
         )
         limits, seed = Limits(turns=self.turns), int(rng.integers(2**31))
-        skip = int(rng.integers(self.turns)) if rng.random() < self.skips else 0
-        guesses = (
-            0.0 if skip else self.guesses
-        )  # the numbers say which turn it is, and so whether it is time to guess
-        teacher = CorruptedTeacher(LuckyTeacher(Teacher([task]), guesses), self.slips)
-        sample = render_teacher(self.renderer, task, picture, limits, seed, rng, teacher, skip)
-        if (
-            skip and len(sample.views) - 1 + skip >= self.turns
-        ):  # no episode has an observation of that number
+        offset = int(rng.integers(self.turns)) if rng.random() < self.observation_offset else 0
+        # The numbers say which turn it is, and so whether it is time to guess.
+        guesses = 0.0 if offset else self.lucky_guesses
+        teacher = CorruptedTeacher(LuckyTeacher(Teacher([task]), guesses), self.corrupted_turns)
+        sample = render_teacher(self.renderer, task, picture, limits, seed, rng, teacher, offset)
+        if offset and len(sample.views) - 1 + offset >= self.turns:  # no episode has such an observation
             return render_teacher(self.renderer, task, picture, limits, seed, rng, teacher)
         return sample
 
@@ -101,39 +96,39 @@ def render_teacher(
     picture: Image.Image,
     limits: Limits,
     seed: int,
-    stuttering: np.random.Generator | None = None,
+    noise: np.random.Generator | None = None,
     teacher: Policy | None = None,
-    skip: int = 0,
+    offset: int = 0,
 ) -> Sample:
-    """Run the teacher on a task and render the conversation; deliberate mistakes and the environment are not
+    """Run the teacher on a task and render the conversation. Deliberate mistakes and the environment are not
     learnt.
 
-    With `stuttering`, lists repeat themselves now and then, see `sft.stutter`. `skip` is added to the number
-    of every observation, as if so many had come before.
+    With `noise`, lists repeat an item now and then, see `sft.repetition`. `offset` is added to the number of
+    every observation, as if so many had come before.
     """
     run = EpisodeRun(task, teacher or Teacher([task]), limits, picture=picture, seed=seed)
     asyncio.run(run.play())
     whole = Rendered()
-    for message in run.messages[:2]:
-        whole.add(renderer.message(message.role, message.parts))
+    for first in run.messages[:2]:
+        whole.add(renderer.message(first.role, first.parts))
     for number, turn in enumerate(run.turns, start=1):
         whole.add(renderer.generation_prompt())
-        spoken = renderer.assistant_message(
-            _NUMBERED.sub(lambda found: f"{found[1]}{int(found[2]) + skip}", turn.text)
+        message = renderer.assistant_message(
+            _NUMBERED.sub(lambda found: f"{found[1]}{int(found[2]) + offset}", turn.text)
         )
         if not turn.learn:
-            spoken.mask = [0] * len(spoken.ids)
-        if stuttering is not None:
-            spoken = stutter(renderer, spoken, stuttering)
-        whole.add(spoken)
+            message.mask = [0] * len(message.ids)
+        if noise is not None:
+            message = repetition_noise(renderer, message, noise)
+        whole.add(message)
         if turn is run.turns[-1]:
             break
-        whole.add(renderer.turn_suffix(spoken.ids))
+        whole.add(renderer.turn_suffix(message.ids))
         view = None
         if turn.observation is not None:
-            view, turn = run.views[turn.observation], replace(turn, observation=turn.observation + skip)
-        message = response(run.policy.profile, turn, view, number)
-        whole.add(renderer.message(message.role, message.parts))
+            view, turn = run.views[turn.observation], replace(turn, observation=turn.observation + offset)
+        told = response(run.policy.profile, turn, view, number)
+        whole.add(renderer.message(told.role, told.parts))
     return Sample(whole.ids, weigh(renderer, whole, truth_of(task).goal.colour), whole.views)
 
 
@@ -142,12 +137,10 @@ def weigh(renderer: ChatRenderer, whole: Rendered, sought: str | None) -> list[f
     too often.
 
     Four in ten of the things in a list have the colour that is sought. A model that writes this colour for
-    every one of them
-    has too little to lose to ever look: without, 7 of 100 things of another colour were named right, with a
-    weight of 4
-    91 (`bench/list_colours.py`). It is less now that nano can see, since a target named after what touches it
-    is lost.
-    And what stands beside a thing was often read as that thing once more: it is a few tokens of one turn.
+    every one of them loses too little to learn to look: without the weight, 7 of 100 things of another colour
+    were named right; with a weight of 4 it was 91 (`bench/list_colours.py`). The weight is lower now that
+    nano can see, because a higher one costs targets that are named after what touches them. What stands
+    beside a thing was often read as that thing once more: it is a few tokens of one turn.
     """
     colours = {renderer.encode(f" {colour}")[0] for colour in COLOURS if colour != sought}
     opens, beside, closes = (renderer.encode(word)[0] for word in (" things", " beside", ";"))

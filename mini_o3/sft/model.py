@@ -22,6 +22,7 @@ from mini_o3.sft.batch import Batch, CellHead, count
 from mini_o3.sft.config import TrainConfig
 
 HEAD_FILE = "cell_head.safetensors"  # beside the model: the next stage trains it further, nobody ships it
+#: Kinds of words that are counted apart.
 KINDS = ("other", "number", "colour", "shape", "digit")
 
 
@@ -34,7 +35,7 @@ class SftModel(torch.nn.Module):
         self.vlm = (
             load_vlm(checkpoint_in(config.start), "cpu", torch.float32)
             if config.start
-            else _born(config.seed)
+            else _random_nano(config.seed)
         )
         self.model = self.vlm.model
         with torch.random.fork_rng(devices=[]):
@@ -65,7 +66,7 @@ class SftModel(torch.nn.Module):
             if self.settings.cell_weight and batch.cells is not None:
                 share = len(batch.cells) / tally["samples"]
                 cells = self.cell_head.loss(tokens, batch.cells, tally)
-                tally["cells"] = tally.get("cells", 0.0) + float(cells.detach()) * share
+                tally["cell_loss"] = tally.get("cell_loss", 0.0) + float(cells.detach()) * share
                 loss = self.settings.cell_weight * share * cells
         if cells_only:
             return loss
@@ -84,7 +85,7 @@ class SftModel(torch.nn.Module):
         return loss + text
 
 
-def _born(seed: int) -> Vlm:
+def _random_nano(seed: int) -> Vlm:
     """nano with random weights."""
     model, tokenizer = new_nano(seed)
     patcher = Patcher.of(PROCESSOR)

@@ -24,7 +24,7 @@ from mini_o3.probes.shapes.levels import FIRST_BOX, LEAST_BOX, STEP, VIEW_SIDE, 
 from mini_o3.probes.shapes.scene import FAMILIES, lay_out
 from mini_o3.probes.shapes.truth import Thing
 from mini_o3.probes.shapes.words import COLOURS, DIGITS, SHAPES
-from mini_o3.sft.stutter import stutter
+from mini_o3.sft.repetition import repetition_noise
 from mini_o3.vision import Rect, Region, show
 
 CELLS = 6  # image tokens along a side of nano's view
@@ -96,9 +96,9 @@ class PerceptionData:
         for question, answer in _questions(rng, seen):
             whole.add(self.renderer.message("user", [*first, question]))
             whole.add(self.renderer.generation_prompt())
-            spoken = stutter(self.renderer, self.renderer.assistant_message(answer), rng)
-            whole.add(spoken)
-            whole.add(self.renderer.turn_suffix(spoken.ids))
+            written = repetition_noise(self.renderer, self.renderer.assistant_message(answer), rng)
+            whole.add(written)
+            whole.add(self.renderer.turn_suffix(written.ids))
             first = []
         return Sample(whole.ids, list(map(float, whole.mask)), whole.views, cell_labels(seen)[None])
 

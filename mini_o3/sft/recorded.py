@@ -60,21 +60,21 @@ class RecordedEpisodes:
 
     def _render(self, episode: Episode, picture: Picture) -> Sample:
         whole, turns = Rendered(), iter(episode.turns)
-        spoken: Rendered | None = None
+        written: Rendered | None = None
         tokens = views = 0  # up to the end of the last turn that fits
         for message in replay_messages(episode, picture, self.profile, self.budget):
             if message.role != "assistant":
-                if spoken is not None:
-                    whole.add(self.renderer.turn_suffix(spoken.ids))
-                    spoken = None
+                if written is not None:
+                    whole.add(self.renderer.turn_suffix(written.ids))
+                    written = None
                 whole.add(self.renderer.message(message.role, message.parts))
                 continue
             turn = next(turns)
             whole.add(self.renderer.generation_prompt())
-            spoken = self.renderer.assistant_message(turn.text)
+            written = self.renderer.assistant_message(turn.text)
             if not is_exemplary(turn):
-                spoken.mask = [0] * len(spoken.ids)
-            whole.add(spoken)
+                written.mask = [0] * len(written.ids)
+            whole.add(written)
             if self.context_tokens is not None and len(whole.ids) > self.context_tokens:
                 break
             tokens, views = len(whole.ids), len(whole.views)

@@ -26,12 +26,12 @@ from mini_o3.evaluate.compare import compare
 from mini_o3.evaluate.protocol import Protocol
 from mini_o3.evaluate.report import read_judged
 from mini_o3.grpo.config import GrpoConfig
-from mini_o3.grpo.watch import alarm
+from mini_o3.grpo.watch import alarm, starved
 from mini_o3.interop.searches import Question, Searches
 from mini_o3.judge import make_judge
 from mini_o3.judge.folder import judge_folder
 from mini_o3.judge.record import VerdictStore
-from mini_o3.kit.config import defaults_of, read_config
+from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import to_json
 from mini_o3.kit.run import cut_log, ensure_same_run
@@ -44,6 +44,8 @@ from mini_o3.reproduce.report import write_report as write_suite_report
 from mini_o3.reproduce.suite import Suite
 from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.recorded import RecordedEpisodes
+from mini_o3.training.metrics import read_metrics
+from mini_o3.training.run import TrainingRun
 
 GOLDEN = Path(__file__).parent
 PROBES = ("tasks/easy", "tasks/medium", "tasks/hard")
@@ -73,7 +75,12 @@ SUITES = ("over_turn_masking", "patterns")
 FAKE = "api:http://127.0.0.1:8765/v1#fake"  # the endpoint of some recordings; nobody listens there now
 
 #: Settings and keys that have another name today: the name in the recording -> today's.
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "drills": "comparison_drills",
+    "guesses": "lucky_guesses",
+    "slips": "corrupted_turns",
+    "skips": "observation_offset",
+}
 #: Defaults that were decided anew (docs/LOG.md says why): preset -> setting -> default of today.
 DECIDED = {"presets/collect.toml": {"temperature": 1.0}}
 
@@ -100,9 +107,7 @@ def settings_kind(path: Path) -> type:
 def claim_training(folder: Path, kind: type, **changes: object) -> None:
     """Claim a training's folder as `train` does before it goes on, by the settings it holds and `changes`."""
     settings = kind(**{**json.loads((folder / "config.json").read_text())["config"], **changes})
-    ensure_same_run(
-        folder, json.loads(settings.model_dump_json()), settings.free_to_change, defaults_of(kind)
-    )
+    TrainingRun(folder, settings, say=print, save_minutes=1.0).claim()
 
 
 def write_suite(name: str) -> None:
@@ -179,7 +184,7 @@ def as_recorded(today: dict, recorded: dict) -> dict:
     """Today's settings under the names of the recording; those that are newer than it are left out."""
     found = {}
     for key, value in recorded.items():
-        mine = today[RENAMED.get(key, key)]
+        mine = today[key if key in today else RENAMED.get(key, key)]
         found[key] = as_recorded(mine, value) if isinstance(value, dict) and isinstance(mine, dict) else mine
     return found
 
@@ -543,8 +548,9 @@ def test_a_training_log_is_cut_and_read_alike(copied, name):
 
 def test_alarms_are_rung_by_recorded_logs_as_before():
     config = GrpoConfig(**json.loads((GOLDEN / "train/grpo/config.json").read_text())["config"])
-    log = [row for row in rows(GOLDEN / "train/grpo/metrics.jsonl") if row["step"]]
+    log = [row for row in read_metrics(GOLDEN / "train/grpo") if row["step"]]
     assert alarm(log, config) is None
+    assert starved(log, config) is None
     lost = [{**log[-1], "step": step, "zooms": 0.0} for step in range(1, 12)]
     assert alarm(lost, config) is not None
 

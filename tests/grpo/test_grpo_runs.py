@@ -2,12 +2,12 @@
 
 import io
 import json
+import re
 import shutil
 import signal
 import subprocess
 import time
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -18,10 +18,10 @@ from PIL import Image
 from rich.console import Console
 from safetensors.torch import load_file
 
-from mini_o3.cli.train import _folder
 from mini_o3.episode import Limits, SearchTask
 from mini_o3.grpo.advantages import Masking, RolloutOutcome
 from mini_o3.grpo.config import GrpoConfig
+from mini_o3.grpo.learner import Learner, NonFinite
 from mini_o3.grpo.panel import Panel, sparkline
 from mini_o3.grpo.questions import VALIDATION_SEEDS, FreshProbes, TaskFolder, validation_probe
 from mini_o3.grpo.rollout import RolloutCollector
@@ -41,6 +41,8 @@ from mini_o3.probes.shapes import TRAINING_SEEDS, make_probe
 from mini_o3.protocol import load_profile
 from mini_o3.protocol.dialects import load_dialect
 from mini_o3.protocol.prompts import PROMPTS_DIR
+from mini_o3.training.processes import Processes
+from mini_o3.training.run import TrainingRun
 
 CONFIGS = PRESETS / "training"
 TINY = """
@@ -91,48 +93,49 @@ def test_shipped_configs_are_the_papers_where_they_say_so():
     assert read_config(CONFIGS / "grpo_nano.toml", GrpoConfig).turns == 6
 
 
-class Waves:
-    """A stub of the trainer: every third question teaches something."""
+def a_trainer(config, folder, judge=None):
+    """What `train` makes before the first step; nothing is locked or claimed."""
+    run = TrainingRun(folder, config, say=print, save_minutes=9.0)
+    return Trainer(config, run, judge, Accelerator(cpu=True))
 
-    def __init__(self, config, every=3):
-        self.config, self.next_index, self.yield_ = config, 0, 0.5
-        self.rank, self.processes, self.waves, self.every = 0, 1, [], every
-        self.collector = SimpleNamespace(groups=self.groups)
 
-    def groups(self, indices):
-        self.waves.append(list(indices))
+def asking_in_waves(config, folder, every=3):
+    """A trainer every so manieth of whose questions teaches something, and the waves in which it asks."""
+    trainer, waves = a_trainer(config, folder), []
+
+    def groups(indices, done):
+        waves.append(list(indices))
         return [
-            SimpleNamespace(index=i, rollouts=(), advantages=object() if i % self.every == 0 else None)
+            SimpleNamespace(index=i, rollouts=(), advantages=object() if i % every == 0 else None)
             for i in indices
         ]
 
-    _add = staticmethod(lambda sums: sums)
+    trainer.collector = SimpleNamespace(groups=groups)
+    return trainer, waves
 
 
-def test_questions_that_teach_nothing_are_dropped_and_others_asked():
-    waves = Waves(settings(groups=4, turns=3))
-    kept, sums = Trainer._ask(waves)
+def test_questions_that_teach_nothing_are_dropped_and_others_asked(tmp_path):
+    trainer, waves = asking_in_waves(settings(groups=4, turns=3), tmp_path)
+    kept, sums = trainer.collect()
     assert [group.index for group in kept] == [0, 3, 6, 9]  # 8 asked, 3 good; then some more
-    assert waves.waves[0] == list(range(8))
-    assert [i for wave in waves.waves for i in wave] == list(
-        range(waves.next_index)
-    )  # none left out, none twice
-    assert (sums["kept"], sums["asked"]) == (4, waves.next_index)
-    before = waves.next_index
-    kept, _ = Trainer._ask(waves)
-    assert waves.waves[-1][0] >= before
+    assert waves[0] == list(range(8))
+    asked = [i for wave in waves for i in wave]
+    assert asked == list(range(len(asked)))  # none left out, none twice
+    assert (sums["informative_questions"], sums["questions"]) == (4, len(asked))
+    kept, _ = trainer.collect()
+    assert waves[-1][0] >= len(asked)
     assert len(kept) >= 4
 
 
-def test_the_search_for_such_questions_ends():
-    waves = Waves(settings(groups=4, most_asked=2.5, turns=3), every=1000)
-    kept, sums = Trainer._ask(waves)
+def test_the_search_for_such_questions_ends(tmp_path):
+    trainer, _ = asking_in_waves(settings(groups=4, most_asked=2.5, turns=3), tmp_path, every=1000)
+    kept, sums = trainer.collect()
     assert len(kept) == 1
-    assert sums["asked"] == 10
+    assert sums["questions"] == 10
 
 
 def row(step, zooms=2.0, over_turn=0.2):
-    return {"step": step, "zooms": zooms, "over_turn": over_turn, "learnt": 4}
+    return {"step": step, "zooms": zooms, "over_turn": over_turn, "trained_rollouts": 4}
 
 
 def test_alarms():
@@ -148,12 +151,17 @@ def test_alarms():
     assert alarm([row(0, zooms=0.0)] * 2, config) is None
 
 
+def ends(said):
+    """How far the trainings came that said this."""
+    return [re.split("[:,]", line)[0] for line in said if line.startswith("stopped")]
+
+
 def test_steps_that_teach_nothing_do_not_go_on_for_ever(tmp_path, monkeypatch):
     config = settings(patience=3, steps=9, validate_every=0)
-    unjudged = {**row(1), "learnt": 0, "unjudged": 8, "rollouts": 8}
+    unjudged = {**row(1), "trained_rollouts": 0, "unjudged": 8, "rollouts": 8}
     easy = {**unjudged, "unjudged": 2}
     assert starved([unjudged] * 2, config) is None
-    assert starved([unjudged, unjudged, {**easy, "learnt": 1}], config) is None
+    assert starved([unjudged, unjudged, {**easy, "trained_rollouts": 1}], config) is None
     assert starved([unjudged] * 3, config).startswith(
         "no rollout of the last 3 steps could be judged; see that the judge (exact)"
     )
@@ -163,14 +171,13 @@ def test_steps_that_teach_nothing_do_not_go_on_for_ever(tmp_path, monkeypatch):
 
     def judge_is_down(self):
         self.step += 1
-        self.rows.append({**unjudged, "step": self.step})
-        return self.rows[-1]
+        return {**unjudged, "step": self.step}
 
     monkeypatch.setattr(Trainer, "advance", judge_is_down)
     said = []
     for _ in range(2):  # and who mends the judge can go on
         train(config, tmp_path / "out", say=said.append)
-    assert [line.split(":")[0] for line in said] == ["stopped at step 3", "stopped at step 6"]
+    assert ends(said) == ["stopped at step 3", "stopped at step 6"]
 
 
 def test_a_step_that_nobody_could_judge_has_no_reward():
@@ -224,15 +231,15 @@ def test_the_panel_shows_all_that_is_watched_as_a_line_where_there_is_no_termina
         "zooms": 0.506,
         "turns": 0.507,
         "entropy": 0.508,
-        "clipped": 0.509,
+        "clip_fraction": 0.509,
         "grad_norm": 0.511,
     }
     full = watched | {
         "step": 3,
-        "kept": 4,
-        "asked": 9,
-        "learnt": 20,
-        "histogram": [1, 0, 3],
+        "informative_questions": 4,
+        "questions": 9,
+        "trained_rollouts": 20,
+        "turns_histogram": [1, 0, 3],
         "rollouts": 36,
         "unjudged": 5,
     }
@@ -258,7 +265,8 @@ def test_the_panel_shows_all_that_is_watched_as_a_line_where_there_is_no_termina
         assert str(value) in picture
     assert "step 3/9" in said[2]
     assert "hard 0.25" in said[2]
-    assert "kept 4/9" in said[2]
+    assert "informative 4/9" in said[2]
+    assert "trained on 20" in said[2]
     assert "1: 1  3: 3" in picture  # how many rollouts took how many turns
     assert "validation hard  0.250" in picture
     assert "validation easy  0.500" in picture  # as it was when there was a judge
@@ -301,9 +309,9 @@ def unbroken(tmp_path_factory):
         "malformed",
         "zooms",
         "turns",
-        "histogram",
+        "turns_histogram",
         "entropy",
-        "clipped",
+        "clip_fraction",
         "grad_norm",
     }
     assert all(watched <= line.keys() for line in rows(folder / "unbroken"))
@@ -319,9 +327,15 @@ def same_run(one, two, start):
     for a, b in zip(rows(one), rows(two), strict=True):
         assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=5e-3)
         assert a["entropy"] == pytest.approx(b["entropy"], abs=2e-4)
-        assert {k: a[k] for k in ("step", "asked", "kept", "reward", "histogram", "learnt")} == {
-            k: b[k] for k in ("step", "asked", "kept", "reward", "histogram", "learnt")
-        }
+        alike = (
+            "step",
+            "questions",
+            "informative_questions",
+            "reward",
+            "turns_histogram",
+            "trained_rollouts",
+        )
+        assert {k: a[k] for k in alike} == {k: b[k] for k in alike}
     learnt = moved(weights(one), start)
     assert learnt > 0
     assert moved(weights(one), weights(two)) < 0.02 * learnt
@@ -402,7 +416,7 @@ def test_the_papers_config_takes_two_steps_on_nano(tmp_path):
         json.loads(line) for line in (tmp_path / "runs" / "small" / "metrics.jsonl").read_text().splitlines()
     ]
     assert [line["step"] for line in log] == [1, 2]
-    assert sum(line["learnt"] for line in log) > 0
+    assert sum(line["trained_rollouts"] for line in log) > 0
     learnt = weights(tmp_path / "runs" / "small")
     assert {
         "visual" in name for name, value in shipped().items() if not torch.equal(value, learnt[name])
@@ -450,8 +464,7 @@ def test_a_run_that_an_alarm_stopped_stays_stopped_until_the_bound_is_moved(tmp_
 
     def never_looks(self):
         self.step += 1
-        self.rows.append(row(self.step, zooms=0.0))
-        return self.rows[-1]
+        return row(self.step, zooms=0.0)
 
     monkeypatch.setattr(Trainer, "advance", never_looks)
     said = []
@@ -459,8 +472,8 @@ def test_a_run_that_an_alarm_stopped_stays_stopped_until_the_bound_is_moved(tmp_
         train(config, tmp_path / "out", say=said.append)
     log = (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in log] == [1, 2]
-    assert [line.split(":")[0] for line in said] == ["stopped at step 2"] * 2
-    assert all("collapse" in line for line in said)
+    assert ends(said) == ["stopped at step 2"] * 2
+    assert all("collapse" in line for line in said if line.startswith("stopped"))
     train(config.model_copy(update={"patience": 4}), tmp_path / "out", say=said.append)
     assert said[-1].startswith("stopped at step 4: collapse")
 
@@ -474,7 +487,11 @@ def test_to_ask_for_steps_that_are_done_already_changes_nothing(tmp_path, monkey
     train(config, tmp_path / "out", say=said.append, stop_after=2)
     log = (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in log] == [1, 2, 3]
-    assert [line.split(",")[0] for line in said] == ["stopped at step 3 of 9"] * 3
+    assert said == [
+        f"{tmp_path / 'out'}: 9 steps; the time left is known after the next one",
+        "stopped at step 3 of 9, saved",
+        *[f"{tmp_path / 'out'}: is at step 3 of 9 already"] * 2,
+    ]
 
 
 def test_who_is_told_to_stop_has_not_succeeded(tmp_path, monkeypatch):
@@ -489,15 +506,15 @@ def test_who_is_told_to_stop_has_not_succeeded(tmp_path, monkeypatch):
     said = []
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "out", say=said.append)
-    assert said == ["stopped at step 1 of 9, saved"]
+    assert ends(said) == ["stopped at step 1 of 9"]
     train(config, tmp_path / "out", say=said.append, stop_after=2)  # it was the last one that was asked for
-    assert said[1:] == ["stopped at step 2 of 9, saved"]
+    assert ends(said) == ["stopped at step 1 of 9", "stopped at step 2 of 9"]
+    assert f"{tmp_path / 'out'}: goes on after step 1 of 9; the time left is known after the next one" in said
 
 
 def _does_nothing(self):
     self.step += 1
-    self.rows.append(row(self.step))
-    return self.rows[-1]
+    return row(self.step)
 
 
 def test_what_nobody_could_judge_is_no_wrong_answer_in_validation(tmp_path):
@@ -507,13 +524,13 @@ def test_what_nobody_could_judge_is_no_wrong_answer_in_validation(tmp_path):
         return next(verdicts)
 
     config = settings(validate_every=1, validate_probes=2, validate_turns=1, validate_levels=["easy", "hard"])
-    trainer = Trainer(config, tmp_path, shaky, Accelerator(cpu=True))
-    assert trainer._validate() == {"easy": 1.0, "hard": None}
+    trainer = a_trainer(config, tmp_path, shaky)
+    assert trainer.validation.measure(Processes()) == {"easy": 1.0, "hard": None}
 
 
 def test_a_run_is_judged_and_prompted_as_its_config_says(tmp_path):
     config = settings(judge="auto", prompts="search", context_tokens=3000, void_retries=1)
-    trainer = Trainer(config, tmp_path, None, Accelerator(cpu=True))
+    trainer = a_trainer(config, tmp_path)
     assert trainer.collector.judge.name == "auto"
     assert trainer.policy.profile.name == "search"
     assert trainer.collector.limits == Limits(turns=6, context_tokens=3000, void_retries=1)
@@ -523,15 +540,13 @@ def test_a_run_is_judged_and_prompted_as_its_config_says(tmp_path):
     )  # measured as it was trained
 
 
-def test_runs_go_where_their_config_is_named_and_never_over_a_model_that_they_did_not_make(tmp_path):
-    assert _folder(None, Path("configs/sft_nano.toml")) == Path("runs/sft_nano")
-    assert _folder(tmp_path, Path("configs/sft_nano.toml")) == tmp_path
+def test_a_run_never_goes_over_a_model_that_it_did_not_make(tmp_path):
     (tmp_path / "tiny.toml").write_text(TINY)
     (tmp_path / "came" / "model").mkdir(parents=True)
     (tmp_path / "came" / "metrics.jsonl").write_text('{"step": 7}\n')
-    done = mini_o3("train", "grpo", "--config", "tiny.toml", "--out", "came", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "came: holds a model, but not the run that made it" in done.stderr
+    config = read_config(tmp_path / "tiny.toml", GrpoConfig)
+    with pytest.raises(UserError, match="came: holds a model, but not the run that made it"):
+        train(config, tmp_path / "came")
     assert (tmp_path / "came" / "metrics.jsonl").read_text() == '{"step": 7}\n'
 
 
@@ -549,8 +564,8 @@ def test_a_folder_of_few_tasks_is_validated_on_once(tmp_path):
     config = settings(
         validate_every=1, validate_probes=8, validate_turns=1, validate_tasks=str(tmp_path / "probes")
     )
-    trainer = Trainer(config, tmp_path, judge, Accelerator(cpu=True))
-    assert trainer._validate() == {"tasks": 1.0}
+    trainer = a_trainer(config, tmp_path, judge)
+    assert trainer.validation.measure(Processes()) == {"tasks": 1.0}
     assert len(asked) == len(set(asked)) == 3
 
 
@@ -587,7 +602,7 @@ def test_a_checkpoint_without_settings_is_asked_with_what_it_learnt_with(tmp_pat
     (prompts / "dialect.txt").write_text("deepeyes")
     monkeypatch.chdir(tmp_path)
     config = settings(start="foreign", prompts="mine", max_tokens=77, validate_every=0)
-    trainer = Trainer(config, tmp_path / "out", None, Accelerator(cpu=True))
+    trainer = a_trainer(config, tmp_path / "out")
     trainer.save()
     monkeypatch.chdir("/")
     loaded = Local.load(PolicySpec(f"hf:{tmp_path / 'out' / 'model'}"))
@@ -639,23 +654,20 @@ OVER = RolloutOutcome(0.0, over_turn=True, tokens=2)
     ],
 )
 def test_a_step_learns_every_group_once_and_divides_as_its_settings_say(
-    normaliser, token_mean, lone, of_three
+    tmp_path, normaliser, token_mean, lone, of_three
 ):
     """Two updates of two groups each: in one of the groups a lone rollout completed, in the other all
     three."""
     groups = [a_group(index, RIGHT, OVER, OVER) for index in (3, 9)]
     groups += [a_group(index, RIGHT, WRONG, WRONG) for index in (5, 4)]
     learnt, forgotten = [], []
-    trainer = SimpleNamespace(
-        config=settings(normaliser=normaliser, token_mean=token_mean, variance="all", updates=2),
-        _all=lambda value: [value],
-        learner=SimpleNamespace(
-            trains_vision=True,
-            update=lambda batch: learnt.append(batch) or {"rollouts": len(batch.trajectories)},
-        ),
-        policy=SimpleNamespace(engine=SimpleNamespace(weights_changed=lambda: forgotten.append(len(learnt)))),
+    config = settings(normaliser=normaliser, token_mean=token_mean, variance="all", updates=2)
+    trainer = a_trainer(config, tmp_path)
+    trainer.learner = SimpleNamespace(
+        trains_vision=True, update=lambda batch: learnt.append(batch) or {"rollouts": len(batch.trajectories)}
     )
-    assert Trainer._learn(trainer, groups)["learnt"] == 8
+    trainer.policy.engine.weights_changed = lambda: forgotten.append(len(learnt))
+    assert trainer.learn(groups)["trained_rollouts"] == 8
     right, wrong = 2 / 3**0.5, -1 / 3**0.5  # advantages of one in three
     weights = [right * lone, right * of_three, wrong * of_three, wrong * of_three]
     assert [[t.weight for t in batch.trajectories] for batch in learnt] == [pytest.approx(weights)] * 2
@@ -676,7 +688,7 @@ def test_a_step_is_drawn_charged_and_learnt_as_its_config_says_and_validation_is
         validate_turns=17,
         validate_levels=["easy"],
     )
-    trainer = Trainer(config, tmp_path, None, Accelerator(cpu=True))
+    trainer = a_trainer(config, tmp_path)
     assert (trainer.policy.sampling.temperature, trainer.collector.turn_cost) == (0.7, 0.03)
     assert trainer.collector.limits == Limits(turns=5, images=4)
     assert {key: trainer.learner.optimiser.defaults[key] for key in ("lr", "weight_decay")} == {
@@ -685,7 +697,7 @@ def test_a_step_is_drawn_charged_and_learnt_as_its_config_says_and_validation_is
     }
     asked = []
     monkeypatch.setattr(RolloutCollector, "groups", lambda self, indices: asked.append(self) or [])
-    assert trainer._validate() == {"easy": None}
+    assert trainer.validation.measure(Processes()) == {"easy": None}
     assert (asked[0].policy.sampling.temperature, asked[0].rollouts) == (0.0, 1)
     assert asked[0].limits == Limits(turns=17)
 
@@ -708,8 +720,8 @@ def test_the_log_of_a_step_counts_what_became_of_its_rollouts():
         SimpleNamespace(rollouts=rollouts[1:2], advantages=1),
     ]
     assert rates(count(groups, 2), 2) == {
-        "asked": 2,
-        "kept": 1,
+        "questions": 2,
+        "informative_questions": 1,
         "rollouts": 5,
         "unjudged": 1,
         "reward": 0.25,
@@ -719,8 +731,8 @@ def test_the_log_of_a_step_counts_what_became_of_its_rollouts():
         "malformed": 0.2,
         "zooms": 0.8,
         "turns": 2.0,
-        "written": 0.0,
-        "histogram": [1, 4],
+        "tokens_per_turn": 0.0,
+        "turns_histogram": [1, 4],
     }
 
 
@@ -736,3 +748,21 @@ def test_a_folder_is_gone_through_again_and_again_each_time_in_another_order(tmp
     listed = [task.question for task in tasks]
     assert [sorted(one) for one in rounds] == [listed] * 3
     assert len({tuple(one) for one in [listed, *rounds]}) == 4
+
+
+def test_a_gradient_that_is_no_number_ends_the_run_and_its_batch_is_kept(tmp_path, monkeypatch):
+    config = read_config(_written(tmp_path / "tiny.toml", TINY), GrpoConfig, validate_every=0)
+    monkeypatch.setattr(Learner, "update", _overflows)
+    with pytest.raises(UserError, match=r"the loss is nan in step 1; its batch is in .*step_1\.0, the last"):
+        train(config, tmp_path / "out")
+    kept = tmp_path / "out" / "non_finite" / "step_1.0"
+    sequences = [json.loads(line) for line in (kept / "sequences.jsonl").read_text().splitlines()]
+    assert sequences
+    for sequence in sequences:
+        assert len(sequence["ids"]) == len(sequence["mask"]) == len(sequence["old"])
+        assert all(Image.open(kept / f"view_{view}.png").size == (168, 168) for view in sequence["views"])
+    assert not (tmp_path / "out" / "state.pt").exists()
+
+
+def _overflows(self, batch):
+    raise NonFinite("the loss is nan")

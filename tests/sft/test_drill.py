@@ -4,7 +4,7 @@ import numpy as np
 
 from mini_o3.models.chat import ChatRenderer
 from mini_o3.models.tokenizer import build_tokenizer
-from mini_o3.sft.drill import DECISIONS, LISTS, WEIGHT, drill
+from mini_o3.sft.drill import DECISIONS, LISTS, WEIGHT, comparison_drill
 
 RENDERER = ChatRenderer(build_tokenizer())
 
@@ -23,7 +23,7 @@ def thoughts(sample):
 def test_every_decision_of_a_drill_is_right_and_nothing_else_is_learnt():
     kinds = {"list": 0, "yes": 0, "no": 0}
     for seed in range(200):
-        sample = drill(RENDERER, np.random.default_rng(seed))
+        sample = comparison_drill(RENDERER, np.random.default_rng(seed))
         assert not sample.views
         assert set(sample.learn) == {0.0, WEIGHT}
         turns = thoughts(sample)
@@ -47,5 +47,5 @@ def test_every_decision_of_a_drill_is_right_and_nothing_else_is_learnt():
 
 
 def test_a_drill_is_a_pure_function_of_its_generator():
-    once, again = (drill(RENDERER, np.random.default_rng(7)) for _ in range(2))
+    once, again = (comparison_drill(RENDERER, np.random.default_rng(7)) for _ in range(2))
     assert (once.ids, once.learn) == (again.ids, again.learn)

@@ -30,7 +30,7 @@ from mini_o3.sft.config import TrainConfig
 from mini_o3.sft.episodes import EpisodeData, render_teacher, weigh
 from mini_o3.sft.optim import Muon, orthogonalise
 from mini_o3.sft.perception import PerceptionData, Sample, crowd
-from mini_o3.sft.stutter import stutter
+from mini_o3.sft.repetition import repetition_noise
 from mini_o3.sft.train import STATES, last_state
 from mini_o3.vision import Rect
 
@@ -122,14 +122,14 @@ def test_listed_colours_other_than_the_one_sought_and_what_stands_beside_weigh_m
     }  # no colour is sought: every colour is to be read anyway
 
 
-def test_a_stuttering_list_is_learnt_as_if_it_did_not():
+def test_a_list_that_repeats_items_is_learnt_as_if_it_did_not():
     text = (
         "Find red 3 shape; things at 0.30/0.45 red 0.60/0.10 blue; red at 0.30/0.45 0.60/0.55; look at"
         " 0.30/0.45"
     )
     heard = set()
     for seed in range(300):
-        spoken = stutter(RENDERER, RENDERER.assistant_message(text), np.random.default_rng(seed))
+        spoken = repetition_noise(RENDERER, RENDERER.assistant_message(text), np.random.default_rng(seed))
         assert RENDERER.decode([i for i, wrote in zip(spoken.ids, spoken.mask, strict=True) if wrote]) == text
         heard.add(
             RENDERER.decode(spoken.ids)
@@ -145,12 +145,8 @@ def test_a_stuttering_list_is_learnt_as_if_it_did_not():
     assert len(heard) > 6
     single = "Find red 3 shape; red circle at 0.45/0.50; closer"
     for seed in range(100):
-        assert (
-            RENDERER.decode(
-                stutter(RENDERER, RENDERER.assistant_message(single), np.random.default_rng(seed)).ids
-            )
-            == single
-        )
+        message = RENDERER.assistant_message(single)
+        assert RENDERER.decode(repetition_noise(RENDERER, message, np.random.default_rng(seed)).ids) == single
 
 
 def test_micro_batches_keep_every_sample_and_the_size():
@@ -214,12 +210,12 @@ def test_the_other_parameters_are_trained_by_adamw():
 
 def test_the_papers_rate_is_a_cosine_after_a_tenth_of_the_steps():
     config = read_config(CONFIGS / "sft_7b.toml", TrainConfig)
-    assert [round(config.rate(step, 100), 2) for step in (0, 9, 10, 55, 99)] == [0.1, 1.0, 1.0, 0.5, 0.0]
+    assert [round(config.lr_factor(step, 100), 2) for step in (0, 9, 10, 55, 99)] == [0.1, 1.0, 1.0, 0.5, 0.0]
 
 
 def test_the_rate_rises_stays_and_falls_to_zero():
     config = TrainConfig(stage="sft", seed=0, steps=100, scenes=1, warmup=10, decay=0.5)
-    assert [round(config.rate(step), 2) for step in (0, 9, 49, 75, 99)] == [0.1, 1.0, 1.0, 0.5, 0.02]
+    assert [round(config.lr_factor(step), 2) for step in (0, 9, 49, 75, 99)] == [0.1, 1.0, 1.0, 0.5, 0.02]
 
 
 TINY = """
@@ -305,7 +301,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_weights_of_an_unbroken_one(tmp_p
         for folder in (unbroken, broken)
     ]
     for row in (*rows[0], *rows[1]):
-        del row["seconds"]
+        del row["elapsed_seconds"]
     assert rows[0] == rows[1]
     assert [row["step"] for row in rows[0]] == [1, 2, 3, 4, 5]
 

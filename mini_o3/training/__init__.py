@@ -1,0 +1,1 @@
+"""What every kind of training shares: its folder, its settings, its metrics, the processes that agree."""
