@@ -13,6 +13,8 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 
 from mini_o3.policies.load import load_policy
+from mini_o3.serve.find_routes import find_routes
+from mini_o3.serve.finds import Finds
 from mini_o3.serve.guard import Guard
 from mini_o3.serve.pictures import Pictures
 from mini_o3.serve.run_routes import run_routes
@@ -40,10 +42,12 @@ def create_app(settings: ServeSettings, version: str = "0", load: Load = load_po
 
     app = FastAPI(title="mini-o3", version=version, docs_url=None, redoc_url=None, lifespan=lifespan)
     searches = Searches(settings, load)
+    finds = Finds(searches)
     app.state.searches = searches
     app.include_router(search_routes(settings, pictures, searches))
+    app.include_router(find_routes(settings, pictures, finds))
     app.include_router(run_routes(Runs(settings), pictures))
-    app.include_router(v1_routes(settings, pictures, searches))
+    app.include_router(v1_routes(settings, pictures, searches, finds))
 
     @app.exception_handler(ClientDisconnect)
     async def left(request: Request, error: ClientDisconnect) -> Response:

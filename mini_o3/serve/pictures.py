@@ -70,6 +70,7 @@ class Pictures:
 
     def __init__(self, folder: Path, most_pixels: int) -> None:
         self.folder, self.most_pixels = folder, most_pixels
+        self._lent: dict[str, Path] = {}  # pictures of folders that are shown, and not copied
         self._decoded: OrderedDict[str, Pyramid] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -98,6 +99,12 @@ class Pictures:
             write_bytes(path, data)
         return digest
 
+    def lend(self, path: Path) -> str:
+        """An id for a picture that stays where it is."""
+        digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+        self._lent[digest] = path
+        return digest
+
     def path(self, digest: str) -> Path:
         """Where a picture lies.
 
@@ -106,10 +113,10 @@ class Pictures:
         """
         if len(digest) != 32 or not all(letter in "0123456789abcdef" for letter in digest):
             raise KeyError(digest)
-        return self.folder / digest
+        return self._lent.get(digest, self.folder / digest)
 
     def file(self, digest: str) -> tuple[Path, Callable[[], Image.Image]]:
-        """The file of a picture, and how to get the picture in it.
+        """The file of a picture, and how to get the picture in it (which raises UserError if it is damaged).
 
         Raises:
             KeyError: there is no such picture.
@@ -117,7 +124,14 @@ class Pictures:
         path = self.path(digest)
         if not path.is_file():
             raise KeyError(digest)
-        return path, lambda: self.pyramid(digest).original
+
+        def opened() -> Image.Image:
+            try:
+                return self.pyramid(digest).original
+            except KeyError:
+                raise UserError(f"{path.name}: cannot be opened as a picture") from None
+
+        return path, opened
 
     def pyramid(self, digest: str) -> Pyramid:
         """The picture, decoded.

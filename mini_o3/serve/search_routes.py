@@ -12,6 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from mini_o3.kit.errors import UserError
+from mini_o3.serve.events import EventLog
 from mini_o3.serve.pictures import TILE, Pictures
 from mini_o3.serve.samples import sample_probe
 from mini_o3.serve.searches import Busy, Search, Searches
@@ -97,6 +98,15 @@ def search_routes(settings: ServeSettings, pictures: Pictures, searches: Searche
             crop_of(pyramid, (left, top, right, bottom), side), media_type="image/jpeg", headers=_KEEP
         )
 
+    @routes.get("/pictures/{digest}/overview.jpg")
+    async def overview(digest: str) -> Response:
+        with missing("picture"):
+            pyramid = await asyncio.to_thread(pictures.pyramid, digest)
+        whole = Rect(0, 0, *pyramid.original.size)
+        return Response(
+            await asyncio.to_thread(pyramid.crop, whole, 320), media_type="image/jpeg", headers=_KEEP
+        )
+
     @routes.post("/searches", status_code=201)
     async def begin(asking: Asking) -> dict[str, str]:
         with missing("picture"), refusals():
@@ -109,10 +119,8 @@ def search_routes(settings: ServeSettings, pictures: Pictures, searches: Searche
     @routes.get("/searches/{key}/events")
     async def events(key: str, request: Request, after: int = -1) -> StreamingResponse:
         """Server-sent events: `start`, a `turn` each, `end`. A reader that comes back sends Last-Event-ID."""
-        search = one(key)
-        last = request.headers.get("last-event-id", "")
-        first = int(last) + 1 if last.isascii() and last.isdigit() else after + 1
-        return StreamingResponse(event_stream(search, first), media_type="text/event-stream", headers=_LIVE)
+        stream = event_stream(one(key), first_event(request, after))
+        return StreamingResponse(stream, media_type="text/event-stream", headers=LIVE)
 
     @routes.post("/searches/{key}/stop")
     async def stop(key: str) -> dict[str, str]:
@@ -133,12 +141,18 @@ def search_routes(settings: ServeSettings, pictures: Pictures, searches: Searche
     return routes
 
 
-_LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}
+LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
-async def event_stream(search: Search, first: int = 0) -> AsyncIterator[str]:
-    """The events of a search as server-sent events."""
-    async for number, event in search.watch(first):
+def first_event(request: Request, after: int) -> int:
+    """Number of the first event that a reader lacks, who may have read some before."""
+    last = request.headers.get("last-event-id", "")
+    return int(last) + 1 if last.isascii() and last.isdigit() else after + 1
+
+
+async def event_stream(log: EventLog, first: int = 0) -> AsyncIterator[str]:
+    """The events of something that goes on as server-sent events."""
+    async for number, event in log.watch(first):
         data = json.dumps(event, ensure_ascii=False)
         yield f"id: {number}\ndata: {data}\n\n"
 

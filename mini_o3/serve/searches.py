@@ -4,26 +4,25 @@ they left off."""
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from mini_o3.episode import Episode, EpisodeRun, Limits, Policy, SearchTask, StopReason, Turn
 from mini_o3.episode.store import EpisodeStore
 from mini_o3.kit.errors import SettingError, UserError
+from mini_o3.kit.files import make_folder
 from mini_o3.policies.load import load_policy
 from mini_o3.policies.spec import PolicySpec
 from mini_o3.protocol import Answer, Malformed, Zoom
+from mini_o3.serve.events import Event, EventLog
 from mini_o3.serve.settings import ServeSettings
 from mini_o3.show.result import result_of
 from mini_o3.vision import Rect, Region
 
-Event = dict[str, Any]
 Load = Callable[[PolicySpec], Policy]
 Opened = Callable[[], Image.Image]
 _REMEMBERED = 200  # ended searches whose events can still be read
@@ -33,51 +32,46 @@ class Busy(Exception):
     """So many searches wait already that another one is refused."""
 
 
-class Search:
-    """One search and its events.
+class Search(EventLog):
+    """One search: `start`, a `turn` each, `end` with the result.
 
     Attributes:
         policy: name of the policy.
         run: the episode while it goes on; None before, and after, so that its picture can be forgotten.
-        events: what happened so far, JSON-ready; the last is `{"type": "end", ...}` once it is over.
-        listeners: how many watch it now.
+        episode: its record, once it is over; None also if it could not go on.
     """
 
     def __init__(self, policy: str, grace: float) -> None:
-        self.id = secrets.token_urlsafe(9)
-        self.policy, self.grace = policy, grace
+        super().__init__(grace)
+        self.policy = policy
         self.run: EpisodeRun | None = None
-        self.events: list[Event] = []
-        self.listeners = 0
-        self._news = asyncio.Condition()
+        self.episode: Episode | None = None
         self._step: asyncio.Task[Turn | None] | None = None
         self._taken: Zoom | Answer | None = None
         self._stop: str | None = None
-        self._leaving: asyncio.TimerHandle | None = None
-        self.is_over = False
 
     async def play(self, run: EpisodeRun) -> Episode:
         """Run it to its end, or until it is stopped; every turn becomes an event."""
         self.run = run
-        await self._tell({"type": "start", "id": self.id, "size": list(run.picture.size)})
+        await self.tell({"type": "start", "id": self.id, "size": list(run.picture.size)})
         try:
             while run.session.stop is None and self._stop is None:
                 turn = await self._next_turn(run)
                 if turn is not None:
-                    await self._tell(turn_event(len(run.turns), turn, run.taken_over))
+                    await self.tell(turn_event(len(run.turns), turn, run.taken_over))
         finally:
             self.run = None
             run.close()
         is_cut = run.session.stop is None
         episode = run.finish(StopReason.INTERRUPTED, self._stop) if is_cut else run.finish()
-        self.is_over = True
-        await self._tell({"type": "end", "result": result_of(episode)})
+        self.episode, self.is_over = episode, True
+        await self.tell({"type": "end", "result": result_of(episode)})
         return episode
 
     async def fail(self, reason: str) -> None:
         """End it with an event that says why it could not go on."""
         self.is_over = True
-        await self._tell({"type": "end", "result": {"status": "failed", "error": reason}})
+        await self.tell({"type": "end", "result": {"status": "failed", "error": reason}})
 
     def stop(self, reason: str = "stopped by the user") -> None:
         """End it before its next turn; what was seen stays in its record."""
@@ -95,37 +89,6 @@ class Search:
             raise UserError("the search does not go on now; wait until it has begun, or ask again")
         self._taken = person_action(self.run, box, answer)
         self._interrupt()
-
-    async def watch(self, first: int = 0) -> AsyncIterator[tuple[int, Event]]:
-        """Its events with their numbers, from number `first` on, until it is over.
-
-        When the last one who watches leaves, the search stops after `grace` seconds.
-        """
-        self.listeners += 1
-        if self._leaving is not None:
-            self._leaving.cancel()
-            self._leaving = None
-        number = max(first, 0)
-        try:
-            while True:
-                async with self._news:
-                    while len(self.events) <= number and not self.is_over:
-                        await self._news.wait()
-                    new = self.events[number:]
-                for event in new:
-                    yield number, event
-                    number += 1
-                if self.is_over and number >= len(self.events):
-                    return
-        finally:
-            self.listeners -= 1
-            if not self.listeners and not self.is_over:
-                loop = asyncio.get_running_loop()
-                self._leaving = loop.call_later(self.grace, self._deserted)
-
-    def _deserted(self) -> None:
-        if not self.listeners:
-            self.stop("nobody watched it any more")
 
     async def _next_turn(self, run: EpisodeRun) -> Turn | None:
         if self._taken is None:
@@ -146,11 +109,6 @@ class Search:
         if self._step is not None:
             self._step.cancel()
 
-    async def _tell(self, event: Event) -> None:
-        async with self._news:
-            self.events.append(event)
-            self._news.notify_all()
-
 
 class Searches:
     """All searches of a server: policies are loaded once, so many searches run together, others wait."""
@@ -158,6 +116,7 @@ class Searches:
     def __init__(self, settings: ServeSettings, load: Load = load_policy) -> None:
         self.settings, self.load = settings, load
         self.searches: OrderedDict[str, Search] = OrderedDict()
+        make_folder(settings.data)
         self.store = EpisodeStore(settings.data)
         self._policies: dict[str, Policy] = {}
         self._loading = asyncio.Lock()

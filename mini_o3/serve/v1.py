@@ -9,6 +9,7 @@ import binascii
 import json
 import time
 from collections.abc import AsyncIterator
+from operator import itemgetter
 from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException
@@ -16,6 +17,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from mini_o3.kit.errors import UserError
+from mini_o3.serve.finds import Finds, Pictured
 from mini_o3.serve.pictures import Pictures
 from mini_o3.serve.search_routes import event_stream, missing, refusals
 from mini_o3.serve.searches import Search, Searches
@@ -34,11 +36,11 @@ class SearchBody(BaseModel):
 
 
 class FindBody(BaseModel):
-    """One question, asked of each picture by itself."""
+    """What is looked for, in each picture by itself."""
 
     images: list[str] = Field(min_length=1, max_length=64)
-    question: str = Field(min_length=1, max_length=4000)
-    max_turns: int = Field(32, ge=1)
+    query: str = Field(min_length=1, max_length=1000)
+    max_turns: int = Field(16, ge=1)
     policy: str | None = None
 
 
@@ -58,7 +60,7 @@ class ChatBody(BaseModel):
     stream: bool = False
 
 
-def v1_routes(settings: ServeSettings, pictures: Pictures, searches: Searches) -> APIRouter:
+def v1_routes(settings: ServeSettings, pictures: Pictures, searches: Searches, finds: Finds) -> APIRouter:
     """The routes below `/v1`."""
     routes = APIRouter(prefix="/v1")
 
@@ -77,11 +79,14 @@ def v1_routes(settings: ServeSettings, pictures: Pictures, searches: Searches) -
 
     @routes.post("/find")
     async def find(body: FindBody) -> dict[str, Any]:
-        """Ask the same of every picture; found or not for each, in their order."""
-        begun = [await begin(image, body.question, body.max_turns, body.policy, 0) for image in body.images]
-        rows = await asyncio.gather(*map(outcome, begun))
+        """Look for the same thing in every picture; found or not for each, in their order."""
+        with refusals(), missing("picture"):
+            ids = [await asyncio.to_thread(pictures.add, decode_image(image)) for image in body.images]
+            among = [Pictured(digest, digest, *pictures.file(digest)) for digest in ids]
+            find = await finds.begin(body.query, among, body.policy, min(body.max_turns, settings.turns))
+        rows = [event async for _, event in find.watch() if event["type"] == "picture"]
         keys = ("status", "answer", "confidence", "evidence", "error")
-        return {"results": [{key: row.get(key) for key in keys} for row in rows]}
+        return {"results": [{key: row[key] for key in keys} for row in sorted(rows, key=itemgetter("n"))]}
 
     @routes.get("/models")
     async def models() -> dict[str, Any]:

@@ -141,6 +141,21 @@ def test_nothing_that_is_said_becomes_markup(serve, page):
     assert page.faults == []
 
 
+def test_hits_come_first_and_a_click_shows_their_search(serve, page):
+    served = serve([answer("not there"), zoom(0.25, 0.5, 0.75, 1.0), answer("red")], most_searches=1)
+    page.goto(f"{served.url}/#/find")
+    files = [{"name": f"{name}.png", "mimeType": "image/png", "buffer": png()} for name in ("one", "two")]
+    page.set_input_files("#files", files)
+    page.fill("#query", "the red star")
+    page.press("#query", "Enter")
+    page.wait_for_selector("[role=status]:has-text('2 of 2 pictures, found in 1')")
+    assert "two.png" in page.inner_text(".hit >> nth=0")
+    page.click(".hit >> nth=0")
+    page.wait_for_selector("dialog .verdict.answered")
+    assert page.locator("dialog .turn").count() == 2
+    assert page.faults == []
+
+
 def thousand(folder, count=1000):
     folder.mkdir(parents=True)
     (folder / "p.png").write_bytes(png())

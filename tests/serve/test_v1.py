@@ -38,9 +38,9 @@ def test_a_search_streams_its_turns(serve):
 
 def test_each_of_several_pictures_is_found_or_not(serve):
     served = serve([answer("not there"), answer("red")], most_searches=1)
-    body = {"images": [data_url(), data_url()], "question": "What?"}
+    body = {"images": [data_url(), data_url()], "query": "the red star"}
     rows = served.client.post("/v1/find", json=body).raise_for_status().json()["results"]
-    assert [row["status"] for row in rows] == ["not_found", "answered"]
+    assert [row["status"] for row in rows] == ["not_found", "found"]
 
 
 def test_a_chat_client_gains_search(serve):

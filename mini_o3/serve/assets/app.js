@@ -1,6 +1,7 @@
 // Which view is shown: the part of the address after #.
 import { compareView } from "./compare.js";
 import { el } from "./dom.js";
+import { findView } from "./find.js";
 import { besideView, episodesView, episodeView, runsView } from "./runs.js";
 import { searchView } from "./search.js";
 import { trainingView } from "./training.js";
@@ -27,6 +28,7 @@ async function show() {
         : view === "runs" ? runsView(root)
           : view === "beside" ? besideView(root, key, number.split(",").map(Number))
             : view === "compare" ? compareView(root, params)
+            : view === "find" ? findView(root)
               : view === "trainings" && key ? trainingView(root, key)
                 : view === "trainings" ? runsView(root, "training")
                   : searchView(root));

@@ -1,0 +1,125 @@
+"""Routes of the find view."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from mini_o3.kit.errors import UserError
+from mini_o3.serve.finds import MOST_PICTURES, Find, Finds, Pictured
+from mini_o3.serve.pictures import Pictures
+from mini_o3.serve.search_routes import LIVE, event_stream, first_event, missing, refusals
+from mini_o3.serve.settings import ServeSettings
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+_MOST_FOLDERS = 200
+
+
+class Finding(BaseModel):
+    """What is looked for, in uploaded pictures (`pictures`, their ids) or in a folder of the server."""
+
+    query: str = Field(min_length=1, max_length=1000)
+    pictures: list[str] = Field(default_factory=list, max_length=MOST_PICTURES)
+    names: list[str] = Field(default_factory=list, max_length=MOST_PICTURES)
+    folder: str | None = None
+    policy: str | None = None
+    turns: int = 16
+
+
+def find_routes(settings: ServeSettings, pictures: Pictures, finds: Finds) -> APIRouter:
+    """The routes; `finds` holds the state."""
+    routes = APIRouter(prefix="/api")
+
+    @routes.get("/folders")
+    async def folders() -> list[dict[str, Any]]:
+        """Folders below `--pictures` that hold pictures."""
+        return await asyncio.to_thread(_folders, settings.pictures)
+
+    @routes.post("/finds", status_code=201)
+    async def begin(finding: Finding) -> dict[str, Any]:
+        with missing("picture"), refusals():
+            if finding.folder is not None:
+                among = await asyncio.to_thread(_in_folder, settings.pictures, finding.folder, pictures)
+            else:
+                among = [
+                    Pictured(digest, name, *pictures.file(digest))
+                    for digest, name in zip(finding.pictures, _names(finding), strict=True)
+                ]
+            find = await finds.begin(finding.query, among, finding.policy, finding.turns)
+        return {"id": find.id, "pictures": len(among)}
+
+    @routes.get("/finds/{key}/events")
+    async def events(key: str, request: Request, after: int = -1) -> StreamingResponse:
+        """Server-sent events: `start`, a `picture` each as it ends, `end`."""
+        stream = event_stream(one(key), first_event(request, after))
+        return StreamingResponse(stream, media_type="text/event-stream", headers=LIVE)
+
+    @routes.post("/finds/{key}/stop")
+    async def stop(key: str) -> dict[str, str]:
+        one(key).stop()
+        return {"id": key}
+
+    def one(key: str) -> Find:
+        if key not in finds.finds:
+            raise HTTPException(404, "no such find; it ended long ago, or the server was started anew")
+        return finds.finds[key]
+
+    return routes
+
+
+def _names(finding: Finding) -> list[str]:
+    given = finding.names if len(finding.names) == len(finding.pictures) else finding.pictures
+    return [name[:200] for name in given]
+
+
+def _folders(roots: tuple[Path, ...]) -> list[dict[str, Any]]:
+    found = []
+    for number, root in enumerate(roots):
+        below = (path for path in sorted(root.rglob("*")) if path.is_dir() and _is_inside(path, root))
+        for folder in (root, *below):
+            count = len(_files(folder, root))
+            if count:
+                name = f"{number}/{folder.relative_to(root)}"
+                found.append(
+                    {"folder": name, "name": f"{root.name}/{folder.relative_to(root)}", "pictures": count}
+                )
+            if len(found) >= _MOST_FOLDERS:
+                return found
+    return found
+
+
+def _in_folder(roots: tuple[Path, ...], named: str, pictures: Pictures) -> list[Pictured]:
+    number, _, below = named.partition("/")
+    if not number.isascii() or not number.isdigit() or int(number) >= len(roots):
+        raise KeyError(named)
+    root = roots[int(number)]
+    folder = root / below
+    if not folder.is_dir() or not _is_inside(folder, root):
+        raise KeyError(named)
+    files = _files(folder, root)
+    if len(files) > MOST_PICTURES:
+        raise UserError(
+            f"the folder has {len(files):,} pictures; at most {MOST_PICTURES:,} are searched here"
+        )
+    among = []
+    for path in files:
+        key = pictures.lend(path)
+        among.append(Pictured(key, path.name, *pictures.file(key)))
+    return among
+
+
+def _files(folder: Path, root: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in _SUFFIXES and path.is_file() and _is_inside(path, root)
+    ]
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    return path.resolve().is_relative_to(root.resolve())
