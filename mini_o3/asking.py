@@ -31,6 +31,7 @@ from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import make_folder, write_json, write_jsonl, write_text
 from mini_o3.kit.loop import run_coroutine
 from mini_o3.kit.metering import Meter
+from mini_o3.kit.usage import Price
 from mini_o3.policies.load import load_policy
 from mini_o3.policies.metered import Continued, Metered, begun
 from mini_o3.policies.reader.question import asks_for_text
@@ -38,7 +39,7 @@ from mini_o3.policies.spec import CHOICES, PolicySpec
 from mini_o3.probes.shapes.questions import is_probe_question
 from mini_o3.show.page import episode_page
 from mini_o3.show.result import result_of
-from mini_o3.show.terminal import search_line, turn_lines, verdict_lines
+from mini_o3.show.terminal import Typing, search_line, turn_lines, verdict_lines
 from mini_o3.vision import InMemory, Picture, Rect, load_picture
 from mini_o3.vision.film import HINT, sheet_of
 from mini_o3.vision.proposer import RegionProposer
@@ -141,6 +142,7 @@ def ask(
     out: str | os.PathLike[str] | None = None,
     say: Say = lambda line: None,
     note: Say = _log.warning,
+    typing: Typing | None = None,
 ) -> Asked:
     """Search a picture for the answer to a question.
 
@@ -159,6 +161,7 @@ def ask(
         out: folder for `episode.json`, `episodes.jsonl` (all searches by seed) and `episode.html`. Where it
             holds a search of this question that an endpoint failed in or a budget stopped, that goes on.
         say: gets every line of what happens: of one search its turns, of several how each ended.
+        typing: gets the turns of an endpoint while they are written, of one search.
         note: gets what one should know besides, such as that nano cannot answer this; else it is logged.
 
     Raises:
@@ -181,7 +184,7 @@ def ask(
     task = SearchTask(path, f"{question}\n{HINT}" if sheet and len(sheet.times) > 1 else question)
     if isinstance(policy, PolicySpec):
         spec = replace(policy, concurrency=min(samples, _TOGETHER))
-        policy = load_policy(spec, asked=task, say=note, folder=folder)
+        policy = load_policy(spec, asked=task, say=note, folder=folder, on_text=typing)
         if spec.policy == "nano" and not is_probe_question(question):
             note(NANO_ONLY_PROBES)
             if asks_for_text(question):
@@ -199,7 +202,8 @@ def ask(
         one = Continued(counted, before[seed]) if seed in before else counted
         return EpisodeRun(task, one, Limits(turns=turns), picture=original, seed=seed, proposer=propose)
 
-    searches = _Searches(begin, samples, temperature, say)
+    price = counted.meter.price_of(policy.name)
+    searches = _Searches(begin, samples, temperature, say, price, typing)
     if sheet is not None:
         searches.meta["film"] = sheet.to_dict()
     failure: BaseException | None = None
@@ -257,9 +261,15 @@ class _Searches:
     """
 
     def __init__(
-        self, begin: Callable[[int], EpisodeRun], samples: int, temperature: float, say: Say
+        self,
+        begin: Callable[[int], EpisodeRun],
+        samples: int,
+        temperature: float,
+        say: Say,
+        price: Price | None = None,
+        typing: Typing | None = None,
     ) -> None:
-        self.begin, self.samples, self.say = begin, samples, say
+        self.begin, self.samples, self.say, self.price, self.typing = begin, samples, say, price, typing
         self.meta: dict[str, Any] = {"samples": samples} if temperature or samples > 1 else {}
         self.meta |= {"temperature": temperature} if temperature else {}
         self.runs: dict[int, EpisodeRun] = {}
@@ -274,9 +284,13 @@ class _Searches:
             run = self.runs[seed] = self.begin(seed)
             try:
                 while run.session.stop is None:
+                    if self.typing:
+                        self.say(f"turn {len(run.turns) + 1}")
                     turn = await run.step()
+                    is_shown = self.typing is not None and self.typing.end()
                     if turn is not None and self.samples == 1:
-                        for line in turn_lines(len(run.turns), turn):
+                        lines = turn_lines(len(run.turns), turn, self.price, is_shown=is_shown)
+                        for line in lines[1:] if self.typing and not is_shown else lines:
                             self.say(line)
             finally:
                 run.close()

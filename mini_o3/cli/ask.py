@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +32,9 @@ from mini_o3.cli.base import (
 from mini_o3.cli.propose import ProposeOption, load_proposer
 from mini_o3.kit.files import to_json
 
+if TYPE_CHECKING:
+    from mini_o3.show.terminal import Typing
+
 
 @app.command()
 def ask(
@@ -49,6 +52,14 @@ def ask(
     turn_tokens: TurnTokensOption = None,
     endpoint: EndpointOption = None,
     propose: ProposeOption = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Show the turns of an endpoint while they are written.",
+            show_default="on a terminal",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print status, answer, evidence and record as one line of JSON.")
     ] = False,
@@ -97,6 +108,7 @@ def ask(
             samples=samples,
             meter=meter,
             propose=load_proposer(propose, policy, err),
+            typing=_typing(policy, samples == 1 and not as_json, stream),
             out=out or Path("runs/ask") / time.strftime("%Y%m%d-%H%M%S"),
             say=(lambda line: None) if as_json else say,
             note=err,
@@ -119,3 +131,11 @@ def ask(
         )
         sys.exit(BUDGET_SPENT)
     sys.exit(EXIT_CODES[asked.episode.status])
+
+
+def _typing(policy: str, can: bool, wanted: bool | None) -> Typing | None:
+    from mini_o3.show.terminal import Typing
+
+    if not (can and policy.startswith("api:") and (sys.stdout.isatty() if wanted is None else wanted)):
+        return None
+    return Typing(lambda text: print(text, end="", flush=True))

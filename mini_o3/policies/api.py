@@ -38,13 +38,15 @@ class Api:
         profile: PromptProfile | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         note: Callable[[str], None] = lambda line: None,
+        on_text: Callable[[str], None] | None = None,
     ) -> None:
         """`note` is told what is sent otherwise than asked: a parameter that is not taken, smaller pictures.
+        `on_text` is told every turn while it is written, piece by piece.
 
         Raises:
             UserError: the key, a proxy or the certificates of the environment cannot be used.
         """
-        self.settings, self.note = settings, note
+        self.settings, self.note, self.on_text = settings, note, on_text
         self.name = f"api:{settings.model}"
         self.budget, self.profile = budget or PixelBudget(), profile or load_profile("search")
         self.client = ChatClient(settings, transport=transport, note=note)
@@ -95,7 +97,9 @@ class ApiConversation:
                 f"a request would be over {most:g} MB: {smaller} views go smaller, {gone} not at all"
             )
         try:
-            said = await self.policy.client.complete(payload, settings=self.settings, seed=self.seed)
+            said = await self.policy.client.complete(
+                payload, settings=self.settings, seed=self.seed, on_text=self.policy.on_text
+            )
         except ChatError as error:
             if error.reason in _LIMITS:
                 raise LimitReached(str(error), _LIMITS[error.reason]) from None

@@ -24,6 +24,7 @@ def load_policy(
     asked: SearchTask | None = None,
     say: Callable[[str], None] = lambda line: None,
     folder: Path | None = None,
+    on_text: Callable[[str], None] | None = None,
 ) -> Policy:
     """The policy that `spec` describes; a text is `PolicySpec(text)`, such as `nano` or `api:URL#MODEL`.
 
@@ -33,13 +34,14 @@ def load_policy(
             its picture.
         say, folder: how the human policy talks (its answers come from standard input), and where it leaves
             views.
+        on_text: is told the turns of an endpoint while they are written.
 
     Raises:
         UserError: there is no such policy, or it cannot be built.
     """
     if isinstance(spec, str):
         spec = PolicySpec(spec)
-    policy = _build(spec.drawn(1), tasks, asked, say, folder)
+    policy = _build(spec.drawn(1), tasks, asked, say, folder, on_text)
     if is_released_model(spec) and policy.profile.is_shipped:
         say(f"WARNING: {spec.policy}: {OTHER_PROMPTS}")
     return policy
@@ -51,6 +53,7 @@ def _build(
     asked: SearchTask | None,
     say: Callable[[str], None],
     folder: Path | None,
+    on_text: Callable[[str], None] | None,
 ) -> Policy:
     profile, budget = (spec.profile(), spec.budget())  # what is wrong is said before torch is loaded
     if spec.kind in ("nano", "hf"):
@@ -72,7 +75,7 @@ def _build(
         )
         if spec.turn_tokens is not None:
             settings = replace(settings, max_tokens=spec.turn_tokens)
-        return Api(settings, budget=budget, profile=profile, note=say)
+        return Api(settings, budget=budget, profile=profile, note=say, on_text=on_text)
     if spec.kind == "replay":
         from mini_o3.policies.replay import Replay
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mini_o3.episode import OVER_TURN, Episode, Status, StopReason, Turn
-from mini_o3.kit.printable import one_line
-from mini_o3.kit.usage import Usage
+from mini_o3.kit.printable import one_line, printable
+from mini_o3.kit.secrets import conceal
+from mini_o3.kit.usage import Price, Usage
 from mini_o3.protocol import Answer, Fault, Malformed, Zoom, source_name
 from mini_o3.show.result import moment_of
 from mini_o3.vision import Rect
@@ -16,10 +17,40 @@ Say = Callable[[str], None]
 _LINE = 80  # characters of an answer that is named beside others
 
 
-def turn_lines(number: int, turn: Turn) -> list[str]:
-    """One turn; the first has number 1."""
-    lines, action = [f"turn {number}"], turn.action
-    if turn.thought:
+class Typing:
+    """Shows what a model writes while it writes, indented below the turn's number.
+
+    A word is shown when it is over, so that no secret goes out in pieces.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.write, self._held, self._wrote = write, "", False
+
+    def __call__(self, piece: str) -> None:
+        text = self._held + piece
+        end = max(text.rfind(" "), text.rfind("\n")) + 1
+        self._held = text[end:]
+        self._show(text[:end])
+
+    def end(self) -> bool:
+        """The turn is over; whether anything was shown of it."""
+        self._show(self._held)
+        wrote, self._held, self._wrote = self._wrote, "", False
+        if wrote:
+            self.write("\n")
+        return wrote
+
+    def _show(self, text: str) -> None:
+        if text:
+            start = "" if self._wrote else "  "
+            self.write(start + printable(conceal(text)).replace("\n", "\n  "))
+            self._wrote = True
+
+
+def turn_lines(number: int, turn: Turn, price: Price | None = None, *, is_shown: bool = False) -> list[str]:
+    """One turn; the first has number 1. `is_shown`: its words were there while they were written."""
+    lines, action = [] if is_shown else [f"turn {number}"], turn.action
+    if turn.thought and not is_shown:
         lines.append("  think  " + turn.thought.replace("\n", "\n         "))
     if isinstance(action, Zoom):
         box = ", ".join(f"{value:.2f}" for value in action.region.xyxy)
@@ -36,6 +67,9 @@ def turn_lines(number: int, turn: Turn) -> list[str]:
             f"  sees   observation_{turn.observation}: {turn.rect.width} x {turn.rect.height} px of the"
             f" original, shown as {turn.shown[0]} x {turn.shown[1]}"
         )
+    if turn.usage.is_known:
+        money = f", cost {price.of(turn.usage):.4f}" if price else ""
+        lines.append(f"  used   {usage_words(turn.usage)}{money}")
     return lines
 
 

@@ -16,6 +16,7 @@ import httpx
 from mini_o3.kit.chat.environment import certificates, proxy_for
 from mini_o3.kit.chat.reply import Completion, NoReply, error_message, read_completion
 from mini_o3.kit.chat.settings import ChatSettings
+from mini_o3.kit.chat.stream import AGAIN, StreamReader
 from mini_o3.kit.secrets import conceal, without_credentials
 
 _LONGEST_PAUSE = 30.0  # seconds
@@ -23,7 +24,7 @@ _LARGEST_REPLY = 16 << 20  # bytes; a turn of a model is a thousandth of it
 _QUOTED = 400  # characters of what arrived
 _REST = 30.0  # seconds for which a failing address of several is left in peace
 _RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_DROPPED = ("temperature", "top_p", "seed", "stop", "stream_options")
+_DROPPED = ("temperature", "top_p", "seed", "stop", "stream_options", "stream")
 _UNKNOWN = re.compile(
     r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra|deprecated"
     r"|not (?:permitted|allowed)|only the default",
@@ -97,26 +98,31 @@ class ChatClient:
         *,
         settings: ChatSettings | None = None,
         seed: int | None = None,
+        on_text: Callable[[str], None] | None = None,
     ) -> Completion:
         """The reply to a conversation in the format of the interface (`{"role": ..., "content": ...}`).
 
-        A `seed` is sent where words are drawn (temperature above 0); endpoints may heed it or not.
+        A `seed` is sent where words are drawn (temperature above 0); endpoints may heed it or not. `on_text`
+        is told what the model writes while it writes; the reply is the same as without.
 
         Raises:
             ChatError: there is none, after all attempts or because trying again cannot help.
         """
         asked = settings or self.settings
+        if on_text is not None:
+            asked = replace(asked, stream=True)
         problem, code, attempt = "", None, 0
         while attempt < asked.attempts:
             url = self._address()
             body = self._body(asked, messages, seed)
             wait = min(asked.pause * 2**attempt, _LONGEST_PAUSE)
             self._busy[url] += 1
+            content, reader = b"", StreamReader(on_text)
             try:
-                response, content = await self._post(url, body, asked)
+                response, content = await self._post(url, body, asked, reader)
                 code = response.status_code
                 if code == 200:
-                    found = read_completion(_json(content))
+                    found = read_completion(reader.body() if reader.is_stream else _json(content))
                     return replace(found, text=conceal(found.text))
                 said = error_message(_json(content) or content.decode("utf-8", "replace"))
                 if code in (400, 422) and self._adapts(said, _json(content), body):
@@ -136,6 +142,8 @@ class ChatClient:
                 problem, code = f"{type(error).__name__}: {error}".rstrip(": "), None
             finally:
                 self._busy[url] -= 1
+            if reader.is_stream and on_text is not None:
+                on_text(AGAIN)
             attempt += 1
             self._rests_until[url] = time.monotonic() + _REST
             if attempt < asked.attempts and self._address() == url:  # another address is asked at once
@@ -143,7 +151,7 @@ class ChatClient:
         raise ChatError(f"{without_credentials(url)}: {problem}, {asked.attempts} times", code)
 
     async def _post(
-        self, url: str, body: dict[str, Any], asked: ChatSettings
+        self, url: str, body: dict[str, Any], asked: ChatSettings, reader: StreamReader
     ) -> tuple[httpx.Response, bytes]:
         """The response and its whole body, at most `_LARGEST_REPLY` bytes of it once unpacked."""
         headers = {"Content-Type": "application/json", **asked.headers}
@@ -167,6 +175,8 @@ class ChatClient:
                 received += piece
                 if len(received) > _LARGEST_REPLY:
                     raise NoReply(f"the reply is larger than {_LARGEST_REPLY >> 20} MiB", passing=False)
+                if asked.stream and response.status_code == 200:
+                    reader.feed(piece)
             return response, bytes(received)
 
     def _body(
@@ -179,10 +189,14 @@ class ChatClient:
             "top_p": asked.top_p,
             "seed": asked.seed if asked.seed is not None else seed if drawn else None,
             "stop": list(asked.stop) or None,
+            "stream": asked.stream or None,
+            "stream_options": {"include_usage": True} if asked.stream else None,
             **asked.body,
         }
         named = {self.adapted.get(name, name): value for name, value in values.items() if value is not None}
         named.pop(None, None)
+        if "stream" not in named:
+            named.pop("stream_options", None)
         return {"model": asked.model, "messages": list(messages), **{str(k): v for k, v in named.items()}}
 
     def _adapts(self, said: str, body: Any, sent: dict[str, Any]) -> bool:

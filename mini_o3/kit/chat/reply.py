@@ -11,7 +11,7 @@ from mini_o3.kit.usage import NO_USAGE, Usage
 
 _CUT_OFF = frozenset({"length", "max_tokens", "model_length", "incomplete", "max_output_tokens"})
 _FILTERED = frozenset({"content_filter", "safety", "recitation", "blocklist", "prohibited_content"})
-_THOUGHT_FIELDS = ("reasoning_content", "reasoning")
+THOUGHT_FIELDS = ("reasoning_content", "reasoning")
 _MOST_TOKENS = 10**9
 
 
@@ -69,7 +69,7 @@ def read_completion(body: Any) -> Completion:
         raise NoReply(f"the reply is empty (content null, finish_reason {reason})", passing=False)
     if reason in _CUT_OFF:
         text = text.removesuffix("</think>")  # of a thought that was put back: it had no end
-    apart = any(message.get(field) for field in _THOUGHT_FIELDS) or isinstance(message.get("content"), list)
+    apart = any(message.get(field) for field in THOUGHT_FIELDS) or isinstance(message.get("content"), list)
     return Completion(text, reason not in _CUT_OFF, read_usage(body.get("usage")), apart)
 
 
@@ -80,7 +80,7 @@ def message_text(message: dict[str, Any]) -> str:
     (`reasoning_content`, `reasoning`); `tool_calls`. Special tokens at the end are left out.
     """
     thought, words = _parts(message.get("content"))
-    for field in _THOUGHT_FIELDS:
+    for field in THOUGHT_FIELDS:
         if isinstance(message.get(field), str) and message[field].strip() and "</think>" not in words:
             thought = thought or message[field]
     words = with_thought_opened(without_special_tokens(words))
