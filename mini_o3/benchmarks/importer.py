@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mini_o3.benchmarks.hub import PREFIX, fetch_data_set
 from mini_o3.benchmarks.layout import Draft, Job, Layout
 from mini_o3.benchmarks.pictures import PictureStore, Placed, SameAs, check
 from mini_o3.benchmarks.registry import Found, find_loader
@@ -25,6 +26,7 @@ from mini_o3.kit.run import ensure_same_run
 
 SKIPPED_FILE = "skipped.jsonl"  # rows that were left out: file, row, reason
 STATE_FILE = "import.json"  # how far the import is
+SOURCE_FILE = "source.json"  # of what came from the hub: repository, commit, hash of every file
 _SAVE_EVERY = 64  # records; what a kill can cost
 
 
@@ -68,7 +70,8 @@ def import_tasks(
     """Turn a data set into tasks.
 
     Args:
-        source: its folder, or one file of it.
+        source: its folder, or one file of it; `hub:NAME[@REVISION]` fetches a known one from the hub, or
+            `hub:ORG/NAME` any, and then `out` gets `source.json`, with the commit and the hash of every file.
         out: gets `tasks.jsonl`, `pictures/`, `skipped.jsonl` and `import.json`. Pictures inside rows are
             written once each, under the hash of their content; pictures that are files are named where they
             lie, unless `copy`.
@@ -84,10 +87,18 @@ def import_tasks(
     """
     if on_error not in ("stop", "skip"):
         raise SettingError("on_error", "choose stop or skip", on_error)
-    source, out = Path(source), Path(out)
+    name, fetched, out = str(source), None, Path(out)
+    if name.startswith(PREFIX):
+        fetched, usual = fetch_data_set(name)
+        name, source = f"{PREFIX}{fetched.name}@{fetched.revision}", fetched.folder
+        format = usual if format == "auto" else format
+    source = Path(source)
     found = find_loader(source, format, seed)
     make_folder(out)
-    state = _claim(out, source, found, seed, copy)
+    state = _claim(out, name if fetched else str(source.resolve()), found, seed, copy)
+    if fetched:
+        record = {"repository": fetched.name, "revision": fetched.revision, "files": fetched.files()}
+        write_json(out / SOURCE_FILE, record)
     _cut(out / TASKS_FILE, state.tasks_bytes)
     _cut(out / SKIPPED_FILE, state.skipped_bytes)
     if not state.done and (limit is None or state.tasks < limit):
@@ -215,14 +226,14 @@ def iterate(found: Found) -> Iterator[tuple[Record, list[Draft] | BadRow]]:
             yield record, error
 
 
-def _claim(out: Path, source: Path, found: Found, seed: int, copy: bool) -> Imported:
+def _claim(out: Path, source: str, found: Found, seed: int, copy: bool) -> Imported:
     """How far an import into `out` is; refuses a folder with anything else in it."""
     path = out / STATE_FILE
     if (out / TASKS_FILE).exists() and not path.exists():
         raise UserError(f"{out}: holds tasks that were not imported there; give another `out` folder")
     sizes = [file.stat().st_size for file in found.job.files]
     settings: dict[str, Any] = {
-        "source": str(source.resolve()),
+        "source": source,
         "format": found.loader.name,
         "seed": seed,
         "copy": copy,

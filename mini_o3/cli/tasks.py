@@ -27,7 +27,9 @@ SeedOption = Annotated[
 
 @tasks_app.command("import")
 def tasks_import(
-    source: Annotated[Path, typer.Argument(help="Folder of a downloaded data set, or one file of it.")],
+    source: Annotated[
+        str, typer.Argument(help="Folder of a downloaded data set, one file of it, or hub:NAME[@REVISION].")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for tasks.jsonl and the pictures.")],
     format: FormatOption = "auto",
     limit: Annotated[
@@ -49,6 +51,9 @@ def tasks_import(
     """Turn a benchmark or data set into tasks: V* Bench, HR-Bench, MME-RealWorld, VisualProbe, DeepEyes and
     others, detection
     labels, or your own JSON lines.
+
+    hub:vstar, hub:hrbench_4k, hub:visualprobe_hard and others are fetched from the Hugging Face hub first,
+    any other data set as hub:ORG/NAME; source.json then holds the commit and the hash of every file.
 
     Run the same command again to go on after an interruption.
     """

@@ -10,7 +10,7 @@ from typing import Any
 from mini_o3.doctor.findings import Finding, State
 from mini_o3.kit.extras import require
 from mini_o3.models.families import FAMILIES, SUPPORTED
-from mini_o3.models.shipped import checkpoint_in
+from mini_o3.models.shipped import model_folder
 
 _NEEDED = {
     "config.json": ("config.json",),
@@ -26,7 +26,7 @@ def examine_checkpoint(name: str, *, load: bool = True) -> Iterator[Finding]:
     Raises:
         UserError: torch or transformers are not installed.
     """
-    folder = checkpoint_in(name)
+    folder = model_folder(name)
     if not folder.is_dir():
         yield Finding("folder", State.BAD, f"{folder}: no such folder; give one with a checkpoint")
         return

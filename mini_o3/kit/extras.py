@@ -20,6 +20,7 @@ EXTRAS = {
     "trackio": (*_LOCAL, "accelerate", "trackio"),
     "wandb": (*_LOCAL, "accelerate", "wandb"),
     "data": ("pyarrow",),
+    "hub": ("huggingface_hub",),
     "plots": ("matplotlib",),
     "heic": ("pillow_heif",),
     "serve": ("fastapi", "uvicorn"),

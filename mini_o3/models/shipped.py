@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.hub import MODEL_FILES, fetch, is_hub_name
 from mini_o3.kit.run import RENAMED
 from mini_o3.models.families import FAMILIES, NAMES, SUPPORTED
 
@@ -40,6 +42,21 @@ def check_checkpoint(folder: str | Path) -> None:
         return  # whoever loads it says so
     if kind not in FAMILIES:
         raise UserError(f"{folder}: holds a model of kind {kind}; what can be run is {SUPPORTED}")
+
+
+def model_folder(name: str | Path) -> Path:
+    """The folder of a policy's checkpoint: `checkpoint_in`, or `ORG/NAME[@REVISION]` of the hub, fetched.
+
+    Raises:
+        UserError: it is named like one of the hub and cannot be had there.
+    """
+    folder = checkpoint_in(name)
+    return folder if folder.exists() or not is_hub_name(str(name)) else _fetched(str(name))
+
+
+@cache
+def _fetched(name: str) -> Path:
+    return fetch(name, "model", MODEL_FILES, f"hf:{name}").folder
 
 
 def checkpoint_in(name: str | Path) -> Path:

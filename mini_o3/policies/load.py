@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mini_o3.episode import Policy, SearchTask
 from mini_o3.kit.extras import require
-from mini_o3.models.shipped import NANO_DIR, check_checkpoint, checkpoint_in
+from mini_o3.models.shipped import NANO_DIR, check_checkpoint, model_folder
 from mini_o3.policies.spec import PolicySpec, is_released_model
 
 OTHER_PROMPTS = (
@@ -57,7 +57,7 @@ def _build(
 ) -> Policy:
     profile, budget = (spec.profile(), spec.budget())  # what is wrong is said before torch is loaded
     if spec.kind in ("nano", "hf"):
-        check_checkpoint(checkpoint_in(spec.rest or NANO_DIR))
+        check_checkpoint(model_folder(spec.rest or NANO_DIR))
         require("local", f"policy {spec.policy}")
         from mini_o3.policies.local import Local
 

@@ -10,7 +10,7 @@ from mini_o3.episode import Message, PolicyError, Reply, Request
 from mini_o3.models.engine import Engine
 from mini_o3.models.engine import Sequence as EngineSequence
 from mini_o3.models.sampling import Sampling
-from mini_o3.models.shipped import NANO_DIR, checkpoint_in
+from mini_o3.models.shipped import NANO_DIR, model_folder
 from mini_o3.models.vlm import Vlm, budget_of, load_vlm, weights_hash
 from mini_o3.policies.spec import PolicySpec
 from mini_o3.protocol import PromptProfile, load_profile
@@ -60,7 +60,7 @@ class Local:
         Raises:
             UserError: the directory is not a checkpoint, or the dialect of the prompts is unknown.
         """
-        folder = checkpoint_in(spec.rest or NANO_DIR)
+        folder = model_folder(spec.rest or NANO_DIR)
         vlm = load_vlm(folder)
         profile = spec.profile() or load_profile(vlm.prompts)
         sampling = Sampling(
