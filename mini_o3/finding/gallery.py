@@ -18,8 +18,7 @@ from mini_o3.finding.query import STATUSES
 from mini_o3.finding.result import Result
 from mini_o3.kit.files import write_atomically, write_text
 from mini_o3.show.page import episode_page, page_head
-from mini_o3.vision import Rect
-from mini_o3.vision.draw import shrink
+from mini_o3.vision import Picture, Rect
 
 PAGE = "index.html"
 FOLDER = "searches"  # the page and the small pictures of each search, under its key
@@ -35,13 +34,13 @@ _WORDS = {
 }
 
 
-def write_search(folder: Path, episode: Episode, picture: Image.Image, *, page: bool) -> None:
+def write_search(folder: Path, episode: Episode, picture: Picture, *, page: bool) -> None:
     """Keep what the sheet needs of a search while its picture is in memory; with `page` also its own page."""
     place = folder / FOLDER
-    _save(shrink(picture, _SIDE), place / f"{episode.task_id}.jpg")
+    _save(picture.thumbnail(_SIDE), place / f"{episode.task_id}.jpg")
     if episode.evidence is not None and episode.evidence.area < 1:
         box = episode.evidence.to_rect(Rect(0, 0, *picture.size))
-        _save(shrink(picture.crop(box), _SIDE), place / f"{episode.task_id}.crop.jpg")
+        _save(picture.thumbnail(_SIDE, box), place / f"{episode.task_id}.crop.jpg")
     if page:
         write_text(place / f"{episode.task_id}.html", episode_page(episode, picture))
 

@@ -12,8 +12,6 @@ from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
-from PIL import Image
-
 from mini_o3.episode import Episode, Limits, Policy, SearchTask, StopReason, run_episode
 from mini_o3.episode.store import EpisodeStore, run_jobs
 from mini_o3.finding.gallery import write_search
@@ -26,6 +24,7 @@ from mini_o3.kit.printable import one_line
 from mini_o3.kit.progress import OnProgress
 from mini_o3.policies.metered import Continued, Metered, begun, count_spent, meta_of, model_of
 from mini_o3.show.result import confidence_of
+from mini_o3.vision import Picture
 
 MOST_FAILURES = 20  # of a policy in a row, before it is no longer asked
 PIXELS_AT_ONCE = 200_000_000  # of all pictures in memory together; a larger one is alone there
@@ -114,7 +113,7 @@ class Search:
         self._why = episode.error or ""
         return episode
 
-    def _show(self, episode: Episode, picture: Image.Image) -> None:
+    def _show(self, episode: Episode, picture: Picture) -> None:
         is_wanted = self.pages == "all" or (self.pages == "found" and self.query.status_of(episode) == FOUND)
         write_search(self.folder, episode, picture, page=is_wanted)
 

@@ -15,7 +15,7 @@ from mini_o3.kit.extras import require
 from mini_o3.kit.files import append_jsonl, read_jsonl
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.reading import open_file
-from mini_o3.vision import open_picture
+from mini_o3.vision import load_picture
 
 FILE = "similar.jsonl"
 _SIDE = 400  # pixels of a picture in which its parts can still be told apart
@@ -34,7 +34,7 @@ def similarities(
         UserError: the example cannot be opened, or the extra `similar` is not installed.
     """
     require("similar", f"looking for what is like {example}")
-    whole = open_picture(example)
+    whole = load_picture(example).thumbnail(_SIDE)
     with open_file(example) as file:
         name = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     rows = read_jsonl(folder / FILE, skip_damaged=True)

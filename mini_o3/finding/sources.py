@@ -22,10 +22,13 @@ from mini_o3.finding.archives import MEMBER_BYTES, Archive, allowance, is_archiv
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.printable import one_line
 from mini_o3.kit.reading import open_file
+from mini_o3.vision.base import Picture, held
+from mini_o3.vision.deepzoom import SUFFIX as DEEP_ZOOM
 from mini_o3.vision.frames import is_clip, split_frame
+from mini_o3.vision.load import load_picture
 from mini_o3.vision.pages import SUFFIXES as page_suffixes
 from mini_o3.vision.pages import count_pictures
-from mini_o3.vision.picture import open_picture, read_picture
+from mini_o3.vision.picture import TooLarge, read_picture
 from mini_o3.vision.small import read_small
 
 MOST_PAGES = 5000  # of one file
@@ -73,20 +76,32 @@ class Source:
         except UserError as error:
             raise UserError(f"{self.name}: {error}") from None
 
-    def picture(self) -> Image.Image:
+    def picture(self) -> Picture:
         """The upright picture.
 
         Raises:
-            UserError: as `vision.open_picture`.
+            UserError: as `vision.load_picture`; a member of an archive has to fit into memory.
         """
         if self.archive is None:
-            return open_picture(self.path if self.frame is None else f"{self.path}#{self.frame}")
+            return load_picture(self.path if self.frame is None else f"{self.path}#{self.frame}")
         with self.file() as file:
-            return read_picture(Path(self.name), file, self.frame)
+            return held(read_picture(Path(self.name), file, self.frame))
+
+    @property
+    def is_deep_zoom(self) -> bool:
+        """Whether its file only says how large it is, and its pixels are in a folder of tiles."""
+        return _suffix(self.name) == DEEP_ZOOM
 
     def small(self, file: BinaryIO, side: int = 128) -> tuple[Image.Image, tuple[int, int]]:
         """It in few pixels, from its opened file, and the size of the whole (`vision.small.read_small`)."""
-        return read_small(Path(self.name), file, self.frame, side)
+        try:
+            if not self.is_deep_zoom:
+                return read_small(Path(self.name), file, self.frame, side)
+        except TooLarge:
+            if self.archive is not None:
+                raise
+        picture = self.picture()
+        return picture.thumbnail(side), picture.size
 
 
 @dataclass(slots=True)
@@ -199,6 +214,8 @@ class _Lister:
                 self.found.left_out["folders with the results of a search"] += 1
                 continue
             below = []
+            deep = [entry.name for entry in entries if _suffix(entry.name) == DEEP_ZOOM]
+            tiles = {f"{os.path.splitext(name)[0]}_files" for name in deep}
             for entry in entries:
                 real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
                 if entry.name.startswith("."):
@@ -206,7 +223,8 @@ class _Lister:
                 elif not _is_inside(real, root) and entry.is_symlink():
                     self.found.left_out[_OUTSIDE] += 1
                 elif os.path.isdir(real):
-                    below.append(entry.path)
+                    if entry.name not in tiles:
+                        below.append(entry.path)
                 else:
                     self._file(entry.path, real)
             waiting += reversed(below)
@@ -233,7 +251,7 @@ class _Lister:
             found.clips.append(Source(label, Path(real), stamp))
         elif is_archive(name):
             self._archive(name, Path(real), stamp)
-        elif named or _suffix(name) in SUFFIXES or _begins_as_picture(real):
+        elif named or _suffix(name) in {*SUFFIXES, DEEP_ZOOM} or _begins_as_picture(real):
             found.pictures += self._pages(Source(label, Path(real), stamp, frame))
         else:
             found.left_out[_kind(name)] += 1

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from mini_o3.finding.sources import Source
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, read_jsonl
 from mini_o3.kit.progress import OnProgress, no_progress
-from mini_o3.vision.small import are_same, difference_hash, near_hashes
+from mini_o3.vision.base import InMemory
+from mini_o3.vision.small import COMPARED, are_same, difference_hash, near_hashes
 
 INDEX_FILE = "pictures.jsonl"
 _AHEAD = 32  # pictures that are looked at before their turn
@@ -99,6 +101,8 @@ def _look(source: Source, row: dict[str, Any] | None) -> Seen:
     try:
         with source.file() as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+            if source.is_deep_zoom:  # such files are alike for all pictures of a size
+                digest = hashlib.sha256(f"{digest} {source.name}".encode()).hexdigest()
             file.seek(0)
             small, size = source.small(file)
             bits = difference_hash(small).hex()
@@ -118,7 +122,7 @@ class _Copies:
         self.copies: dict[str, str] = {}
         self.order: list[Seen] = []
         self.hashes = np.empty((64, 32), np.uint8)
-        self.open = lru_cache(maxsize=2)(lambda source: source.picture())
+        self.open = lru_cache(maxsize=2)(_compared)
 
     def settle(self, seen: Seen, known: str | None) -> Seen:
         """The same with what it is a copy of; `known` is what an earlier start found."""
@@ -140,11 +144,17 @@ class _Copies:
         for number in near_hashes(bytes.fromhex(seen.hash), hashes)[:_CANDIDATES]:
             other = self.order[number]
             try:
-                if are_same(self.open(other.source), seen.source.picture()):
+                if are_same(self.open(other.source), _compared(seen.source)):
                     return other.digest
             except UserError:  # one of them is damaged after all; each is told of when it is searched
                 continue
         return None
+
+
+def _compared(source: Source) -> Image.Image:
+    """A picture as it is compared: whole, or smaller if it is not in memory."""
+    picture = source.picture()
+    return picture.image if isinstance(picture, InMemory) else picture.thumbnail(COMPARED)
 
 
 _CANDIDATES = 3  # pictures with a like hash that are compared

@@ -13,7 +13,7 @@ from mini_o3.vision.picture import DECODE_BUDGET, check_size, image_file, one_li
 
 _SIDE = 16  # of the grid of a hash; it has a bit for each cell
 _NEAR = 26  # bits of 256 in which the hashes of copies may differ
-_COMPARED = 2048  # longest side at which two pictures are compared
+COMPARED = 2048  # longest side at which two pictures are compared
 _BLOCK = 8  # side of the blocks in which they are compared
 _MOST = 16  # levels of 255 by which no block of a copy differs
 _SHAPES = 0.02  # by which the ratios of sides of copies differ at most, relatively
@@ -72,7 +72,7 @@ def are_same(one: Image.Image, other: Image.Image) -> bool:
     if not 1 - _SHAPES < ratio < 1 + _SHAPES:
         return False
     smaller = min(one, other, key=lambda picture: picture.width)
-    scale = min(_COMPARED / max(smaller.size), 1.0)
+    scale = min(COMPARED / max(smaller.size), 1.0)
     width, height = (max(round(side * scale / _BLOCK), 1) for side in smaller.size)
     first, second = (
         np.asarray(picture.resize((width, height), Image.Resampling.BOX), dtype=np.int16)

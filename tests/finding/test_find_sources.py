@@ -111,8 +111,13 @@ def test_pages_and_frames_are_pictures_of_their_own(here):
     ]
     with list_sources(["scan.tif", "p.zip"], skip=here / "hits") as sources:
         for source, page in zip(sources.pictures, [*pages, *pages], strict=True):
-            assert source.picture().tobytes() == page.tobytes()
+            assert source.picture().image.tobytes() == page.tobytes()
     assert names("scan.tif#2")[0] == ["scan.tif#2"]
+
+
+def test_a_folder_of_tiles_is_no_folder_of_pictures(here):
+    put("p/a.dzi", "p/a_files/0/0_0.png", "p/b_files/c.png")
+    assert names("p")[0] == ["p/a.dzi", "p/b_files/c.png"]
 
 
 def test_nothing_there_is_one_line(here):
@@ -149,7 +154,7 @@ def test_members_of_archives_are_read_without_unpacking(here, ending):
         ]
         assert sources.left_out == {".txt files": 1, "hidden files and folders": 1}
         for source in sources.pictures:
-            assert source.picture().tobytes() == picture(1).tobytes()
+            assert source.picture().image.tobytes() == picture(1).tobytes()
     assert os.listdir(here) == [path]
 
 
@@ -205,7 +210,7 @@ def test_a_tar_that_is_cut_off_gives_what_came_before(here, kind):
     content = (here / path).read_bytes()
     (here / path).write_bytes(content[: int(len(content) * 0.5)])
     with list_sources([path], skip=here / "hits") as sources:
-        assert sources.pictures[0].picture().tobytes() == picture(0).tobytes()
+        assert sources.pictures[0].picture().image.tobytes() == picture(0).tobytes()
         assert path in sources.bad
 
 
