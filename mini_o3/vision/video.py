@@ -45,6 +45,8 @@ class Clip:
         )
         if self.stream is None:
             raise UserError(f"{name}: has no video stream; give a clip with pictures")
+        if self.stream.codec_context is None:
+            raise UserError(f"{name}: its codec is not known here; convert it to H.264")
         width, height = self.stream.codec_context.width, self.stream.codec_context.height
         check_size(name, (width, height), DECODE_BUDGET)
         self.stream.thread_type = "AUTO"
@@ -94,6 +96,9 @@ class Clip:
                     return
                 continue
             for frame in decoded:
+                if frame.width * frame.height > DECODE_BUDGET:  # not what its header said
+                    self.damaged += 1
+                    continue
                 time = time + 1 / rate if frame.time is None else frame.time - self._begin
                 yield time, frame
 

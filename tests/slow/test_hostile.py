@@ -1,20 +1,25 @@
 """Mutated pictures, files and turns: one clear line or a result, never a traceback, a hang or a full memory.
 
-`make fuzz` tries 10,000 pictures, 5,000 files of every reader and 100,000 turns; `make test` a sample.
+`make fuzz` tries 10,000 pictures, 5,000 archives, clips and files of every reader, and 100,000 turns; `make
+test` a sample.
 """
 
 import io
 import json
 import resource
+import tarfile
 import time
+import zipfile
 from contextlib import suppress
 
 import numpy as np
 import pytest
+from clips import plain, write_clip
 from PIL import Image, features
 
 from mini_o3.episode import Episode, SearchTask, read_tasks
 from mini_o3.evaluate.report import read_manifest
+from mini_o3.finding.sources import list_sources
 from mini_o3.judge import Verdict
 from mini_o3.kit.config import read_config
 from mini_o3.kit.errors import UserError
@@ -25,6 +30,7 @@ from mini_o3.protocol import Answer, Malformed, Zoom
 from mini_o3.protocol.dialects import DIALECTS, Frame, load_dialect
 from mini_o3.sft.config import TrainConfig
 from mini_o3.vision import Rect, open_picture
+from mini_o3.vision.video import different_frames, open_clip
 
 SAMPLE, ALL = 0.01, 1.0
 SHARES = [SAMPLE, pytest.param(ALL, marks=[pytest.mark.slow, pytest.mark.fuzz, pytest.mark.timeout(7200)])]
@@ -95,6 +101,61 @@ def test_mutated_pictures_open_or_are_refused(tmp_path, share, capfd):
     for number in range(int(10_000 * share)):
         path.write_bytes(mutated(rng, seeds[number % len(seeds)]))
         watch(open_picture, path)
+    assert capfd.readouterr() == ("", "")
+
+
+def archives():
+    content = io.BytesIO()
+    Image.new("RGB", (40, 40)).save(content, "PNG")
+    picture = content.getvalue()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"a/{number}.png", picture)
+    yield "a.zip", packed.getvalue()
+    for ending in ("tar", "tar.gz", "tar.bz2", "tar.xz"):
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode=f"w:{ending[4:]}") as archive:
+            for number in range(3):
+                member = tarfile.TarInfo(f"\u00e9{number}.png")
+                member.size = len(picture)
+                archive.addfile(member, io.BytesIO(picture))
+        yield f"a.{ending}", packed.getvalue()
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_mutated_archives_are_read_or_refused(tmp_path, share):
+    def read(path):
+        with list_sources([path], skip=tmp_path / "out", scratch=tmp_path) as sources:
+            for source in sources.pictures:
+                with suppress(UserError):
+                    source.picture()
+
+    rng, watch, seeds = np.random.default_rng(4), Watch(), list(archives())
+    for number in range(int(5_000 * share)):
+        name, content = seeds[number % len(seeds)]
+        (tmp_path / name).write_bytes(mutated(rng, content))
+        watch(read, tmp_path / name)
+        assert [path.name for path in tmp_path.iterdir() if path.name[0] != "a"] == []
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_mutated_clips_are_read_or_refused(tmp_path, share, capfd):
+    pytest.importorskip("av")
+
+    def read(path):
+        with path.open("rb") as file, open_clip(path.name, file) as clip:
+            list(different_frames(clip, 0.5))
+        open_picture(f"{path}@0.5-1")
+
+    images = [plain("navy", size=(64, 48), mark=(10 + 2 * number, 20)) for number in range(20)]
+    endings = ("mp4", "mkv", "avi")
+    seeds = {end: write_clip(tmp_path / f"a.{end}", images).read_bytes() for end in endings}
+    rng, watch = np.random.default_rng(5), Watch()
+    for number in range(int(5_000 * share)):
+        path = tmp_path / f"b.{endings[number % 3]}"
+        path.write_bytes(mutated(rng, seeds[path.suffix[1:]]))
+        watch(read, path)
     assert capfd.readouterr() == ("", "")
 
 
