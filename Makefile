@@ -7,7 +7,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproj
 EXTRAS := grounding similar reader serve video large
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow fuzz check env clean docs figures $(EXTRAS:%=test-%)
+.PHONY: demo test test-slow fuzz check env clean docs figures $(EXTRAS:%=test-%) test-pages
 
 demo: env
 	$(BIN)/python examples/demo/demo.py
@@ -51,6 +51,13 @@ docs: .venv-docs/.ready
 # The figures of docs/REPRODUCTION.md, drawn again from results/.
 figures: env
 	$(BIN)/python bench/figures.py
+
+# Pages in Chromium at two widths, light and dark: screenshots in runs/screenshots, and axe-core.
+test-pages: requirements.txt requirements-dev.txt requirements/pages.txt
+	$(PYTHON) -m venv .venv-pages
+	.venv-pages/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/pages.txt
+	.venv-pages/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	MINI_O3_SCREENSHOTS=runs/screenshots .venv-pages/bin/python -m pytest tests/show/test_pages_in_a_browser.py -m "slow or not slow"
 
 check: env
 	$(BIN)/ruff check .

@@ -7,7 +7,6 @@ the layout of VisualProbe, which that loader reads.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from mini_o3.benchmarks.pictures import find, from_cell
 from mini_o3.benchmarks.rows import BadRow, Record, read_files, read_lines, take, take_any, text_of
 from mini_o3.benchmarks.tables import table_draft, table_rows
 from mini_o3.episode.task import LETTERS
+from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import read_json
 from mini_o3.kit.rng import stream
 
 _FOLDERS = ("direct_attributes", "relative_position")
@@ -103,8 +104,8 @@ def _table(record: Record, job: Job) -> list[Draft]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        data = read_json(path)
+    except UserError as error:
         raise BadRow(f"{path.name} is not valid JSON ({' '.join(str(error).split())[:120]})") from None
     if not isinstance(data, dict):
         raise BadRow(f"{path.name} is no JSON object")

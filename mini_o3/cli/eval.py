@@ -152,12 +152,22 @@ def evaluate_command(
 def diff(
     first: Annotated[Path, typer.Argument(help="A folder that `mini-o3 eval --out` wrote.")],
     second: Annotated[Path, typer.Argument(help="Another.")],
+    html: Annotated[
+        Path | None, typer.Option(help="File for a page with the tasks that flipped, side by side.")
+    ] = None,
 ) -> None:
     """Compare two evaluations: first how they were made, then what came out, paired by task."""
     from mini_o3.evaluate.compare import compare, to_lines
 
-    for line in to_lines(compare(first, second), first, second):
+    lines = to_lines(compare(first, second), first, second)
+    for line in lines:
         say(line)
+    if html is not None:
+        from mini_o3.evaluate.report import read_judged
+        from mini_o3.show.diff_page import flips, write_diff
+
+        found = flips(read_judged(first), read_judged(second))
+        say(write_diff(html, (first.name, second.name), lines, found))
 
 
 @eval_app.command("merge")

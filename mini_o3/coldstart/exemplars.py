@@ -26,6 +26,7 @@ from pathlib import Path
 
 from mini_o3.episode import Episode
 from mini_o3.kit.errors import SettingError, UserError
+from mini_o3.kit.reading import read_text
 from mini_o3.presets import PRESETS
 from mini_o3.protocol import Answer, Malformed, PromptProfile, Zoom, format_action, parse, source_name
 from mini_o3.vision import Region
@@ -66,9 +67,10 @@ def read_exemplars(pattern: str) -> list[Exemplar]:
         )
     found = []
     for path in paths:
+        text = read_text(path)
         try:
-            found.append(parse_exemplar(path.read_text(encoding="utf-8"), path.stem))
-        except (OSError, ValueError) as error:
+            found.append(parse_exemplar(text, path.stem))
+        except ValueError as error:
             raise UserError(f"{path}: {error}; `mini-o3 presets exemplars` lists good ones") from None
     return found
 

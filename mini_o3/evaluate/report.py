@@ -4,6 +4,7 @@ bytes."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ from mini_o3.episode import EPISODES_FILE, Episode, SearchTask, read_tasks
 from mini_o3.episode.store import EpisodeStore
 from mini_o3.evaluate.absent import is_absent, not_there
 from mini_o3.evaluate.against import against_lines, against_published
+from mini_o3.evaluate.answers import ANSWERS_FILE, are_labelled, write_answers
 from mini_o3.evaluate.calibration import calibration, calibration_rows
 from mini_o3.evaluate.certainty import certainty
 from mini_o3.evaluate.evidence import evidence_iou
@@ -99,6 +101,9 @@ def write_report(
     }
     if controls:
         report["faithfulness"] = {"as_it_is": _control(report), **controls}
+    if rows and not are_labelled(rows):
+        report["unlabelled"] = {"answers": ANSWERS_FILE, "statuses": _statuses(rows)}
+        write_answers(folder, rows)
     write_json(folder / "report.json", report)
     write_text(folder / "report.md", to_markdown(report))
     seconds = [sum(turn.seconds for turn in row.episode.turns) for row in rows]
@@ -115,8 +120,16 @@ def _since_version_2(rows: Sequence[Judged]) -> dict[str, Any]:
     return certainty(rows) | {key: value for key, value in more.items() if value is not None}
 
 
+def _statuses(rows: Sequence[Judged]) -> dict[str, int]:
+    return dict(sorted(Counter(row.episode.status.value for row in rows).items()))
+
+
 def headline(report: dict[str, Any]) -> str:
     """Accuracy with its error; whatever nobody judged is said here and nowhere smaller."""
+    if "unlabelled" in report:
+        statuses = ", ".join(f"{n} {status}" for status, n in report["unlabelled"]["statuses"].items())
+        where = report["unlabelled"]["answers"]
+        return f"{report['tasks']} tasks without expected answers: {statuses}; every answer is in {where}"
     name = f"Avg@{report['samples']}" if report["samples"] > 1 else "accuracy"
     ends = report.get("intervals", {})
     line = f"{name} {_percent(report, ends.get('accuracy'))} on {report['tasks']} tasks"
@@ -138,7 +151,7 @@ def summary_lines(report: dict[str, Any]) -> list[str]:
     return [
         headline(report),
         *against_lines(report.get("against", ())),
-        f"at turn limits {curve}",
+        *([] if "unlabelled" in report else [f"at turn limits {curve}"]),
         *(f"  {name.replace('_', ' ')}: {control['accuracy']}" for name, control in controls.items()),
         *(f"{name}: {spending_words(figures)}" for name, figures in report.get("spending", {}).items()),
     ]

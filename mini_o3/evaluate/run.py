@@ -6,13 +6,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mini_o3.episode import Episode, Policy, SearchTask, Turn, run_episode
+from PIL import Image
+
+from mini_o3.episode import Episode, Lens, Policy, SearchTask, Turn, run_episode
+from mini_o3.episode.run import honest
 from mini_o3.episode.store import EpisodeStore, Key, run_jobs
 from mini_o3.evaluate.lenses import LensOf, lens_of
 from mini_o3.evaluate.protocol import PROTOCOL_FILE, Protocol, younger_than
@@ -28,8 +31,9 @@ from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.kit.reading import read_object
 from mini_o3.kit.run import ensure_same_record
 from mini_o3.policies.metered import Continued, Metered, begun, meta_of
-from mini_o3.vision import load_picture
+from mini_o3.vision import Picture, PixelBudget, Rect
 from mini_o3.vision.proposer import RegionProposer
+from mini_o3.vision.shared import Shared, SharedPictures
 
 #: What may differ between two starts of one evaluation.
 _FREE = ("revision", "report")
@@ -93,7 +97,7 @@ def evaluate(
             progress=progress,
             done=len(wanted) - len(left),
             total=len(wanted),
-            state=lambda: f"accuracy {known[True] / max(known.total(), 1):.3f}{meter.state}",
+            state=lambda: (f"accuracy {known[True] / known.total():.3f}" if known else "") + meter.state,
         )
     )
     if meter.spent and not episodes.records:
@@ -115,20 +119,25 @@ def asker(
     `before` has the turns of searches that go on.
     """
     counted = meter or Meter()
-    opened = lru_cache(maxsize=1)(load_picture)  # samples of a task follow each other
+    pictures = SharedPictures()
 
     async def ask(task: SearchTask, seed: int) -> Episode:
         metered, turns = Metered(policy, counted), before.get((task.id, seed), ())
         asked = Continued(metered, turns) if turns else metered
-        episode = await run_episode(
-            task,
-            asked,
-            protocol.limits,
-            picture=opened(task.picture),
-            seed=seed,
-            lens=lens_for(task),
-            proposer=proposer,
-        )
+        async with pictures.use(task.picture) as shared:
+            lens = _with_first_view(lens_for(task), shared)
+            episode = await run_episode(
+                task, asked, protocol.limits, picture=shared.picture, seed=seed, lens=lens, proposer=proposer
+            )
         return replace(episode, meta={**episode.meta, **meta_of(metered, turns)})
 
     return ask
+
+
+def _with_first_view(lens: Lens, shared: Shared) -> Lens:
+    """The same lens; an honest first view is made once for all samples of a picture."""
+
+    def look(original: Picture, rect: Rect, budget: PixelBudget, number: int) -> Image.Image:
+        return lens(original, rect, budget, number) if number else shared.first_view(budget)
+
+    return look if lens is honest else lens

@@ -11,6 +11,7 @@ from typing import Any
 
 from mini_o3.judge.neutral import quoted, visible
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import read_text
 from mini_o3.kit.text import without_special_tokens
 
 PROMPTS_DIR = Path(__file__).parent / "prompts"
@@ -68,8 +69,8 @@ def load_prompt(path: Path | None = None) -> JudgePrompt:
     """
     path = path or PROMPTS_DIR / "default.txt"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
+        lines = read_text(path).split("\n")
+    except UserError as error:
         raise UserError(
             f"{path}: not a readable text file ({error}); give the judge's prompt as one"
         ) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,10 @@ def read_prices(path: Path) -> dict[str, Price]:
         UserError: it cannot be read, or a price is missing or no number.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        data = tomllib.loads(read_text(path))
+    except UserError:
+        raise
+    except ValueError as error:
         raise UserError(
             f"{path}: not a readable table of prices ({error}); docs/howto/ask.md shows one"
         ) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import read_object
 from mini_o3.models.chat import ChatRenderer
 from mini_o3.models.families import FAMILIES
 from mini_o3.models.nano import SETTINGS_FILE, save_checkpoint
@@ -22,6 +22,7 @@ from mini_o3.protocol.dialects import view_budget
 from mini_o3.vision import PixelBudget
 
 _MEBIBYTE = 1 << 20
+_NAMED = 3  # tensors in a message
 
 
 @dataclass(slots=True)
@@ -75,22 +76,24 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
     import transformers
 
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = read_object(folder / "config.json")
         processor = _processor(folder)
-        settings = (
-            json.loads((folder / SETTINGS_FILE).read_text()) if (folder / SETTINGS_FILE).is_file() else {}
-        )
+        settings = read_object(folder / SETTINGS_FILE) if (folder / SETTINGS_FILE).is_file() else {}
         family = config["model_type"]
         model_class = getattr(transformers, FAMILIES[family].model_class)
         device = device or best_device()
         dtype = dtype or compute_dtype(config, device)
-        model = model_class.from_pretrained(folder, dtype=dtype).to(device).eval()
+        model, found = model_class.from_pretrained(folder, dtype=dtype, output_loading_info=True)
+        _check_tensors(folder, found)
+        model = model.to(device).eval()
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         tokenizer.chat_template = tokenizer.chat_template or _chat_template(folder)
         patcher = Patcher.of(processor)
         budget = PixelBudget(**settings["budget"]) if "budget" in settings else None
         stored = _stored(folder)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise UserError(
             f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); is the checkpoint complete?"
         ) from None
@@ -107,6 +110,29 @@ def load_vlm(folder: str | Path, device: str | None = None, dtype: torch.dtype |
         _says(config),
         family,
     )
+
+
+def _check_tensors(folder: Path, found: dict[str, Any]) -> None:
+    """Refuse weights that are not those of the model, which would else run with random ones in their place.
+
+    Raises:
+        UserError: tensors are missing, unexpected or of another shape; the first of each are named.
+    """
+    wrong = []
+    for what, key in (
+        ("missing", "missing_keys"),
+        ("unexpected", "unexpected_keys"),
+        ("of another shape", "mismatched_keys"),
+    ):
+        names = sorted(name if isinstance(name, str) else name[0] for name in found.get(key) or ())
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            wrong.append(f"{what}: {', '.join(names[:_NAMED])}{more}")
+    if wrong:
+        raise UserError(
+            f"{folder}: its tensors are not those that config.json describes ({'; '.join(wrong)});"
+            " get the checkpoint again, or convert it to the names of transformers"
+        )
 
 
 def best_device() -> str:
@@ -128,7 +154,10 @@ def compute_dtype(config: dict[str, Any], device: str) -> torch.dtype:
 
 
 def _says(config: dict[str, Any]) -> str | None:
-    return config.get("dtype") or config.get("torch_dtype")
+    """The number format, under either name, of the whole or only of its language model."""
+    parts = (config, config.get("text_config") or {})
+    said = (part.get(key) for part in parts for key in ("dtype", "torch_dtype"))
+    return next((str(name).removeprefix("torch.") for name in said if name), None)
 
 
 def has_bfloat16(device: str) -> bool:
@@ -144,7 +173,7 @@ def has_bfloat16(device: str) -> bool:
 def _processor(folder: Path) -> dict[str, Any]:
     """Settings of the picture processor."""
     path = next(folder / name for name in PROCESSOR_FILES if (folder / name).is_file())
-    found = json.loads(path.read_text())
+    found = read_object(path)
     # type: ignore[no-any-return]
     return found if path.name == PROCESSOR_FILES[0] else found["image_processor"]
 
@@ -152,7 +181,7 @@ def _processor(folder: Path) -> dict[str, Any]:
 def _chat_template(folder: Path) -> str | None:
     """The template in a file of its own, as older checkpoints have it; tokenizers do not read it."""
     path = folder / "chat_template.json"
-    return json.loads(path.read_text(encoding="utf-8"))["chat_template"] if path.is_file() else None
+    return read_object(path)["chat_template"] if path.is_file() else None
 
 
 def budget_of(vlm: Vlm, profile: PromptProfile, max_pixels: int | None) -> PixelBudget:
@@ -215,8 +244,8 @@ def steps_of(folder: Path) -> int | None:
     """After how many steps of its training `save_vlm` wrote this checkpoint; None if it is not whole, or says
     nothing."""
     try:
-        step = json.loads((folder / SETTINGS_FILE).read_text()).get("step")
-    except (OSError, ValueError):  # a kill came while it was written
+        step = read_object(folder / SETTINGS_FILE).get("step")
+    except UserError:  # a kill came while it was written
         return None
     return None if step is None else int(step)
 

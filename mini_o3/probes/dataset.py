@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from mini_o3.kit.errors import SettingError, UserError
 from mini_o3.kit.files import write_json
+from mini_o3.kit.reading import read_object
 from mini_o3.kit.run import ensure_same_settings, folder_lock
 
 BUNDLED_PHOTOS = Path(__file__).parent / "photos"
@@ -71,11 +71,9 @@ def _check(out: Path, name: str, settings: dict[str, Any]) -> None:
             )
         return
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        kept = None
-    if not isinstance(kept, dict):
-        raise UserError(f"{path}: does not say how probes were made; give another folder")
+        kept = read_object(path)
+    except UserError:
+        raise UserError(f"{path}: does not say how probes were made; give another folder") from None
     ensure_same_settings(out, kept, settings, what="probes made")
 
 

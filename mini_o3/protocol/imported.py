@@ -7,7 +7,6 @@ as data: a Python file is parsed and never executed; only string literals are ta
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.extras import require
 from mini_o3.kit.files import make_folder, write_text
+from mini_o3.kit.reading import json_lines, read_json, read_text
 from mini_o3.protocol.prompts import PromptProfile, load_profile
 
 _VISION = "<|vision_start|><|image_pad|><|vision_end|>"
@@ -77,8 +77,10 @@ def _renamed(text: str) -> str:
 def _string_constants(file: Path) -> dict[str, str]:
     """Name -> value of every top-level string literal."""
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, SyntaxError, ValueError) as error:
+        tree = ast.parse(read_text(file))
+    except UserError:
+        raise
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UserError(f"{file}: cannot be read as Python ({error})") from None
     found = {}
     for node in tree.body:
@@ -138,15 +140,12 @@ def _conversations(file: Path) -> Sequence[list[Any]]:
             batch = next(pq.ParquetFile(file).iter_batches(batch_size=64, columns=["conversations"]), None)
             rows = batch.to_pylist() if batch is not None else []
         else:
-            text = file.read_text(encoding="utf-8")
-            data = (
-                [json.loads(line) for line in text.splitlines() if line]
-                if file.suffix == ".jsonl"
-                else json.loads(text)
-            )
+            data = [line.row for line in json_lines(file)] if file.suffix == ".jsonl" else read_json(file)
             rows = data if isinstance(data, list) else [data]
         found = [row["conversations"] for row in rows]
         found = [ast.literal_eval(turns) if isinstance(turns, str) else turns for turns in found]
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, RecursionError) as error:
         raise UserError(f"{file}: holds no conversations ({error})") from None
     return [turns for turns in found if isinstance(turns, list)]

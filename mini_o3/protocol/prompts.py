@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.reading import read_text
 from mini_o3.protocol.actions import Malformed, source_name
 
 PROMPTS_DIR = Path(__file__).parent / "prompts"
@@ -96,14 +97,14 @@ def load_profile(name: str) -> PromptProfile:
     for part in _PARTS:
         path = folder / f"{part}.txt"
         try:
-            texts[part] = path.read_text(encoding="utf-8").removesuffix("\n")
-        except (OSError, UnicodeDecodeError):
+            texts[part] = read_text(path).removesuffix("\n")
+        except UserError:
             known = ", ".join(shipped_profiles())
             raise UserError(
                 f"prompt profile {name}: {path} cannot be read as text; shipped profiles: {known}"
             ) from None
     named = folder / "dialect.txt"
-    dialect = named.read_text(encoding="utf-8", errors="replace").strip() if named.is_file() else "mini_o3"
+    dialect = read_text(named).strip() if named.is_file() else "mini_o3"
     return PromptProfile(name=folder.name, dialect=dialect, **texts)
 
 

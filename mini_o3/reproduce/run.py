@@ -17,6 +17,7 @@ from mini_o3.kit.config import defaults_of
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder
 from mini_o3.kit.progress import OnProgress
+from mini_o3.kit.reading import read_object
 from mini_o3.kit.run import ensure_same_run, same_settings
 from mini_o3.kit.signals import stop_signals
 from mini_o3.models.shipped import checkpoint_in
@@ -143,11 +144,11 @@ def _reports(suite: Suite, name: str, out: Path) -> dict[str, Any]:
     model = checkpoint_in(suite.runs[name].get("checkpoint", out / "model"))
     if model.is_dir():  # a record that came without weights is taken at its word
         protocols = [out / level / PROTOCOL_FILE for level in suite.measure.levels]
-        weights = {json.loads(path.read_text()).get("weights") for path in protocols if path.exists()}
+        weights = {read_object(path).get("weights") for path in protocols if path.exists()}
         if weights - {weights_hash(model)}:
             return {}
     paths = {level: out / level / "report.json" for level in suite.measure.levels}
-    return {level: json.loads(path.read_text()) for level, path in paths.items() if path.exists()}
+    return {level: read_object(path) for level, path in paths.items() if path.exists()}
 
 
 def _recorded_as(settings: GrpoConfig, out: Path) -> bool | None:
@@ -156,7 +157,7 @@ def _recorded_as(settings: GrpoConfig, out: Path) -> bool | None:
     record = out / "config.json"
     if not record.exists():
         return None
-    kept = {**defaults_of(GrpoConfig), **json.loads(record.read_text())["config"]}
+    kept = {**defaults_of(GrpoConfig), **read_object(record)["config"]}
     wanted = json.loads(settings.model_dump_json())
     return all(
         same_settings(kept.get(key), value)

@@ -7,17 +7,23 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+from PIL import Image
 
 from mini_o3.episode import Episode, StopReason, Turn
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.kit.errors import UserError
+from mini_o3.kit.files import make_folder
 from mini_o3.protocol import Answer, Malformed
 from mini_o3.show.page import zoom_words
+from mini_o3.show.result import confidence_of
 from mini_o3.vision import Picture, Rect, load_picture
 from mini_o3.vision.draw import data_url, shrink
 
-PICTURE_BYTES, CROP_BYTES = 20_000_000, 8_000_000  # on the whole page, as data URLs
-_TEXT_CHARACTERS = 6_000_000  # on the whole page
+PICTURE_BYTES, CROP_BYTES = 9_000_000, 4_000_000  # on the whole page, as data URLs
+_FIRST = 60  # pictures that share what there is; the others lie beside the page once it is used up
+_TEXT_CHARACTERS = 4_000_000  # on the whole page
 _SIDES, _CROP_SIDES = (1400, 1100, 800, 560, 400), (280, 200, 140)  # longest sides to try, in pixels
 _LEAST_TEXT, _MOST_TEXT = 300, 20_000  # characters of one turn
 
@@ -67,6 +73,8 @@ def entries(rows: Sequence[Judged], crops: bool) -> Iterator[dict[str, Any]]:
             "size": list(episode.size),
             "question": _cut(episode.question, _MOST_TEXT),
             "expected": episode.expected,
+            "evidence": _rect_of(episode),
+            "confidence": confidence_of(episode),
             "answer": None if episode.answer is None else _cut(episode.answer, length),
             "reason": verdict.reason,
             "ending": ending(episode),
@@ -78,6 +86,11 @@ def entries(rows: Sequence[Judged], crops: bool) -> Iterator[dict[str, Any]]:
         }
 
 
+def _rect_of(episode: Episode) -> list[int] | None:
+    region = episode.evidence
+    return None if region is None else list(region.to_rect(Rect(0, 0, *episode.size)))
+
+
 def ending(episode: Episode) -> str:
     """In words, how an episode ended."""
     words = episode.stop.value.replace("_", " ")
@@ -85,13 +98,13 @@ def ending(episode: Episode) -> str:
 
 
 class Album:
-    """Pictures and crops as data URLs within the page's budget; each file is opened once.
+    """Pictures and crops: as data URLs within the page's budget, then as files in a folder.
 
-    `left_out` counts the pictures that cannot be opened or for which there is no room.
+    Each is opened once. `left_out` counts those that cannot be opened, `beside` the files in the folder.
     """
 
-    def __init__(self, rows: Sequence[Judged], crops: bool) -> None:
-        self.rows, self.crops, self.left_out = rows, crops, 0
+    def __init__(self, rows: Sequence[Judged], crops: bool, folder: Path) -> None:
+        self.rows, self.crops, self.folder, self.left_out, self.beside = rows, crops, folder, 0, 0
         self.by_path: dict[str, list[int]] = {}
         for number, row in enumerate(rows):
             self.by_path.setdefault(row.episode.picture, []).append(number)
@@ -102,9 +115,12 @@ class Album:
     def __iter__(self) -> Iterator[list[tuple[str, str]]]:
         """For every file its data blocks (name, text), with one picture in memory at a time.
 
-        `picture-N` is a data URL for episode N, or the name of the block that holds the same picture;
-        `crop-N-T` is the observation of its turn T, counted from 1. A file that cannot be opened has none.
+        `picture-N` is where the picture of episode N is: a data URL, a file in the folder, or the name of the
+        block that holds the same picture; `crop-N-T` is where the observation of its turn T is, counted from
+        1. A file that cannot be opened has none.
         """
+        for old in (*self.folder.glob("picture-*.jpg"), *self.folder.glob("crop-*.jpg")):
+            old.unlink()  # of an earlier report
         zooms = sum(turn.rect is not None for row in self.rows for turn in row.episode.turns)
         pictures = _Shares(PICTURE_BYTES, len(self.by_path), _SIDES)
         crops = _Shares(CROP_BYTES, zooms, _CROP_SIDES)
@@ -118,41 +134,46 @@ class Album:
                 self.left_out += 1
                 yield blocks
                 continue
-            if digest not in known and original and (url := pictures.pack(original)) is not None:
+            if digest not in known and original:
                 known[digest] = f"picture-{numbers[0]}"
-                blocks.append((known[digest], url))
-            if digest in known:
-                blocks += [
-                    (f"picture-{n}", known[digest]) for n in numbers if f"picture-{n}" != known[digest]
-                ]
-            else:
-                self.left_out += 1
+                blocks.append((known[digest], self._place(known[digest], original, pictures)))
+            blocks += [(f"picture-{n}", known[digest]) for n in numbers if f"picture-{n}" != known[digest]]
             if self.crops and original is not None:
                 blocks += self._crops(original, numbers, crops)
             yield blocks
 
     def _crops(self, original: Picture, numbers: Sequence[int], shares: _Shares) -> list[tuple[str, str]]:
-        blocks = []
-        for number in numbers:
-            for turn, one in enumerate(self.rows[number].episode.turns, start=1):
-                if one.rect is not None and (url := shares.pack(original, one.rect)) is not None:
-                    blocks.append((f"crop-{number}-{turn}", url))
-        return blocks
+        return [
+            (name := f"crop-{number}-{turn}", self._place(name, original, shares, one.rect))
+            for number in numbers
+            for turn, one in enumerate(self.rows[number].episode.turns, start=1)
+            if one.rect is not None
+        ]
+
+    def _place(self, name: str, picture: Picture, shares: _Shares, rect: Rect | None = None) -> str:
+        """A data URL, or where the file that was written to the folder is, seen from the page."""
+        view = picture.thumbnail(shares.sides[0], rect).convert("RGB")
+        url = shares.pack(view)
+        if url is not None:
+            return url
+        self.beside += 1
+        view.info = {}
+        view.save(make_folder(self.folder) / f"{name}.jpg", "JPEG", quality=80)
+        return f"{quote(self.folder.name)}/{name}.jpg"
 
 
 class _Shares:
-    """A budget of bytes for a number of pictures: each gets an equal share of what is left."""
+    """A budget of bytes for a number of pictures: the first get an equal share each, while it lasts."""
 
     def __init__(self, budget: int, count: int, sides: Sequence[int]) -> None:
-        self.budget, self.count, self.sides = budget, count, sides
+        self.budget, self.count, self.sides = budget, min(count, _FIRST), sides
 
-    def pack(self, picture: Picture, rect: Rect | None = None) -> str | None:
-        """A data URL of the picture or a part of it, as large as its share allows; None if nothing fits."""
+    def pack(self, picture: Image.Image) -> str | None:
+        """A data URL of the picture, as large as its share allows; None if nothing is left for it."""
         share = self.budget / max(self.count, 1)
         self.count -= 1
-        view = picture.thumbnail(self.sides[0], rect)
         for side in self.sides:
-            view = shrink(view, side)
+            view = shrink(picture, side)
             url = data_url(view, quality=80)
             if len(url) <= share:
                 break

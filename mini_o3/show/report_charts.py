@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _WIDTH, _HEIGHT = 460, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 40
+_INSET, _APART = 12, 20  # of a curve from the sides, and between the names on its axis
 _ROW, _NAMES = 24, 170  # of horizontal bars, in pixels
 
 
@@ -20,12 +22,15 @@ class Point(NamedTuple):
 
 
 def curve_chart(points: Sequence[Point], *, label: str, axis: str) -> str:
-    """Shares 0..1 over named steps, joined by a line. `label` names the chart, `axis` what the steps are."""
+    """Shares 0..1 over numbers, to scale, joined by a line. `label` names the chart, `axis` what the numbers
+    are; names that have no room are left out."""
     known = [(number, point) for number, point in enumerate(points) if point.value is not None]
-    step = (_WIDTH - _LEFT - _RIGHT) / max(len(points), 1)
+    places = [float(point.name) for point in points]
+    least, most = min(places, default=0.0), max(places, default=1.0)
+    wide = _WIDTH - _LEFT - _RIGHT - 2 * _INSET
 
     def x(number: int) -> float:
-        return _LEFT + step * (number + 0.5)
+        return _LEFT + _INSET + wide * ((places[number] - least) / (most - least) if most > least else 0.5)
 
     def y(share: float) -> float:
         return _TOP + (1 - min(max(share, 0.0), 1.0)) * (_HEIGHT - _TOP - _BOTTOM)
@@ -41,8 +46,31 @@ def curve_chart(points: Sequence[Point], *, label: str, axis: str) -> str:
         marks.append(
             f'<circle class="dot" cx="{x(number):.1f}" cy="{y(value):.1f}" r="3.5">{_title(point)}</circle>'
         )
-    marks += [_name(x(number), point.name) for number, point in enumerate(points)]
+    marks += [_name(at, points[number].name) for number, at in _with_room([x(n) for n in range(len(points))])]
     return _svg(label, axis, marks)
+
+
+def reliability_chart(bins: Sequence[dict[str, Any]], *, label: str) -> str:
+    """Share of right answers over confidence: dots as large as their bins are full, and the line on which a
+    confidence means what it says."""
+    wide, high = _WIDTH - _LEFT - _RIGHT - 2 * _INSET, _HEIGHT - _TOP - _BOTTOM
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return _LEFT + _INSET + x * wide, _TOP + (1 - y) * high
+
+    marks = [_grid(place(0, share)[1], f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)]
+    marks += [_name(place(share, 0)[0], f"{share:.0%}") for share in (0, 0.5, 1)]
+    (x0, y0), (x1, y1) = place(0, 0), place(1, 1)
+    marks.append(f'<path class="ideal" d="M{x0:.1f} {y0:.1f}L{x1:.1f} {y1:.1f}"/>')
+    most = max((part["n"] for part in bins), default=1)
+    for part in bins:
+        x, y = place(part["confidence"], part["accuracy"])
+        radius = 3 + 7 * math.sqrt(part["n"] / most)
+        told = f"{part['n']} answers: {part['confidence']:.0%} sure, {part['accuracy']:.0%} right"
+        marks.append(
+            f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{told}</title></circle>'
+        )
+    return _svg(label, "confidence", marks)
 
 
 def histogram(points: Sequence[Point], *, label: str, axis: str) -> str:
@@ -50,7 +78,7 @@ def histogram(points: Sequence[Point], *, label: str, axis: str) -> str:
     most = max((point.value or 0.0 for point in points), default=0.0) or 1.0
     step = (_WIDTH - _LEFT - _RIGHT) / max(len(points), 1)
     high = _HEIGHT - _TOP - _BOTTOM
-    marks = [_grid(_TOP + high * (1 - share), f"{most * share:.0f}") for share in (0, 0.5, 1)]
+    marks = [_grid(_TOP + high * (1 - count / most), f"{count:g}") for count in _ticks(most)]
     every = -(-len(points) // 16)  # at most 16 names have room
     for number, point in enumerate(points):
         tall = high * (point.value or 0.0) / most
@@ -63,6 +91,23 @@ def histogram(points: Sequence[Point], *, label: str, axis: str) -> str:
         if number % every == 0:
             marks.append(_name(left + step / 2, point.name))
     return _svg(label, axis, marks)
+
+
+def _with_room(places: Sequence[float]) -> list[tuple[int, float]]:
+    """Of rising places those whose names do not lie on each other, by their number; the last always."""
+    found: list[tuple[int, float]] = []
+    for number, at in enumerate(places):
+        is_last = number == len(places) - 1
+        if is_last or ((not found or at - found[-1][1] >= _APART) and places[-1] - at >= _APART):
+            found.append((number, at))
+    return found
+
+
+def _ticks(most: float) -> list[float]:
+    """Round counts from 0 to `most`, at most six of them."""
+    size = 10 ** math.floor(math.log10(max(most, 1) / 5)) if most > 5 else 1
+    step = next(size * factor for factor in (1, 2, 5, 10) if most / (size * factor) <= 5)
+    return [step * n for n in range(int(most / step) + 1)]
 
 
 def bar_chart(points: Sequence[Point], *, label: str) -> str:

@@ -7,17 +7,22 @@ wrote is in it as escaped text or as JSON that cannot end its element; only the 
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, TextIO
 
+from mini_o3.evaluate.answers import ANSWER_COLUMNS, answer_rows, are_labelled
 from mini_o3.evaluate.metrics import Judged
 from mini_o3.kit.files import write_atomically
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.show.browser import TAGS, Album, choose, entries, script_json
 from mini_o3.show.page import COLOURS, asset, page_head
-from mini_o3.show.report_charts import Point, bar_chart, curve_chart, histogram, percent
+from mini_o3.show.report_charts import Point, bar_chart, curve_chart, histogram, percent, reliability_chart
+
+_ANSWERS = 500  # rows of the table of answers on the page
 
 
 def write_page(
@@ -43,29 +48,38 @@ def write_page(
     """
     shown = choose(rows, most)
     crops = protocol.get("views", "honest") == "honest"
-    album = Album(shown, crops)
-    script = asset("browser.js")
+    album = Album(shown, crops, out.with_name(f"{out.stem}_files"))
+    script = asset("picture.js") + asset("browser.js")
 
     def write(part: Path) -> None:
-        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(page_head(title, "report.css", script) + _overview(rows, report, title))
+        with (
+            tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace") as blocks,
+            part.open("w", encoding="utf-8", errors="backslashreplace") as file,
+        ):
+            for done, found in enumerate(album, start=1):
+                for name, text in found:
+                    blocks.write(f'<script type="text/plain" id="{name}">{text}</script>\n')
+                progress(done, len(album))
+            blocks.seek(0)
+            head = page_head(title, "report.css", script, beside=bool(album.beside))
+            file.write(head + _overview(rows, report, title))
             file.write("<h2>Protocol</h2>" + _table(protocol))
             if figures:
                 file.write("<h2>Figures that came with the log</h2>" + _table(figures))
             file.write(f'<h2>Episodes</h2><p id="extent">{escape(_extent(len(shown), len(rows), crops))}</p>')
+            if album.beside:
+                where = f"{album.beside} pictures lie in {album.folder.name} beside this page"
+                file.write(f'<p id="beside">{escape(where)}; keep both together.</p>')
             file.write(asset("browser.html").replace("{tags}", "".join(map(_checkbox, TAGS))))
             _data(file, shown, crops)
-            for done, blocks in enumerate(album, start=1):
-                for name, text in blocks:
-                    file.write(f'<script type="text/plain" id="{name}">{text}</script>\n')
-                progress(done, len(album))
+            shutil.copyfileobj(blocks, file)
             if album.left_out:
-                missing = f"{album.left_out} pictures are not on this page: no longer there, or no room."
-                file.write(f"<p>{missing}</p>")
+                file.write(f"<p>{album.left_out} pictures are not on this page: no longer there.</p>")
             file.write(f"</main><script>{script}</script></body></html>\n")
 
     write_atomically(out, write)
-    return f"{out}: {len(shown)} of {len(rows)} episodes, {out.stat().st_size / 1e6:.1f} MB"
+    beside = f", {album.beside} pictures in {album.folder.name}" if album.beside else ""
+    return f"{out}: {len(shown)} of {len(rows)} episodes, {out.stat().st_size / 1e6:.1f} MB{beside}"
 
 
 def _data(file: TextIO, shown: Sequence[Judged], crops: bool) -> None:
@@ -80,15 +94,16 @@ def _overview(rows: Sequence[Judged], report: dict[str, Any], title: str) -> str
     name = f"Avg@{report['samples']}" if report["samples"] > 1 else "accuracy"
     reasons = ", ".join(f"{count} {reason}" for reason, count in report["unjudged_reasons"].items())
     unjudged = f"{report['unjudged']} of {report['episodes']}" + (f" ({reasons})" if reasons else "")
-    tiles = [
+    labelled = are_labelled(rows) or not rows
+    judged = [
         _tile(name, percent(_point("", report))),
-        _tile("tasks", str(report["tasks"])),
         _tile("unjudged", unjudged, "warn" if report["unjudged"] else ""),
-        *(
-            [_tile("if those were wrong", percent(_point("", report["worst_case"])))]
-            if "worst_case" in report
-            else []
-        ),
+    ]
+    if "worst_case" in report:
+        judged.append(_tile("if those were wrong", percent(_point("", report["worst_case"]))))
+    tiles = [
+        _tile("tasks", str(report["tasks"])),
+        *(judged if labelled else [_tile("expected answers", "none")]),
         *([_tile("would fail again", str(report["lasting"]), "warn")] if "lasting" in report else []),
         _tile("turns", f"{report['turns_mean']:.1f}"),
         *(
@@ -107,30 +122,53 @@ def _overview(rows: Sequence[Judged], report: dict[str, Any], title: str) -> str
     return (
         f'<header><h1>{escape(title)}</h1><div class="meta">{escape(", ".join(policies))}; errors are one'
         " standard error, clustered by picture; what is unjudged counts neither way</div><div"
-        f' class="figures" id="figures">{"".join(tiles)}</div></header><main><div'
-        f' class="charts">{"".join(_charts(report))}</div>'
+        f' class="figures" id="figures">{"".join(tiles)}</div></header><main>'
+        f"{'' if labelled else _answers(rows)}"
+        f'<div class="charts">{"".join(_charts(report, labelled))}</div>'
     )
 
 
-def _charts(report: dict[str, Any]) -> list[str]:
+def _answers(rows: Sequence[Judged]) -> str:
+    """What was answered where nobody knows the right answer, a row each; `answers.csv` has all of it."""
+    head = "".join(f"<th>{name}</th>" for name in ANSWER_COLUMNS)
+    lines = [
+        "<tr>"
+        + "".join(
+            f'<td data-name="{name}">{escape(cell)}</td>'
+            for name, cell in zip(ANSWER_COLUMNS, row, strict=True)
+        )
+        + "</tr>"
+        for row in answer_rows(rows)[:_ANSWERS]
+    ]
+    left = f"<p>{len(rows) - _ANSWERS} more are in answers.csv.</p>" if len(rows) > _ANSWERS else ""
+    return f'<h2>Answers</h2><table id="answers"><tr>{head}</tr>{"".join(lines)}</table>{left}'
+
+
+def _charts(report: dict[str, Any], labelled: bool) -> list[str]:
     curve = [_point(limit, point) for limit, point in report["curve"].items()]
     turns = _filled([Point(turn, float(count)) for turn, count in report["turns_histogram"].items()])
     title = "Accuracy over turn limit"
     charts = [
-        _figure("curve", title, curve_chart(curve, label=title.lower(), axis="turn limit")),
-        _figure("turns", "Turns", histogram(turns, label="episodes by turns", axis="turns of an episode")),
+        _figure("turns", "Turns", histogram(turns, label="episodes by turns", axis="turns of an episode"))
     ]
 
     def bars(name: str, title: str, points: Sequence[Point]) -> None:
         charts.append(_figure(name, title, bar_chart(points, label=title.lower())))
 
-    for name in ("categories", "families", "levels"):
+    if labelled:
+        charts.insert(0, _figure("curve", title, curve_chart(curve, label=title.lower(), axis="turn limit")))
+    for name in ("categories", "families", "levels") if labelled else ():
         if parts := report.get(name):
             points = [_point(f"{kind} ({part['tasks']})", part) for kind, part in parts.items()]
             bars(name, f"Accuracy by {name}", points)
     if "faithfulness" in report:
         points = [_point(kind.replace("_", " "), part) for kind, part in report["faithfulness"].items()]
         bars("faithfulness", "What was shown: control experiments", points)
+    if "calibration" in report:
+        found = report["calibration"]
+        title = f"Confidence ({found['of'].replace('_', ' ')}), ECE {found['ece']:.3f}"
+        chart = reliability_chart(found["bins"], label="share of right answers over confidence")
+        charts.append(_figure("confidence", title, chart))
     total = max(report["episodes"], 1)
     points = [Point(kind.replace("_", " "), count / total) for kind, count in report["stops"].items()]
     bars("endings", "Endings, share of episodes", points)
