@@ -107,8 +107,10 @@ class SharedPictures:
 
 
 def _pixels(path: str) -> int:
-    """How many pixels of a picture will lie in memory, by its header; none if that cannot be told, or if it is
-    read from disk."""
+    """How many pixels of a picture will lie in memory, by its header.
+
+    0 if that cannot be told, or if it is so large that it is read from disk.
+    """
     try:
         file_path, _ = split_frame(path)
         with open_file(file_path) as file, image_file(file_path, file) as opened:
