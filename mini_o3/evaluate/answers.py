@@ -27,7 +27,7 @@ def answer_rows(rows: Sequence[Judged]) -> list[tuple[str, ...]]:
     `box` is left, top, right and bottom of the evidence in pixels of the original, `evidence` says what it is
     (`Episode.evidence_source`).
     """
-    found = []
+    found: list[tuple[str, ...]] = []
     for task, episode, _ in rows:
         region, sure = episode.evidence, episode.meta.get("confidence")
         rect = () if region is None else region.to_rect(Rect(0, 0, *episode.size))
