@@ -11,6 +11,7 @@ import typer
 
 from mini_o3.cli.base import (
     BUDGET_SPENT,
+    DeviceOption,
     DialectOption,
     EndpointOption,
     MaxCostOption,
@@ -50,6 +51,7 @@ def ask(
     ] = 1,
     temperature: TemperatureOption = None,
     turn_tokens: TurnTokensOption = None,
+    device: DeviceOption = None,
     endpoint: EndpointOption = None,
     propose: ProposeOption = None,
     stream: Annotated[
@@ -103,6 +105,7 @@ def ask(
                 temperature,
                 turn_tokens,
                 endpoint=endpoint_options(endpoint),
+                device=device,
             ),
             turns=turns,
             samples=samples,

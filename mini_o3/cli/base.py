@@ -65,6 +65,14 @@ DialectOption = Annotated[
         help="How it speaks: deepeyes, pixel_reasoner, qwen3_vl, qwen2_5_vl, direct (no tool) ...",
     ),
 ]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="Where a model on this machine runs: cpu, cuda, cuda:1, mps; a replica on each of several, as"
+        " cuda:0,cuda:1, or on all. [default: the fastest]",
+    ),
+]
 EndpointOption = Annotated[
     list[str] | None,
     typer.Option(

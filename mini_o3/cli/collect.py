@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mini_o3.cli.base import (
+    DeviceOption,
     EndpointOption,
     JudgeEndpointOption,
     MaxCostOption,
@@ -62,6 +64,7 @@ def collect(
     max_pixels: MaxPixelsOption = None,
     prompts: PromptsOption = None,
     turn_tokens: TurnTokensOption = None,
+    device: DeviceOption = None,
     endpoint: EndpointOption = None,
     judge_endpoint: JudgeEndpointOption = None,
     max_requests: MaxRequestsOption = None,
@@ -121,7 +124,8 @@ def collect(
     found = [task for task in read_tasks(settings.tasks) if task.answer is not None]
     if not found:
         raise UserError(f"{settings.tasks}: no task there has an answer, and only right searches are kept")
-    chosen, meter = load_policy(settings.policy_spec(), tasks=found, say=err), settings.meter()
+    spec = replace(settings.policy_spec(), device=device)
+    chosen, meter = load_policy(spec, tasks=found, say=err), settings.meter()
     judging = make_judge(
         settings.judge, cache=out / JUDGE_CACHE, endpoint=settings.judge_endpoint, meter=meter
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mini_o3.cli.base import (
+    DeviceOption,
     DialectOption,
     EndpointOption,
     JudgeEndpointOption,
@@ -88,6 +89,7 @@ def evaluate_command(
     concurrent: Annotated[
         int, typer.Option(min=1, help="Episodes at the same time; a person always plays one.")
     ] = 16,
+    device: DeviceOption = None,
     max_requests: MaxRequestsOption = None,
     max_tokens: MaxTokensOption = None,
     max_cost: MaxCostOption = None,
@@ -122,6 +124,7 @@ def evaluate_command(
         against=against,
         concurrent=concurrent,
         propose=load_proposer(propose, policy, err),
+        device=device,
         budget=Budget(max_requests, max_tokens, max_cost),
         prices=read_prices(prices) if prices else {},
         progress=Progress,

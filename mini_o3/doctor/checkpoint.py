@@ -48,6 +48,7 @@ def examine_checkpoint(name: str, *, load: bool = True) -> Iterator[Finding]:
         return
     require("local", "loading a checkpoint")
     from mini_o3.kit.errors import UserError
+    from mini_o3.models.devices import searches_that_fit
     from mini_o3.models.vlm import load_vlm
 
     try:
@@ -57,6 +58,13 @@ def examine_checkpoint(name: str, *, load: bool = True) -> Iterator[Finding]:
         return
     parameters = sum(weight.numel() for weight in vlm.model.parameters())
     yield Finding("loading", State.GOOD, f"{parameters / 1e6:,.1f} million parameters on {vlm.device}")
+    fit = searches_that_fit(vlm)
+    known = (
+        "cannot be told"
+        if fit is None
+        else f"room for {fit} searches of up to 32,768 tokens at the same time"
+    )
+    yield Finding("memory", State.NOTE if fit == 0 else State.GOOD, known)
     wants = f"prompts {vlm.prompts}, context of {vlm.context_tokens} tokens"
     yield Finding(
         "wants", State.GOOD, f"{wants}, turns of at most {vlm.turn_tokens or 'any number of'} tokens"

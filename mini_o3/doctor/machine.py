@@ -39,6 +39,7 @@ def examine_machine() -> Iterator[Finding]:
     if state is State.NOTE:
         yield Finding("disk", state, f"{free:.1f} GiB are left; evaluations and trainings need more")
     yield _accelerator()
+    yield _kernel()
     for extra, modules in EXTRAS.items():
         missing = [name for name in modules if find_spec(name) is None]
         how = f"not installed: pip install 'mini-o3[{extra}]'" if missing else "installed"
@@ -70,6 +71,19 @@ def _memory() -> str:
         return "memory not known"
     sizes = {line.partition(":")[0]: int(line.split()[1]) / 2**20 for line in lines if line.endswith("kB")}
     return f"{sizes.get('MemTotal', 0):.1f} GiB, {sizes.get('MemAvailable', 0):.1f} GiB of it free"
+
+
+def _kernel() -> Finding:
+    """Whether the processor runs small models by the C kernel, which is built now if it was not before."""
+    if find_spec("torch") is None:
+        return Finding("kernel", State.NOTE, "not looked for, since torch is not installed")
+    from mini_o3.models.engine.kernel import load_kernel, why_not
+
+    width = 48  # nano's
+    if load_kernel(width) is not None:
+        return Finding("kernel", State.GOOD, "built; small models run by it on the processor")
+    why = why_not(width) or "the compiler failed"
+    return Finding("kernel", State.NOTE, f"{why}; small models run by torch alone, a fifth to a third slower")
 
 
 def _accelerator() -> Finding:

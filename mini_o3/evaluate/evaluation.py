@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -48,6 +49,7 @@ def run_evaluation(
     against: str | None = None,
     concurrent: int = 16,
     propose: RegionProposer | None = None,
+    device: str | None = None,
     budget: Budget | None = None,
     prices: Mapping[str, Price] = NO_PRICES,
     progress: Callable[[str], OnProgress] = lambda what: no_progress,
@@ -72,6 +74,7 @@ def run_evaluation(
         against: a published figure to read the accuracy beside, see `figures_against`.
         concurrent: episodes at the same time.
         propose: suggests boxes, which the policy is told in its first message.
+        device: where a model on this machine runs, as in `PolicySpec`.
         budget: beyond what neither the policy nor the judge is asked, over all starts; the report then has
             `budget_spent`, which says how to go on.
         prices: by model, see `kit.usage.read_prices`; the report then has what it cost.
@@ -107,6 +110,7 @@ def run_evaluation(
         found,
         among=everything,
         concurrent=concurrent,
+        device=device,
         record=record,
         meter=meter,
         proposer=propose,
@@ -168,6 +172,7 @@ class Evaluator:
         *,
         among: Sequence[SearchTask] = (),
         concurrent: int = 16,
+        device: str | None = None,
         record: Mapping[str, Any] = MappingProxyType({}),
         meter: Meter | None = None,
         proposer: RegionProposer | None = None,
@@ -178,6 +183,7 @@ class Evaluator:
         self.policy, self.folder, self.tasks, self.among = policy, folder, tasks, among
         is_human = isinstance(policy, str) and PolicySpec(policy).kind == "human"
         self.concurrent = 1 if is_human else concurrent
+        self.device = device
         self.record, self.meter, self.note = dict(record), meter or Meter(), note
         self.proposer = proposer
         self.loaded: dict[PolicySpec, Policy] = {}
@@ -236,7 +242,7 @@ class Evaluator:
                 if getattr(protocol, setting):
                     raise SettingError(setting, "a policy that is built already has its own; leave it out")
             return self.policy
-        spec = protocol.policy_spec(self.policy, self.concurrent)
+        spec = replace(protocol.policy_spec(self.policy, self.concurrent), device=self.device)
         if spec not in self.loaded:
             self.loaded[spec] = load_policy(spec, tasks=self.tasks, say=self.note)
         return self.loaded[spec]

@@ -16,8 +16,7 @@ from PIL import Image
 from mini_o3.grpo.batch import MiniBatch, Packed, collate, pack
 from mini_o3.grpo.config import GrpoConfig
 from mini_o3.grpo.loss import policy_loss
-from mini_o3.models.forward import encode_views, hidden_states
-from mini_o3.models.sampling import log_probs
+from mini_o3.models.forward import chosen_log_probs, encode_views, hidden_states
 from mini_o3.models.views import split_views
 from mini_o3.models.vlm import Vlm, enable_gradient_checkpointing
 
@@ -103,11 +102,9 @@ class Learner:
         ids, wrote = packed.ids.to(device), packed.mask.to(device)[:, 1:] > 0
         tokens = torch.cat([seen[view] for view in packed.views]) if packed.views else None
         hidden = hidden_states(self.vlm, ids, packed.position_ids.to(device), tokens)
-        logits = self.vlm.model.lm_head(hidden[:, :-1][wrote])
-        of_all = log_probs(logits, self.config.temperature, self.renderer.forbidden)
-        with torch.no_grad():
-            entropy = torch.special.entr(of_all.exp()).sum(-1)
-        chosen = of_all.gather(-1, ids[:, 1:][wrote][:, None])[:, 0]
+        chosen, entropy = chosen_log_probs(
+            self.vlm, hidden[:, :-1][wrote], ids[:, 1:][wrote], self.config.temperature
+        )
         out = torch.zeros(wrote.shape, device=device, dtype=chosen.dtype).masked_scatter(wrote, chosen)
         return torch.nn.functional.pad(out, (1, 0)), entropy
 

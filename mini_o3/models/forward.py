@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch.utils.checkpoint import checkpoint
 
+from mini_o3.models.sampling import log_probs
 from mini_o3.models.tower import encode_patches
 from mini_o3.models.vlm import Vlm
 
@@ -57,3 +59,26 @@ def hidden_states(
         seen = {"visual_pos_masks": ids == vlm.renderer.image_pad, "deepstack_visual_embeds": levels}
     out = vlm.language(inputs_embeds=embedded, position_ids=position_ids, use_cache=False, **seen)
     return out.last_hidden_state  # type: ignore[no-any-return]
+
+
+def chosen_log_probs(
+    vlm: Vlm, hidden: torch.Tensor, targets: torch.Tensor, temperature: float, at_once: int = 4096
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities (N,) of `targets` (N,) after `hidden` (N, width), and entropies (N,) without
+    gradient.
+
+    Of more than `at_once` rows only so many have logits at a time, in the backward pass as well: for 16,000
+    tokens and a vocabulary of 152,000 all would take 10 GB in float32, several times over.
+    """
+
+    def part(hidden: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        of_all = log_probs(vlm.model.lm_head(hidden), temperature, vlm.renderer.forbidden)
+        with torch.no_grad():
+            entropy = torch.special.entr(of_all.exp()).sum(-1)
+        return of_all.gather(-1, targets[:, None])[:, 0], entropy
+
+    if len(hidden) <= at_once:
+        return part(hidden, targets)
+    parts = zip(hidden.split(at_once), targets.split(at_once), strict=True)
+    found = [checkpoint(part, *given, use_reentrant=False) for given in parts]
+    return torch.cat([chosen for chosen, _ in found]), torch.cat([entropy for _, entropy in found])

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
+
+_BLOCK = 512  # entries of the vocabulary that are summed before one is looked for
+_AT_ONCE = 1 << 24  # logits that are held in float32 at a time: 64 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +57,49 @@ def sample(
     temperature (at 1 if greedy). `uniforms` in [0, 1) decide, one per row, so that a row's token does not
     depend on what else is in the batch.
     """
+    tokens, chosen = [], []
+    at_once = max(_AT_ONCE // logits.shape[-1], 1)
+    for first in range(0, len(logits), at_once):
+        part = slice(first, first + at_once)
+        found = _sample(logits[part], temperatures[part], uniforms[part], forbidden)
+        tokens.append(found[0])
+        chosen.append(found[1])
+    return torch.cat(tokens).tolist(), torch.cat(chosen).tolist()
+
+
+def _sample(
+    logits: torch.Tensor, temperatures: Sequence[float], uniforms: Sequence[float], forbidden: Sequence[int]
+) -> tuple[torch.Tensor, torch.Tensor]:
     device = logits.device
     of_rows = log_probs(
         logits, torch.tensor([t or 1.0 for t in temperatures], device=device)[:, None], forbidden
     )
     tokens = of_rows.argmax(-1)
     if any(temperatures):
-        exact = of_rows.cpu() if device.type == "mps" else of_rows  # which has no float64
-        cumulated = exact.double().exp().cumsum(-1)
-        points = torch.tensor(list(uniforms), dtype=torch.double, device=exact.device)
-        wanted = points[:, None] * cumulated[:, -1:]
-        drawn = torch.searchsorted(cumulated, wanted, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
         is_drawn = torch.tensor([t > 0 for t in temperatures], device=device)
-        tokens = torch.where(is_drawn, drawn.to(device), tokens)
-    return tokens.tolist(), of_rows.gather(-1, tokens[:, None])[:, 0].tolist()
+        tokens = torch.where(is_drawn, draw(of_rows.exp(), uniforms), tokens)
+    return tokens, of_rows.gather(-1, tokens[:, None])[:, 0]
+
+
+def draw(probabilities: torch.Tensor, uniforms: Sequence[float]) -> torch.Tensor:
+    """The index (B,) in every row of `probabilities` (B, vocabulary) below which `uniforms` of its sum lie.
+
+    First the block of the vocabulary is found, then the place in it, so that only sums of blocks and one
+    block per row are held in float64.
+    """
+    rows, vocabulary = probabilities.shape
+    exact = torch.float32 if probabilities.device.type == "mps" else torch.float64  # which it does not have
+    blocks = F.pad(probabilities, (0, -vocabulary % _BLOCK)).view(rows, -1, _BLOCK)
+    sums = blocks.sum(-1, dtype=exact)
+    before = sums.cumsum(-1)
+    points = torch.tensor(uniforms, dtype=exact, device=sums.device)[:, None] * before[:, -1:]
+    block = _first_above(before, points)
+    inside = blocks.gather(1, block[:, :, None].expand(-1, -1, _BLOCK))[:, 0].to(exact).cumsum(-1)
+    rest = points - before.gather(1, block) + inside[:, -1:]
+    return (block * _BLOCK + _first_above(inside, rest))[:, 0]
+
+
+def _first_above(cumulated: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Index (B, 1) of the first entry above its point; where rounding leaves none, of the last that adds."""
+    last = (cumulated < cumulated[:, -1:]).sum(-1, keepdim=True)
+    return torch.minimum(torch.searchsorted(cumulated, points, right=True), last)

@@ -61,7 +61,7 @@ def _build(
         require("local", f"policy {spec.policy}")
         from mini_o3.policies.local import Local
 
-        return Local.load(spec)
+        return Local.load(spec, say)
     if spec.kind == "reader":
         from mini_o3.policies.reader.policy import Reader
 

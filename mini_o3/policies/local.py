@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mini_o3.episode import Message, PolicyError, Reply, Request
+from mini_o3.models.devices import read_devices, slots_for
 from mini_o3.models.engine import Engine
 from mini_o3.models.engine import Sequence as EngineSequence
 from mini_o3.models.sampling import Sampling
@@ -22,7 +23,9 @@ class Local:
     """Policy that decodes with one loaded model, up to `slots` episodes together; each keeps its KV cache
     over turns.
 
-    `weights` tells the weights it was loaded with from any others; None if it was not loaded from a folder.
+    With `replicas`, the same weights on further devices, every conversation goes to where the most slots are
+    free. `weights` tells the weights it was loaded with from any others; None if it was not loaded from a
+    folder.
     """
 
     def __init__(
@@ -34,9 +37,11 @@ class Local:
         sampling: Sampling | None = None,
         budget: PixelBudget | None = None,
         profile: PromptProfile | None = None,
+        replicas: Sequence[tuple[Vlm, int]] = (),
     ) -> None:
         self.vlm, self.name = vlm, name
         self.engine = Engine(vlm, slots)
+        self.engines = [self.engine, *(Engine(other, of_other) for other, of_other in replicas)]
         self.budget = budget or vlm.budget or PixelBudget()
         self.profile = profile or load_profile(vlm.prompts)
         self.sampling = sampling or Sampling(stops=load_dialect(self.profile.dialect).ends)
@@ -54,14 +59,25 @@ class Local:
         return self.profile.dialect
 
     @classmethod
-    def load(cls, spec: PolicySpec) -> Local:
+    def load(cls, spec: PolicySpec, note: Callable[[str], None] = lambda line: None) -> Local:
         """Load nano, or the checkpoint of `hf:DIR` (`checkpoint_in`); views are as large as it wants them.
 
+        `note` is told if fewer searches fit into memory together than the concurrency asked for.
+
         Raises:
-            UserError: the directory is not a checkpoint, or the dialect of the prompts is unknown.
+            UserError: the directory is not a checkpoint, a device is not here, no search fits into its
+                memory, or the dialect of the prompts is unknown.
         """
         folder = model_folder(spec.rest or NANO_DIR)
-        vlm = load_vlm(folder)
+        devices = read_devices(spec.device)
+        loaded = [load_vlm(folder, device) for device in devices]
+        vlm, replicas = loaded[0], []
+        for number, other in enumerate(loaded):
+            part = -(-(spec.episodes_at_once - number) // len(loaded))  # of the searches that go on together
+            slots, line = slots_for(other, max(part, 1), devices.count(devices[number]))
+            replicas.append((other, slots))
+            if line:
+                note(line)
         profile = spec.profile() or load_profile(vlm.prompts)
         sampling = Sampling(
             spec.temperature or 0.0,
@@ -71,10 +87,11 @@ class Local:
         policy = cls(
             vlm,
             spec.policy,
-            slots=spec.episodes_at_once,
+            slots=replicas[0][1],
             sampling=sampling,
             budget=budget_of(vlm, profile, spec.max_pixels),
             profile=profile,
+            replicas=replicas[1:],
         )
         policy.weights = weights_hash(folder)
         return policy
@@ -96,20 +113,23 @@ class Local:
 class LocalConversation:
     def __init__(self, policy: Local, seed: int) -> None:
         self.policy, self.seed = policy, seed
+        self.engine = policy.engine
         self.sequence: EngineSequence | None = None
         self.sampled: list[int] | None = None
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
-        engine, renderer = self.policy.engine, self.policy.vlm.renderer
+        renderer = self.policy.vlm.renderer
         if self.sequence is None:
-            self.sequence = await engine.open(self.seed)
+            if len(self.policy.engines) > 1:
+                self.engine = max(self.policy.engines, key=lambda each: len(each.free) - len(each.queue))
+            self.sequence = await self.engine.open(self.seed)
         prompt = renderer.prompt(messages, self.sampled)
         room = self.policy.context_tokens
         if self.sampled is None and room is not None and len(prompt.ids) >= room:
             raise PolicyError(
                 f"the question and its view take {len(prompt.ids)} tokens of {room}; lower max_pixels"
             )
-        sampled = await engine.reply(self.sequence, prompt, self.policy.sampling)
+        sampled = await self.engine.reply(self.sequence, prompt, self.policy.sampling)
         self.sampled = sampled.ids
         text = renderer.decode(sampled.ids)
         sure = renderer.answer_probability(sampled.ids, sampled.log_probs) if "<answer>" in text else None
@@ -125,5 +145,5 @@ class LocalConversation:
 
     def close(self) -> None:
         if self.sequence is not None:
-            self.policy.engine.close(self.sequence)
+            self.engine.close(self.sequence)
             self.sequence = None

@@ -42,6 +42,8 @@ class PolicySpec:
         turn_tokens: longest turn of a model; None: what it wants.
         concurrency: how many episodes of it go on at the same time; more wait for each other.
         endpoint: options of an endpoint by name; see `kit.chat.with_options`. They are kept as pairs.
+        device: where a model on this machine runs: cpu, cuda, cuda:1, mps, several with commas between them
+            (a replica on each), or all GPUs; None: the fastest.
 
     Raises:
         SettingError: there is no such policy, or settings that it cannot take.
@@ -55,6 +57,7 @@ class PolicySpec:
     turn_tokens: int | None = None
     concurrency: int = 1
     endpoint: Mapping[str, Any] | tuple[tuple[str, str], ...] = ()
+    device: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -72,6 +75,8 @@ class PolicySpec:
             raise SettingError("endpoint", f"{self.kind} is no endpoint; leave it out or take api:URL#MODEL")
         if "temperature" in dict(self.endpoint):
             raise SettingError("endpoint", "is a setting of its own; leave it out here", "temperature")
+        if self.device and self.kind not in ("nano", "hf"):
+            raise SettingError("device", f"{self.kind} runs no model here; leave it out", self.device)
         if self.temperature is not None and self.temperature < 0:
             raise SettingError("temperature", "must be 0 or more", self.temperature)
         for setting in ("turn_tokens", "concurrency"):

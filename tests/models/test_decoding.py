@@ -249,6 +249,7 @@ class Dictated:
 
     def __init__(self, renderer, texts):
         self.renderer, self.texts = renderer, iter(texts)
+        self.free = self.queue = ()
 
     async def open(self, seed):
         return SimpleNamespace(tokens=0)

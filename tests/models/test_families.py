@@ -265,7 +265,7 @@ def test_searches_together_with_the_cache_kept_equal_transformers(vlm, monkeypat
 
 
 def test_it_is_asked_in_thousandths_and_examined(folder, tmp_path):
-    policy = Local.load(PolicySpec(f"hf:{folder}", max_tokens=24, max_pixels=120_000))
+    policy = Local.load(PolicySpec(f"hf:{folder}", turn_tokens=24, max_pixels=120_000))
     assert policy.dialect == "qwen3_vl"
     assert policy.budget.multiple == 32
     episode = play(policy, picture(7), limits=Limits(turns=2, void_retries=1))

@@ -206,7 +206,7 @@ def test_a_checkpoint_in_bfloat16_searches_in_bfloat16(nano, tmp_path, monkeypat
     probe = make_probe(500_000_143, "easy", size=(1400, 1400))
     policy = Local(half, "half", sampling=Sampling(max_tokens=96))
     episode = play(policy, probe.picture, probe.task)
-    assert {layer[0].dtype for layer in policy.engine.runner.cache.layers} == {torch.bfloat16}
+    assert policy.engine.runner.cache.dtype is torch.bfloat16
     whole = play(Local(nano, "nano", sampling=Sampling(max_tokens=96)), probe.picture, probe.task)
     ours, theirs = episode.turns[0].log_probs, whole.turns[0].log_probs
     assert ours[0] == pytest.approx(theirs[0], abs=0.05)  # three digits are left

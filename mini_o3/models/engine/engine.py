@@ -39,9 +39,16 @@ class Engine:
     rounding of matrix products of another shape.
     """
 
-    def __init__(self, vlm: Vlm, slots: int = 64, prefill_tokens: int = 1024, draft_tokens: int = 5) -> None:
+    def __init__(
+        self,
+        vlm: Vlm,
+        slots: int = 64,
+        prefill_tokens: int = 1024,
+        draft_tokens: int = 5,
+        way: str | None = None,
+    ) -> None:
         self.vlm = vlm
-        self.runner = Runner(vlm, slots)
+        self.runner = Runner(vlm, way)
         self.scheduler = Scheduler(prefill_tokens, vlm.patcher.patch)
         self.drafter = NgramDrafter(draft_tokens)
         self.views = ViewCache(vlm)
@@ -85,6 +92,7 @@ class Engine:
     def weights_changed(self) -> None:
         """Forget what was read with other weights; for when no conversation is open."""
         self.views.clear()
+        self.runner.weights_changed()
 
     def _wake_next(self) -> None:
         while self.queue:
@@ -133,6 +141,7 @@ class Engine:
             idle = False
             if isinstance(item, Sequence):
                 self.scheduler.drop(item)
+                self.runner.cache.free(item.slot)
             else:
                 self.scheduler.add(item)
 
