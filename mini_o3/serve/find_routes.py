@@ -16,7 +16,7 @@ from mini_o3.serve.pictures import Pictures
 from mini_o3.serve.search_routes import LIVE, event_stream, first_event, missing, refusals
 from mini_o3.serve.settings import ServeSettings
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+_SUFFIXES = (".dzi", ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 _MOST_FOLDERS = 200
 
 
@@ -80,7 +80,8 @@ def _names(finding: Finding) -> list[str]:
 def _folders(roots: tuple[Path, ...]) -> list[dict[str, Any]]:
     found = []
     for number, root in enumerate(roots):
-        below = (path for path in sorted(root.rglob("*")) if path.is_dir() and _is_inside(path, root))
+        below = [path for path in sorted(root.rglob("*")) if path.is_dir() and _is_inside(path, root)]
+        below = [path for path in below if not any(part.endswith("_files") for part in path.parts)]  # tiles
         for folder in (root, *below):
             count = len(_files(folder, root))
             if count:

@@ -17,7 +17,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import to_json
 from mini_o3.policies.load import load_policy
 from mini_o3.policies.spec import PolicySpec
-from mini_o3.serve.pictures import jpeg
+from mini_o3.serve.pyramid import jpeg
 from mini_o3.serve.v1 import decode_image
 from mini_o3.show.result import result_of
 from mini_o3.vision import Rect, as_picture, open_picture

@@ -1,68 +1,22 @@
-"""Uploaded pictures: checked before they are decoded, kept by content, shown as tiles of a pyramid."""
+"""The pictures of a server: uploaded ones, checked before they are decoded and kept by content, and those of
+its folders."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
-from PIL import Image
-
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import make_folder, write_bytes
-from mini_o3.vision import Rect, open_picture
-from mini_o3.vision.draw import shrink
+from mini_o3.serve.pyramid import Pyramid
+from mini_o3.vision import Picture, load_picture, open_picture
 
-TILE = 256  # side of a tile in pixels, without overlap (Deep Zoom)
 _KEPT = 10_000_000_000  # bytes of uploaded files
 _ALIVE = 200_000_000  # pixels of decoded pictures that are kept at the same time
-
-
-class Pyramid:
-    """A decoded picture and its halved copies, made when they are first looked at.
-
-    Level `depth` is the original; each level below has half the side, level 0 is one pixel (Deep Zoom).
-    """
-
-    def __init__(self, original: Image.Image) -> None:
-        self.original = original
-        self.depth = math.ceil(math.log2(max(original.size)))
-        self._levels = {self.depth: original}
-        self._lock = threading.Lock()
-
-    def tile(self, level: int, column: int, row: int) -> bytes:
-        """A tile as JPEG.
-
-        Raises:
-            KeyError: there is no such tile.
-        """
-        if not 0 <= level <= self.depth:
-            raise KeyError(level)
-        with self._lock:
-            picture = self._level(level)
-        left, top = column * TILE, row * TILE
-        if not (0 <= left < picture.width and 0 <= top < picture.height):
-            raise KeyError((column, row))
-        box = (left, top, min(left + TILE, picture.width), min(top + TILE, picture.height))
-        return jpeg(picture.crop(box))
-
-    def crop(self, rect: Rect, longest: int) -> bytes:
-        """A rectangle of the original as JPEG, its longest side at most `longest` pixels."""
-        return jpeg(shrink(self.original.crop(rect), longest))
-
-    def _level(self, level: int) -> Image.Image:
-        nearest = min(known for known in self._levels if known >= level)
-        while nearest > level:
-            above = self._levels[nearest]
-            nearest -= 1
-            size = (math.ceil(above.width / 2), math.ceil(above.height / 2))
-            self._levels[nearest] = above.resize(size, Image.Resampling.BOX)
-        return self._levels[level]
 
 
 class Pictures:
@@ -115,7 +69,7 @@ class Pictures:
             raise KeyError(digest)
         return self._lent.get(digest, self.folder / digest)
 
-    def file(self, digest: str) -> tuple[Path, Callable[[], Image.Image]]:
+    def file(self, digest: str) -> tuple[Path, Callable[[], Picture]]:
         """The file of a picture, and how to get the picture in it (which raises UserError if it is damaged).
 
         Raises:
@@ -125,7 +79,7 @@ class Pictures:
         if not path.is_file():
             raise KeyError(digest)
 
-        def opened() -> Image.Image:
+        def opened() -> Picture:
             try:
                 return self.pyramid(digest).original
             except KeyError:
@@ -153,7 +107,7 @@ class Pictures:
                 self._decoded.move_to_end(name)
                 return self._decoded[name]
             try:
-                pyramid = Pyramid(open_picture(path, self.most_pixels))
+                pyramid = Pyramid(load_picture(path))
             except UserError:
                 raise KeyError(name) from None
             self._decoded[name] = pyramid
@@ -162,11 +116,4 @@ class Pictures:
             return pyramid
 
     def _pixels(self) -> int:
-        return sum(one.original.width * one.original.height for one in self._decoded.values())
-
-
-def jpeg(picture: Image.Image, quality: int = 85) -> bytes:
-    """The bytes of a JPEG file."""
-    file = io.BytesIO()
-    picture.convert("RGB").save(file, "JPEG", quality=quality)
-    return file.getvalue()
+        return sum(one.pixels for one in self._decoded.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mini_o3.probes.shapes.generate import make_probe
-from mini_o3.serve.pictures import jpeg
+from mini_o3.serve.pyramid import jpeg
 
 
 def sample_probe(seed: int) -> tuple[bytes, str]:

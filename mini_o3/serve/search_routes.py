@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field
 
 from mini_o3.kit.errors import UserError
 from mini_o3.serve.events import EventLog
-from mini_o3.serve.pictures import TILE, Pictures
+from mini_o3.serve.pictures import Pictures
+from mini_o3.serve.pyramid import TILE
 from mini_o3.serve.samples import sample_probe
 from mini_o3.serve.searches import Busy, Search, Searches
 from mini_o3.serve.settings import ServeSettings
@@ -102,10 +103,8 @@ def search_routes(settings: ServeSettings, pictures: Pictures, searches: Searche
     async def overview(digest: str) -> Response:
         with missing("picture"):
             pyramid = await asyncio.to_thread(pictures.pyramid, digest)
-        whole = Rect(0, 0, *pyramid.original.size)
-        return Response(
-            await asyncio.to_thread(pyramid.crop, whole, 320), media_type="image/jpeg", headers=_KEEP
-        )
+        data = await asyncio.to_thread(pyramid.crop, pyramid.original.whole, 320)
+        return Response(data, media_type="image/jpeg", headers=_KEEP)
 
     @routes.post("/searches", status_code=201)
     async def begin(asking: Asking) -> dict[str, str]:

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
-
 from mini_o3.episode import Episode, EpisodeRun, Limits, Policy, SearchTask, StopReason, Turn
 from mini_o3.episode.store import EpisodeStore
 from mini_o3.kit.errors import SettingError, UserError
@@ -21,10 +19,10 @@ from mini_o3.protocol import Answer, Malformed, Zoom
 from mini_o3.serve.events import Event, EventLog
 from mini_o3.serve.settings import ServeSettings
 from mini_o3.show.result import result_of
-from mini_o3.vision import Rect, Region
+from mini_o3.vision import Picture, Rect, Region
 
 Load = Callable[[PolicySpec], Policy]
-Opened = Callable[[], Image.Image]
+Opened = Callable[[], Picture]
 _REMEMBERED = 200  # ended searches whose events can still be read
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
 
 import httpx
@@ -136,6 +137,45 @@ def test_tiles_put_together_are_the_picture(serve):
     assert Image.open(io.BytesIO(served.client.get(f"{base}/{depth - 1}/0_0.jpg").content)).size == (256, 250)
     for wrong in (f"{depth}/3_0", f"{depth + 1}/0_0", f"{depth}/0_-1", "-1/0_0"):
         assert served.client.get(f"{base}/{wrong}.jpg").status_code == 404
+
+
+def test_a_picture_beyond_memory_is_shown_tile_by_tile(serve, tmp_path):
+    whole = deep_zoom(tmp_path / "photos", (1000, 700))
+    served = serve([zoom(0.5, 0.5, 1, 1), answer("red")], pictures=(tmp_path / "photos",))
+    (folder,) = served.client.get("/api/folders").json()
+    body = {"query": "the red star", "folder": folder["folder"]}
+    begun = served.client.post("/api/finds", json=body).raise_for_status().json()
+    with served.client.stream("GET", f"/api/finds/{begun['id']}/events") as stream:
+        rows = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
+    assert (rows[1]["name"], rows[1]["status"]) == ("big.dzi", "found")
+    base = f"/api/pictures/{rows[1]['picture']}"
+    told = served.client.get(base).json()
+    assert (told["size"], told["depth"]) == ([1000, 700], 10)
+    tile = Image.open(io.BytesIO(served.client.get(f"{base}/tiles/10/1_1.jpg").content))
+    both = (tile, whole.crop((256, 256, 512, 512)))
+    pair = [one.resize((16, 16), Image.Resampling.BOX).convert("L") for one in both]
+    assert ImageChops.difference(*pair).getextrema()[1] <= 8
+    assert Image.open(io.BytesIO(served.client.get(f"{base}/tiles/8/0_0.jpg").content)).size == (250, 175)
+
+
+def deep_zoom(folder, size):
+    """Write a Deep Zoom picture with every level, and return the whole of it."""
+    whole = Image.effect_noise(size, 60).convert("RGB").resize((size[0] // 20, size[1] // 20)).resize(size)
+    depth = math.ceil(math.log2(max(size)))
+    for level in range(depth + 1):
+        scale = 2 ** (depth - level)
+        picture = whole.resize((math.ceil(size[0] / scale), math.ceil(size[1] / scale)))
+        here = folder / "big_files" / str(level)
+        here.mkdir(parents=True)
+        for left in range(0, picture.width, 256):
+            for top in range(0, picture.height, 256):
+                box = (left, top, min(left + 256, picture.width), min(top + 256, picture.height))
+                picture.crop(box).save(here / f"{left // 256}_{top // 256}.png")
+    (folder / "big.dzi").write_text(
+        '<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" TileSize="256" Overlap="0" Format="png">'
+        f'<Size Width="{size[0]}" Height="{size[1]}"/></Image>'
+    )
+    return whole
 
 
 def test_a_slow_reader_loses_no_turn(serve):
