@@ -30,7 +30,7 @@ TESTS_grounding := tests/grounding tests/test_layers.py
 TESTS_similar := tests/finding
 TESTS_reader := tests/policies/reader tests/test_layers.py
 TESTS_serve := tests/serve
-TESTS_video := tests/finding tests/vision
+TESTS_video := tests/finding tests/vision tests/slow/test_hostile.py
 TESTS_large := tests/vision tests/test_light.py
 $(EXTRAS:%=test-%): test-%: requirements.txt requirements-dev.txt requirements/%.txt
 	$(PYTHON) -m venv .venv-$*

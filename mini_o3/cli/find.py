@@ -47,6 +47,9 @@ def find(
         int | None, typer.Option("--top", min=1, help="With --like: only the N that look most like it.")
     ] = None,
     every: Annotated[float, typer.Option("--every", help="Seconds between looks at a clip.")] = 1.0,
+    finer: Annotated[
+        int, typer.Option("--finer", min=0, help="Around a hit in a clip N more looks before and after it.")
+    ] = 3,
     concurrent: Annotated[int, typer.Option("--concurrent", min=1, help="Searches at the same time.")] = 16,
     exact: Annotated[
         bool,
@@ -106,6 +109,7 @@ def find(
             like=like,
             top=top,
             every=every,
+            finer=finer,
             concurrent=concurrent,
             near=not exact,
             pages=pages,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mini_o3.episode import Limits, Policy
-from mini_o3.finding.clips import take_in_frames
+from mini_o3.finding.clips import frames_around, take_in_frames
 from mini_o3.finding.found import Found, Interrupted
 from mini_o3.finding.gallery import FOLDER, write_gallery
 from mini_o3.finding.outputs import write_results
@@ -45,6 +45,7 @@ def find(
     like: str | os.PathLike[str] | None = None,
     top: int | None = None,
     every: float = 1.0,
+    finer: int = 3,
     concurrent: int = 16,
     near: bool = True,
     pages: str = "all",
@@ -70,6 +71,7 @@ def find(
         top: only so many of those that look most like it are searched.
         every: seconds between the frames of a clip that are looked at, beside those at cuts; a frame that
             shows the same as the one before it is left out.
+        finer: around each hit in a clip so many more frames before it and after it, up to the next look.
         concurrent: searches at the same time.
         near: search a picture once that is there in several sizes or compressions; else only files with the
             same content are searched once.
@@ -87,6 +89,8 @@ def find(
         raise SettingError("pages", f"choose one of {', '.join(PAGES)}", pages)
     if not every > 0:
         raise SettingError("every", "must be more than 0 seconds", every)
+    if finer < 0:
+        raise SettingError("finer", "must be 0 or more", finer)
     if top is not None and like is None:
         raise SettingError("top", "goes by the likeness to an example; give one as `like`, or take `limit`")
     folder = Path(out)
@@ -120,6 +124,14 @@ def find(
         failure: BaseException | None = None
         try:
             run_coroutine(search.run(wanted, concurrent, progress("pictures searched")))
+            hits = [one.source for one in wanted if search.is_found(one)]
+            more = frames_around(sources.clips, hits, folder, every, finer) if finer else []
+            if more and not search.halted:
+                again = survey([*chosen, *more], folder, near=near, progress=progress("frames looked at"))
+                seen = list(again)
+                closer = [one for one in seen[len(chosen) :] if one.error is None and one.copy_of is None]
+                wanted += closer
+                run_coroutine(search.run(closer, concurrent, progress("frames around hits searched")))
         except (KeyboardInterrupt, Exception) as error:
             failure = error  # a full disk, no memory left ...: what is known is written first
         halted = None if all(map(search.is_done, wanted)) else search.halted

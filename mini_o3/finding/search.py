@@ -71,6 +71,11 @@ class Search:
         """Whether a picture was searched without a failure of the policy."""
         return self.store.is_done((self.key_of(seen), 0))
 
+    def is_found(self, seen: Seen) -> bool:
+        """Whether a picture was searched, and it is there."""
+        episode = self.store.episodes.get((self.key_of(seen), 0))
+        return episode is not None and self.query.status_of(episode) == FOUND
+
     async def run(self, pictures: Sequence[Seen], concurrent: int, progress: OnProgress) -> None:
         """Search those that have no record yet, and those in which the policy failed; no more are begun once
         it is `halted`."""

@@ -24,7 +24,7 @@ def films(tmp_path, monkeypatch):
 
 def test_a_clip_says_when_and_where(films):
     policy = SeesRed()
-    found = find("red square", "films", policy=policy, out="hits")
+    found = find("red square", "films", policy=policy, out="hits", finer=0)
     assert [(result.picture, result.status, result.time) for result in found.results] == [
         ("films/a.mp4@3", "found", 3.0),
         ("films/b.png", "not_found", None),
@@ -37,10 +37,24 @@ def test_a_clip_says_when_and_where(films):
 
 
 def test_a_clip_is_decoded_once(films, monkeypatch):
-    find("red square", "films", policy=SeesRed(), out="hits")
+    find("red square", "films", policy=SeesRed(), out="hits", finer=0)
     monkeypatch.setattr("mini_o3.finding.clips.open_clip", None)
     policy = SeesRed()
-    assert len(find("red square", "films", policy=policy, out="hits").hits) == 1
+    assert len(find("red square", "films", policy=policy, out="hits", finer=0).hits) == 1
+    assert policy.asked == []
+
+
+def test_closer_looks_tell_when_it_comes_and_goes(films):
+    quiet, red = picture(1), picture(1, red=True)
+    write_clip(films / "b.mp4", [quiet] * 33 + [red] * 11 + [quiet] * 20)
+    policy = SeesRed()
+    found = find("red square", "b.mp4", policy=policy, out="hits", every=2.0, finer=3)
+    assert sorted(hit.time for hit in found.hits) == [3.5, 4.0]
+    times = sorted(result.time for result in found.results)
+    assert times == [0.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0]
+    assert len(policy.asked) == 2  # all others look like one of these
+    policy = SeesRed()
+    find("red square", "b.mp4", policy=policy, out="hits", every=2.0, finer=3)
     assert policy.asked == []
 
 
@@ -48,7 +62,7 @@ def test_bad_clips_are_named_and_the_rest_goes_on(films):
     Path("films/empty.mp4").touch()
     Path("films/broken.mov").write_bytes(b"no video" * 99)
     notes = []
-    found = find("red square", "films", policy=SeesRed(), out="hits", note=notes.append)
+    found = find("red square", "films", policy=SeesRed(), out="hits", note=notes.append, finer=0)
     assert len(found.hits) == 1
     assert notes == [
         "films/broken.mov: not a video that can be read (Invalid data found when processing input)",
