@@ -9,7 +9,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --d
 
 .PHONY: demo test test-slow fuzz check env clean docs figures $(EXTRAS:%=test-%) test-pages
 
+# The demo reads a photograph, too; the tests do without what that needs.
 demo: env
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements/reader.txt
 	$(BIN)/python examples/demo/demo.py
 
 test: check

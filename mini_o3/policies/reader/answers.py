@@ -13,9 +13,11 @@ from mini_o3.policies.reader.seen import Reading
 
 _READ = 0.6  # score from which on a line may be an answer
 _FAR = 26.0  # heights of a letter between two lines that belong together, at most
+_NEXT = 9.0  # the same of what stands above or below
 _AGAINST = 6.0  # by how much farther away a line seems in the direction in which it is not expected
 _LARGE = 12.0  # height of a line in view pixels at which it is surely read
 _HUGE, _CERTAIN = 24.0, 0.95  # height in view pixels and score of a line that need no second look
+_FEW = 3  # lines in the whole picture among which a colour need not match, which is easily misnamed
 _NUMERIC = (Kind.NUMBER, Kind.PRICE, Kind.PHONE, Kind.DATE)
 
 
@@ -48,15 +50,43 @@ def find(
     Args:
         complete: everything was looked at, so that what is not there will not turn up.
     """
-    lines = [one for one in readings if one.score >= _READ and one.text and not (one.cut and not complete)]
+    read = [one for one in readings if one.score >= _READ and one.text and not (one.cut and not complete)]
+    lines = whole_lines(read)
     found = _find(wanted, lines, size, complete)
     return _choose(wanted, found, lines, complete) if wanted.options else found
 
 
+def whole_lines(readings: Sequence[Reading]) -> list[Reading]:
+    """Words that the models found apart put together to the lines in which they stand."""
+    lines: list[Reading] = []
+    for one in sorted(readings, key=lambda reading: reading.box[0]):
+        before = next((line for line in lines if _goes_on(line, one)), None)
+        if before is None:
+            lines.append(one)
+            continue
+        lines[lines.index(before)] = replace(
+            before,
+            text=f"{before.text} {one.text}",
+            score=min(before.score, one.score),
+            box=_around((before, one)),
+            letters=min(before.letters, one.letters),
+            cut=before.cut or one.cut,
+        )
+    return lines
+
+
+def _goes_on(line: Reading, one: Reading) -> bool:
+    """Whether `one` is the next word of a line: as high, and a space away from it."""
+    low, high = sorted((line.height, one.height))
+    same_row = abs(line.centre[1] - one.centre[1]) < 0.4 * low
+    return same_row and high < 1.6 * low and -0.5 * low < one.box[0] - line.box[2] < 0.6 * low
+
+
 def named(wanted: Wanted, readings: Sequence[Reading]) -> list[Reading]:
     """The lines that the question names, the best match first."""
+    lines = whole_lines([one for one in readings if one.score >= _READ and one.text])
     for text in wanted.anchors:
-        scored = [(says(one.text, text), one) for one in readings if one.score >= _READ]
+        scored = [(says(one.text, text), one) for one in lines]
         if fitting := [(score, one) for score, one in scored if score]:
             best = max(score for score, _ in fitting)
             return [one for score, one in fitting if score >= best - 0.1]
@@ -95,6 +125,8 @@ def _beside(
     """What is asked for, beside one of the lines that are named; `pairs` has them with a malus each."""
     best: tuple[float, Reading, Reading, str] | None = None
     for anchor, malus in pairs:
+        if wanted.label and (rest := _after(anchor.text, wanted.label)):
+            return Found(rest, anchor.box, anchor.clear, f'I read "{anchor.text}".', anchor.score)
         for one in lines:
             value = value_of(one.text, wanted.kind)
             if value is None:
@@ -105,7 +137,7 @@ def _beside(
                 cost = 0.0
             else:
                 cost = _distance(anchor, one, _direction(wanted, anchor))
-            if cost > _FAR:
+            if cost > (_NEXT if wanted.above or wanted.below else _FAR):
                 continue
             cost += malus + _against(wanted, anchor, one, lines)
             if best is None or cost < best[0]:
@@ -126,6 +158,12 @@ def _beside(
     sure = complete or (told and cost < 20 and all(x.clear and x.letters >= _LARGE for x in (anchor, one)))
     why = f'Beside "{anchor.text}" stands "{one.text}".'
     return Found(value, box, sure, why, one.score, _is_large(one))
+
+
+def _after(text: str, label: str) -> str:
+    """What follows a label on its own line, as in `ISBN 978-3-16-148410-0`."""
+    head, _, rest = text.partition(" ")
+    return rest.strip() if likeness(head.strip(":."), label) >= 0.9 else ""
 
 
 def _direction(wanted: Wanted, anchor: Reading) -> int:
@@ -223,19 +261,22 @@ def _alone(wanted: Wanted, lines: Sequence[Reading], size: tuple[int, int], comp
         value = value_of(one.text, wanted.kind)
         if value is None:
             continue
-        cost = sum(0.0 if c == one.paper else 1.0 if c in one.around else 5.0 for c in wanted.colours)
+        missed = [c for c in wanted.colours if c != one.paper]
+        nowhere = [c for c in missed if c not in one.around]
+        cost = len(missed) + 5.0 * (bool(nowhere) and len(nowhere) == len(wanted.colours)) + len(nowhere)
         x, y = one.centre[0] / size[0], one.centre[1] / size[1]
         inside = {"top": y < 0.5, "bottom": y > 0.5, "left": x < 0.5, "right": x > 0.5}
         cost += sum(3.0 for side in wanted.sides if not inside[side])
         if wanted.row is not None:
             rows, row = _rows(wanted, one, one, lines)
             cost += 0.0 if row == (wanted.row if wanted.row >= 0 else rows - 1) else 6.0
+        cost += 0.5 * (len(value) == 1)  # an ornament may look like a letter or a nought
         scored.append((cost, -_prominence(one), one, value))
     if not scored:
         return None
     scored.sort(key=lambda entry: entry[:2])
     cost, _, one, value = scored[0]
-    if cost >= 5:
+    if cost >= 5 and not (complete and len(lines) <= _FEW):
         return None  # the colour that is asked for is nowhere
     if wanted.symbol and sum(entry[0] <= cost for entry in scored) > 1:
         return None  # only the symbol tells which
@@ -243,7 +284,8 @@ def _alone(wanted: Wanted, lines: Sequence[Reading], size: tuple[int, int], comp
     if wanted.kind is Kind.WORDS:
         block = block_of(one, list(lines))
         value, box = _joined(block), _around(block)
-    sure = complete or (one.clear and one.letters >= _LARGE and cost <= 1 and wanted.row is None)
+    is_certain = one.clear and one.letters >= _LARGE and cost <= 1 and len(value) > 1
+    sure = complete or (is_certain and wanted.row is None)
     return Found(value, box, sure, f'I read "{value}".', one.score, _is_large(one))
 
 
@@ -265,15 +307,18 @@ def block_of(one: Reading, lines: Sequence[Reading]) -> list[Reading]:
             if line not in block and any(_adjoin(line, member) for member in block):
                 block.append(line)
                 grew = True
-    return _in_order(block)
+    words = [line for line in block if len(line.text) > 1]  # an emblem may look like a letter
+    return _in_order(words if any(len(line.text) > 2 for line in words) else block)
 
 
 def _adjoin(line: Reading, member: Reading) -> bool:
     low, high = sorted((line.height, member.height))
-    if high > 2.2 * low or line.paper != member.paper:
+    if high > 2.2 * low:
         return False
     gap_x = max(line.box[0] - member.box[2], member.box[0] - line.box[2])
     gap_y = max(line.box[1] - member.box[3], member.box[1] - line.box[3])
+    if line.paper != member.paper:
+        return gap_x < 0 and gap_y < 0.2 * low
     return (gap_x < 0 and gap_y < 0.9 * low) or (gap_y < -0.5 * low and gap_x < 1.2 * low)
 
 

@@ -68,7 +68,7 @@ def value_of(text: str, kind: Kind) -> str | None:
         letters = sum(c.isalpha() for c in text)
         return text if letters >= 2 and letters > sum(c.isdigit() for c in text) else None
     if kind is Kind.NUMBER:
-        found = _NUMBER.fullmatch(text.strip())
+        found = _NUMBER.fullmatch(re.sub(r"^[^\w+-]+|[^\w%]+$", "", text))
         return found[1].rstrip(".,") if found else None
     found = _PARTS[kind].search(text)
     if found is None:

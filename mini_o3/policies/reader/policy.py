@@ -23,6 +23,8 @@ from mini_o3.vision import PixelBudget, Rect, Region
 CANNOT_TELL = "I cannot tell"
 PATIENCE = 28  # looks after which it says what it knows: with the last check within the usual 32 turns
 _NATIVE = 0.95  # scale of a view from which on it shows all there is
+_SMALL = 14.0  # height of a line in view pixels below which it may have been misread
+_ENLARGED = 3.0  # scale of looks at single places: the eye enlarges small views
 _CLOSE = 6  # of the looks at single places that could not be read, at most
 _MARGIN = 0.6  # around the evidence, in heights of its lines
 _TIGHT = 3.0  # times the evidence's area that the last look may have to stand for it
@@ -114,7 +116,7 @@ class ReaderConversation:
     def _look_closely(self) -> None:
         """From now on only at single places that could not be read."""
         self.is_close = True
-        unread = [one.box for one in self.seen.readings if not one.clear]
+        unread = [one.box for one in self.seen.readings if not one.clear or one.letters < _SMALL]
         self.places.only(unread)
 
     def _decide(self) -> Zoom | Answer:
@@ -141,7 +143,7 @@ class ReaderConversation:
         if self.close_looks >= _CLOSE:
             return None
         self.close_looks += 1
-        return self.places.next(2.0)
+        return self.places.next(_ENLARGED)
 
     def _scale(self) -> float:
         """At which windows are shown: at native size if the looks that are left suffice for that."""

@@ -47,7 +47,7 @@ _ASKS = (
         Kind.OTHER,
         r"\b(?:what|which) (?:colou?r|emblem|symbol|icon|shape)\b|\bwhat does the symbol\b|\bwhat is shown\b",
     ),
-    (Kind.PLACE, r"^where\b|\bin which (?:part|corner|place)\b"),
+    (Kind.PLACE, r"^where (?:is|are|stands?|hangs?|can)\b|\bin which (?:part|corner|place)\b"),
     (Kind.PHONE, r"\b(?:tele)?phone\b|\btelephone\b|\bnumber (?:to|can (?:i|you|one)) (?:call|dial)\b"),
     (Kind.ADDRESS, r"\bweb ?(?:site|address|page)\b|\burl\b|\be-?mail\b|\bdomain\b"),
     (Kind.PLATE, r"\b(?:licen[cs]e|registration|number) plate (?:of|does|has|is)\b|\bplates?\b(?! number)"),
@@ -117,6 +117,7 @@ class Wanted:
         lead: where to find the anchor, if the question does not name it.
         colours: colours that the question gives what it asks for.
         row: which row from the top, counted from 0, -1 is the last; None if the question gives none.
+        label: the one word that is asked for, if it may stand before the answer, as in `ISBN 3-16-148410-0`.
         asks_row: `shelf` or another word for a row, if the question asks in which one it is; else empty.
         above, below: whether the answer stands above or below what is named.
         symbol: whether it is told apart by a symbol, which no text shows.
@@ -129,6 +130,7 @@ class Wanted:
     lead: Lead | None = None
     colours: tuple[str, ...] = ()
     row: int | None = None
+    label: str = ""
     asks_row: str = ""
     above: bool = False
     below: bool = False
@@ -158,6 +160,7 @@ def understand(asked: str) -> Wanted:
         lead=lead,
         colours=tuple(dict.fromkeys(colours)),
         row=_row(row[1]) if row else None,
+        label=label[1] if (label := re.search(r"\bwhat is the (\w+) (?:of|on|in|at)\b", low)) else "",
         asks_row=asks[1] if (asks := re.search(r"\b(?:which|what) (shelf|row|column|line)\b", low)) else "",
         above=bool(
             re.search(r"\b(?:sign|text|words?|lines?|number|name|what)\b[^.?]*\b(?:above|over)\b", low)

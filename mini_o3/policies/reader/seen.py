@@ -13,7 +13,7 @@ from mini_o3.policies.reader.question import COLOURS
 from mini_o3.vision import Rect
 
 CLEAR = 0.8  # score from which on a line counts as read
-_EDGE = 3.0  # pixels of a view within which a line may be cut off
+_EDGE, _EDGE_LETTERS = 3.0, 0.35  # of a view: pixels, and heights of a line, within which it may be cut off
 _SAME = 0.5  # share of the smaller of two boxes that they have in common if they are one line
 _SHARE = 0.12  # of what surrounds a line, from which on a colour counts
 
@@ -86,10 +86,11 @@ class Seen:
 
     def _is_cut(self, view: Image.Image, rect: Rect, box: Box) -> bool:
         width, height = self.size
+        edge = max(_EDGE, _EDGE_LETTERS * min(box[3] - box[1], box[2] - box[0]))
         return (
-            (box[0] < _EDGE and rect.left > 0)
+            (box[0] < edge and rect.left > 0)
             or (box[1] < _EDGE and rect.top > 0)
-            or (box[2] > view.width - _EDGE and rect.right < width)
+            or (box[2] > view.width - edge and rect.right < width)
             or (box[3] > view.height - _EDGE and rect.bottom < height)
         )
 
