@@ -28,20 +28,23 @@ def settings_models() -> list[type[BaseModel]]:
 
     Those of the web interface are no settings: `GET /openapi.json` describes them.
     """
-    found = []
+    bases: dict[tuple[str, str], set[tuple[str, str]]] = {}  # a class by module and name -> its bases, so
     for path in sorted(PACKAGE.rglob("*.py")):
-        if path.relative_to(PACKAGE).parts[0] == "serve":
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts[0] == "serve":
             continue
-        classes = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)]
-        bases = {
-            node.name: [base.id for base in node.bases if isinstance(base, ast.Name)] for node in classes
-        }
-        names = {name for name, of in bases.items() if "BaseModel" in of}
-        names |= {name for name, of in bases.items() if names & {*of}}
-        if public := [node.name for node in classes if node.name in names and node.name[0] != "_"]:
-            module = import_module(".".join(("mini_o3", *path.relative_to(PACKAGE).with_suffix("").parts)))
-            found += [getattr(module, name) for name in public]
-    return found
+        module, body = ".".join(("mini_o3", *parts)), ast.parse(path.read_text("utf-8")).body
+        imports = [node for node in body if isinstance(node, ast.ImportFrom)]
+        homes = {alias.name: node.module or "" for node in imports for alias in node.names}
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                names = [base.id for base in node.bases if isinstance(base, ast.Name)]
+                bases[module, node.name] = {(homes.get(name, module), name) for name in names}
+    found = {("pydantic", "BaseModel")}
+    while more := {one for one, of in bases.items() if of & found} - found:
+        found |= more
+    public = [one for one in bases if one in found and one[1][0] != "_"]
+    return [getattr(import_module(module), name) for module, name in public]
 
 
 def settings_page() -> str:
