@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-EXTRAS := grounding similar reader serve video large
+EXTRAS := grounding similar reader serve video large pages
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-slow fuzz check env clean docs figures $(EXTRAS:%=test-%) test-pages
+.PHONY: demo test test-slow fuzz check env clean docs figures kills $(EXTRAS:%=test-%)
 
 # The demo reads a photograph, too; the tests do without what that needs.
 demo: env
@@ -19,21 +19,26 @@ test: check
 
 # What takes more than ten seconds a test: whole trainings, kills, the wheel. Fifteen minutes on two cores.
 test-slow: env
-	$(PYTEST) -m 'slow and not fuzz'
+	$(PYTEST) -m 'slow and not fuzz and not kill'
 
 # Mutated pictures, files and turns by the thousand.
 fuzz: env
 	$(PYTEST) -m fuzz
 
+# A hundred random kills of eval, collect, judge, probe make and train.
+kills: env
+	$(PYTEST) -m kill
+
 # `make test-EXTRA`: what an extra brings, in an environment of its own. In order: the second system; pictures like an
 # example; the policy that reads photographs; the web app in Debian's chromium, with made-up requests and a real agent; clips; pictures
-# beyond memory.
+# beyond memory; pages in chromium, at two widths, light and dark (MINI_O3_SCREENSHOTS names a folder for pictures of them).
 TESTS_grounding := tests/grounding tests/test_layers.py
 TESTS_similar := tests/finding
 TESTS_reader := tests/policies/reader tests/test_layers.py
 TESTS_serve := tests/serve
 TESTS_video := tests/finding tests/vision tests/slow/test_hostile.py
 TESTS_large := tests/vision tests/test_light.py
+TESTS_pages := tests/show/test_pages_in_a_browser.py
 $(EXTRAS:%=test-%): test-%: requirements.txt requirements-dev.txt requirements/%.txt
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/$*.txt
@@ -53,13 +58,6 @@ docs: .venv-docs/.ready
 # The figures of docs/REPRODUCTION.md, drawn again from results/.
 figures: env
 	$(BIN)/python bench/figures.py
-
-# Pages in Chromium at two widths, light and dark: screenshots in runs/screenshots, and axe-core.
-test-pages: requirements.txt requirements-dev.txt requirements/pages.txt
-	$(PYTHON) -m venv .venv-pages
-	.venv-pages/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.txt -r requirements-dev.txt -r requirements/pages.txt
-	.venv-pages/bin/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
-	MINI_O3_SCREENSHOTS=runs/screenshots .venv-pages/bin/python -m pytest tests/show/test_pages_in_a_browser.py -m "slow or not slow"
 
 check: env
 	$(BIN)/ruff check .
