@@ -1,6 +1,7 @@
 """The map of docs/explain/design.md holds: a room imports only from the rooms above it, and from kit."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def test_a_room_imports_only_from_above(room):
     allowed = set(ROOMS[: ROOMS.index(room) + 1])
     for path in (PACKAGE / room).rglob("*.py"):
         assert imported(path) <= allowed, path
+
+
+def test_the_page_on_design_shows_the_rooms_in_this_order():
+    page = (PACKAGE.parent / "docs" / "explain" / "design.md").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^  (\w+)/ ", page, re.MULTILINE)) == ROOMS
 
 
 def test_every_room_is_on_the_map():
