@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined, to_json
 import mini_o3
 from mini_o3.cli import app
 from mini_o3.cli.base import name_types
+from mini_o3.training.metrics import METRICS, RENAMED
 
 PACKAGE = Path(mini_o3.__file__).parent
 
@@ -193,8 +194,28 @@ def python_page() -> str:
     return "\n".join(lines)
 
 
+def metrics_page() -> str:
+    """Every key of a training's log, and what earlier versions called it."""
+    before = {new: old for old, new in RENAMED.items()}
+    lines = [
+        "# Metrics",
+        "",
+        "The keys of `metrics.jsonl`, a line per logged step of a training. How to read them is in",
+        "[What the training logs say](../explain/logs.md). Logs of earlier versions have the names on the",
+        "right. They are read all the same.",
+        "",
+        "| key | meaning | earlier |",
+        "| --- | --- | --- |",
+        "| `step` | number of the step, from 1; 0 is before the training | |",
+    ]
+    for name, meaning in METRICS.items():
+        lines.append(_row((f"`{name}`", meaning, f"`{before[name]}`" if name in before else "")))
+    return "\n".join([*lines, ""])
+
+
 PAGES = {
     "reference/commands.md": commands_page,
     "reference/settings.md": settings_page,
+    "reference/metrics.md": metrics_page,
     "reference/python.md": python_page,
 }

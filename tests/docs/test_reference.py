@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 import mini_o3
 from mini_o3.cli import app
+from mini_o3.training.metrics import METRICS
 
 sys.path.insert(0, str(ROOT / "docs" / "_site"))
 import reference
@@ -70,6 +71,12 @@ def test_every_public_name_is_on_the_page():
     page = reference.python_page()
     for name in mini_o3.__all__:
         assert name == "__version__" or f".{name}\n" in page
+
+
+def test_every_metric_is_on_the_page():
+    page = reference.metrics_page()
+    for name in METRICS:
+        assert f"| `{name}` |" in page
 
 
 def test_pages_are_written_without_any_extra():
