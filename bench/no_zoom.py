@@ -28,7 +28,9 @@ async def main(folder: str) -> None:
     for task in tasks:
         picture = open_picture(task.picture)
         whole = Rendered()
-        for message in opening(profile, task.question, show(picture, Rect(0, 0, *picture.size), vlm.budget)):
+        for message in opening(
+            profile, task.question, [show(picture, Rect(0, 0, *picture.size), vlm.budget)]
+        ):
             whole.add(vlm.renderer.message(message.role, message.parts))
         whole.add(vlm.renderer.generation_prompt())
         ids = vlm.renderer.encode(f"<think>Find {restate(truth_of(task).goal)}; answer")

@@ -40,11 +40,13 @@ from mini_o3.probes.shapes.questions import is_probe_question
 from mini_o3.show.page import episode_page
 from mini_o3.show.result import result_of
 from mini_o3.show.terminal import Typing, search_line, turn_lines, verdict_lines
-from mini_o3.vision import InMemory, Picture, Rect, load_picture
+from mini_o3.vision import Album, InMemory, Picture, Rect, load_picture
 from mini_o3.vision.film import HINT, sheet_of
 from mini_o3.vision.proposer import RegionProposer
 
 Say = Callable[[str], None]
+Given = str | os.PathLike[str] | Image.Image | np.ndarray | Picture
+MOST_PICTURES = 64  # of one question
 MAX_QUESTION = 4000  # characters; four times the longest question of the published benchmarks
 NANO_ONLY_PROBES = (
     "note: nano was trained on probes only, and this is not a probe question, so its answer means nothing; "
@@ -94,12 +96,20 @@ class Asked:
 
     @property
     def evidence(self) -> Rect | None:
-        """What the answer rests on, in pixels of the upright picture.
+        """What the answer rests on, in pixels of the upright picture (of several: `evidence_picture`).
 
         It is the box that the answer names, else what was looked at last (`episode.evidence_source`).
         """
-        region = self.episode.evidence
+        region, found = self.episode.evidence, self.episode.evidence_in
+        if found is not None:
+            return found.rect
         return None if region is None else region.to_rect(Rect(0, 0, *self.episode.size))
+
+    @property
+    def evidence_picture(self) -> str | None:
+        """The file that the evidence lies in; None without evidence, or where it covers several pictures."""
+        found = self.episode.evidence_in
+        return None if found is None else found.picture
 
     @property
     def page(self) -> Path | None:
@@ -131,7 +141,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def ask(
-    picture: str | os.PathLike[str] | Image.Image | np.ndarray,
+    picture: Given | Sequence[Given],
     question: str,
     policy: str | PolicySpec | Policy = "nano",
     *,
@@ -150,7 +160,8 @@ def ask(
     known to be usable. It works where an event loop is running, as in a notebook.
 
     Args:
-        picture: a file, a Pillow picture, or an array (`vision.as_picture`). A video is searched as a sheet
+        picture: a file, a Pillow picture, or an array (`vision.as_picture`); or several in a list, at most
+            `MOST_PICTURES`, for one question about them all. A video is searched as a sheet
             of its frames (`clip.mp4`, ten seconds of it `clip.mp4@10-20`, one frame `clip.mp4@12.5`).
         policy: who decides: a text such as `api:URL#MODEL`, a `PolicySpec`, or a policy that is loaded
             already, so that many questions share it.
@@ -178,10 +189,15 @@ def ask(
     if isinstance(policy, PolicySpec):
         policy = _check_draws(policy.drawn(samples), samples)
         temperature = policy.temperature or 0.0
-    original = load_picture(picture)
-    path = _path(picture, folder)
+    given = _checked(picture)
+    original = load_picture(given[0]) if len(given) == 1 else Album([load_picture(one) for one in given])
+    path, *others = (
+        _path(one, folder, number if len(given) > 1 else 0) for number, one in enumerate(given, 1)
+    )
     sheet = sheet_of(original.image) if isinstance(original, InMemory) else None
-    task = SearchTask(path, f"{question}\n{HINT}" if sheet and len(sheet.times) > 1 else question)
+    task = SearchTask(
+        path, f"{question}\n{HINT}" if sheet and len(sheet.times) > 1 else question, others=tuple(others)
+    )
     if isinstance(policy, PolicySpec):
         spec = replace(policy, concurrency=min(samples, _TOGETHER))
         policy = load_policy(spec, asked=task, say=note, folder=folder, on_text=typing)
@@ -191,9 +207,11 @@ def ask(
                 note(READS_TEXT)
     if folder is not None:
         make_folder(folder)
-        if not isinstance(picture, str | os.PathLike) and isinstance(original, InMemory):
-            original.image.save(path)
-    say(f"{path}: {original.size[0]} x {original.size[1]} px; policy {policy.name}")
+        for name, one, part in zip(task.pictures, given, _parts(original), strict=True):
+            if not isinstance(one, str | os.PathLike) and isinstance(part, InMemory):
+                part.image.save(name)
+    for name, part in zip(task.pictures, _parts(original), strict=True):
+        say(f"{name}: {part.size[0]} x {part.size[1]} px; policy {policy.name}")
     say(f"question: {question}")
     counted = Metered(policy, meter or Meter())
     before = _turns_before(policy, task, folder)
@@ -289,7 +307,9 @@ class _Searches:
                     turn = await run.step()
                     is_shown = self.typing is not None and self.typing.end()
                     if turn is not None and self.samples == 1:
-                        lines = turn_lines(len(run.turns), turn, self.price, is_shown=is_shown)
+                        lines = turn_lines(
+                            len(run.turns), turn, self.price, is_shown=is_shown, pictures=run.session.pictures
+                        )
                         for line in lines[1:] if self.typing and not is_shown else lines:
                             self.say(line)
             finally:
@@ -350,8 +370,27 @@ def _check_folder(out: Path) -> Path:
     return out
 
 
-def _path(picture: str | os.PathLike[str] | Image.Image | np.ndarray, folder: Path | None) -> str:
-    """How the records name the picture. One without a file is kept in the folder, if there is one."""
+def _checked(picture: Given | Sequence[Given]) -> list[Given]:
+    """What was given, as a list."""
+    given = list(picture) if isinstance(picture, list | tuple) else [picture]
+    if not 1 <= len(given) <= MOST_PICTURES:
+        raise SettingError(
+            "pictures",
+            f"{len(given)} are too many for one question, at most {MOST_PICTURES}; `mini-o3 find` asks each"
+            if given
+            else "there are none; give at least one",
+        )
+    return given  # type: ignore[return-value]
+
+
+def _parts(picture: Picture) -> tuple[Picture, ...]:
+    return picture.pictures if isinstance(picture, Album) else (picture,)
+
+
+def _path(picture: Given, folder: Path | None, number: int) -> str:
+    """How the records name the picture. One without a file is kept in the folder, if there is one; of several
+    each has a number, a single one has 0."""
     if isinstance(picture, str | os.PathLike):
         return os.fspath(picture)
-    return "picture.png" if folder is None else str(folder / "picture.png")
+    name = f"picture_{number}.png" if number else "picture.png"
+    return name if folder is None else str(folder / name)

@@ -1,4 +1,4 @@
-"""`mini-o3 ask`: one question about one picture."""
+"""`mini-o3 ask`: one question about one picture or several."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 @app.command()
 def ask(
-    picture: Annotated[str, typer.Argument(help="A picture file.")],
-    question: Annotated[str, typer.Argument(help="What you want to know about it.")],
+    pictures: Annotated[list[str], typer.Argument(help="A picture file, or several.")],
+    question: Annotated[str, typer.Argument(help="What you want to know about them.")],
     policy: PolicyOption = "nano",
     turns: TurnsOption = 32,
     max_pixels: MaxPixelsOption = None,
@@ -77,7 +77,7 @@ def ask(
         typer.Option("--out", help="Folder for the record and the page. [default: runs/ask/TIME]"),
     ] = None,
 ) -> None:
-    """Ask one question about one picture, and watch the search.
+    """Ask one question about one picture or several, and watch the search.
 
     Writes a folder with `episode.json`, `episodes.jsonl` and `episode.html`, a page that needs nothing else.
     Several searches (`--samples`) go on at the same time and vote. Exit status: 0 answered, 3 not found, 4
@@ -95,7 +95,7 @@ def ask(
     interrupted = False
     try:
         asked = asking.ask(
-            picture,
+            pictures,
             question,
             PolicySpec(
                 policy,

@@ -35,7 +35,7 @@ from mini_o3.kit.rng import stream
 from mini_o3.kit.run import ensure_same_run, folder_lock
 from mini_o3.policies.metered import Continued, Metered, begun, count_spent, meta_of, model_of
 from mini_o3.protocol import PromptProfile
-from mini_o3.vision import load_picture
+from mini_o3.vision import load_pictures
 
 KEPT = "kept"  # folder of what `mini-o3 train sft --episodes` imitates
 OUTCOMES_FILE = "outcomes.jsonl"
@@ -111,7 +111,7 @@ class Collector:
         self.before = begun(policy, self.store.records)
         self.good = 0
         self.mix: Counter[str] = Counter()
-        self.opened = lru_cache(maxsize=2)(load_picture)  # samples of a task follow each other
+        self.opened = lru_cache(maxsize=2)(load_pictures)  # samples of a task follow each other
         for episode in self._episodes():
             self._count(episode)
 
@@ -186,7 +186,7 @@ class Collector:
         metered, turns = Metered(policy, self.meter), self.before.get((task.id, seed), ())
         asked = Continued(metered, turns) if turns else metered
         episode = await run_episode(
-            task, asked, Limits(turns=self.config.turns), picture=self.opened(task.picture), seed=seed
+            task, asked, Limits(turns=self.config.turns), picture=self.opened(task.pictures), seed=seed
         )
         meta = {"round": number, **meta_of(metered, turns), "temperature": temperature}
         names = [exemplar.name for exemplar in chosen]

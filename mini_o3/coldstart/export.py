@@ -30,7 +30,7 @@ from mini_o3.kit.extras import require
 from mini_o3.kit.files import make_folder, to_json, write_atomically, write_bytes, write_json
 from mini_o3.kit.progress import OnProgress, no_progress
 from mini_o3.protocol import load_profile
-from mini_o3.vision import PixelBudget, load_picture
+from mini_o3.vision import PixelBudget
 
 FORMATS = ("parquet", "sharegpt", "trl", "coldstart")
 IMAGE_MARK = "<image>"
@@ -71,9 +71,7 @@ def export(
 
     def told() -> Iterator[Told]:
         for done, episode in enumerate(fit, start=1):
-            messages = list(
-                replay_messages(episode, load_picture(picture_of(episode, folder)), prompts, size)
-            )
+            messages = list(replay_messages(episode, picture_of(episode, folder), prompts, size))
             yield Told(
                 episode,
                 messages,

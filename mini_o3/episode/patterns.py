@@ -66,7 +66,7 @@ def patterns(episode: Episode) -> set[str]:
         for turn in episode.turns
         if isinstance(turn.action, Zoom) and turn.rect is not None
     ]
-    if _depth(seen, Rect(0, 0, *episode.size)) >= _DEEP:
+    if _depth(seen, episode.first) >= _DEEP:
         found.add("depth_first")
     if any(
         one.source == other.source and _shared(one.rect, other.rect) <= _APART
@@ -101,9 +101,9 @@ def shares(episodes: Iterable[Episode]) -> dict[str, float]:
     return {**out, "diversity": round(sum(counts.values()) / max(total, 1), 4)}
 
 
-def _depth(seen: list[_Seen], whole: Rect) -> int:
+def _depth(seen: list[_Seen], first: Iterable[Rect]) -> int:
     """Length of the longest chain of observations each of which is a part of the one before."""
-    levels = [(whole, 0)]
+    levels = [(rect, 0) for rect in first]
     for one in seen:
         above = [level for rect, level in levels if _is_part(one.rect, rect)]
         if above:  # otherwise it is about as large as the picture

@@ -11,7 +11,7 @@ from PIL import Image
 from mini_o3.episode.limits import StopReason
 from mini_o3.kit.usage import NO_USAGE, Usage
 from mini_o3.protocol import PromptProfile
-from mini_o3.vision import PixelBudget
+from mini_o3.vision import PixelBudget, Rect
 
 Role = Literal["system", "user", "assistant"]
 
@@ -54,13 +54,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a policy is told when an episode begins; it never contains the answer."""
+    """What a policy is told when an episode begins; it never contains the answer.
+
+    `first` are the pictures of a question about several, on a canvas of `size`, whose views it begins with.
+    """
 
     task_id: str
     question: str
     size: tuple[int, int]
     picture: str
     seed: int = 0
+    first: tuple[Rect, ...] = ()
 
 
 class PolicyError(Exception):

@@ -7,7 +7,7 @@ version from 2 on, so that what has not changed keeps its bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
 from mini_o3.episode.status import Status, status_of
@@ -15,7 +15,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.kit.reading import typed
 from mini_o3.kit.usage import NO_USAGE, Usage
 from mini_o3.protocol import Action, Answer, Fault, Malformed, Zoom, frame_of, source_name
-from mini_o3.vision import Rect, Region
+from mini_o3.vision import Rect, Region, locate
 
 EPISODES_FILE = "episodes.jsonl"  # in a folder of episodes, one line each
 VERSION = 1  # of the records in it
@@ -60,9 +60,30 @@ class Turn:
         return self.action if isinstance(self.action, Malformed) else None
 
 
+class Placed(NamedTuple):
+    """One of several pictures of an episode, and where it lies on their canvas (`vision.album`)."""
+
+    picture: str
+    place: Rect
+
+
+class Located(NamedTuple):
+    """A rectangle of one picture of an episode, in pixels of that picture of `size` (width, height)."""
+
+    number: int
+    picture: str
+    size: tuple[int, int]
+    rect: Rect
+
+
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A whole episode; `to_dict` is one line of `episodes.jsonl`."""
+    """A whole episode; `to_dict` is one line of `episodes.jsonl`.
+
+    Of a question about several pictures, `placed` has them all, `size` and every rectangle are of the canvas
+    on which they lie, `picture` is the first, and `first_views` says with how many views it began: one of
+    each, or one contact sheet.
+    """
 
     task_id: str
     picture: str
@@ -79,6 +100,25 @@ class Episode:
     error: str | None = None
     expected: str | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    placed: tuple[Placed, ...] = ()
+    first_views: int = 1
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Paths of all pictures, in their order."""
+        return tuple(one.picture for one in self.placed) or (self.picture,)
+
+    @property
+    def first(self) -> tuple[Rect, ...]:
+        """What the views cover that it began with: the whole picture, or each of several."""
+        if self.first_views > 1:
+            return tuple(one.place for one in self.placed)
+        return (Rect(0, 0, *self.size),)
+
+    def picture_at(self, rect: Rect) -> tuple[int, Rect] | None:
+        """Of several pictures the number (from 0) of the one that a rectangle lies in, and the rectangle in
+        its own pixels; None if it lies in several, or there is one picture only."""
+        return locate([one.place for one in self.placed], rect)
 
     @property
     def key(self) -> tuple[str, int]:
@@ -105,10 +145,30 @@ class Episode:
         """
         if self.stop is not StopReason.ANSWERED:
             return None
-        rects = [Rect(0, 0, *self.size), *(turn.rect for turn in self.turns if turn.rect is not None)]
+        rects = [*self.first, *(turn.rect for turn in self.turns if turn.rect is not None)]
         named = self._named
-        rect = rects[-1] if named is None else named.to_rect(rects[named.frame])
+        if named is not None:
+            rect = named.to_rect(rects[named.frame])
+        else:
+            rect = rects[-1] if self.num_zooms else Rect(0, 0, *self.size)
         return Region.of_rect(rect, self.size)
+
+    @property
+    def evidence_in(self) -> Located | None:
+        """The picture that the evidence lies in, and where; with several pictures its `number` counts from 1.
+
+        None without evidence, and where it covers several pictures.
+        """
+        if self.evidence is None:
+            return None
+        rect = self.evidence.to_rect(Rect(0, 0, *self.size))
+        if not self.placed:
+            return Located(1, self.picture, self.size, rect)
+        found = self.picture_at(rect)
+        if found is None:
+            return None
+        one = self.placed[found[0]]
+        return Located(found[0] + 1, one.picture, (one.place.width, one.place.height), found[1])
 
     @property
     def evidence_source(self) -> str | None:
@@ -122,7 +182,7 @@ class Episode:
         """The box that the answer names, if it is of a picture that was shown."""
         last = self.turns[-1].action if self.turns else None
         region = last.region if isinstance(last, Answer) else None
-        return region if region is not None and region.frame <= self.num_zooms else None
+        return region if region is not None and region.frame < self.first_views + self.num_zooms else None
 
     @property
     def status(self) -> Status:
@@ -171,8 +231,11 @@ class Episode:
             "num_turns": self.num_turns,
             "is_over_turn": self.is_over_turn,
             "evidence": None if self.evidence is None else [round(v, 6) for v in self.evidence.xyxy],
-            "turns": [_turn_dict(turn, tokens) for turn in self.turns],
+            "turns": [_turn_dict(turn, tokens, self) for turn in self.turns],
         }
+        if self.placed:
+            data["pictures"] = [{"picture": one.picture, "place": list(one.place)} for one in self.placed]
+            data["first_views"] = self.first_views
         return {key: value for key, value in data.items() if value is not None and value != {}}
 
     @classmethod
@@ -188,6 +251,10 @@ class Episode:
                 f"an episode record of version {data['version']}: this mini-o3 reads up to version"
                 f" {VERSION}; update it"
             )
+        placed, first_views = (
+            typed(data, "pictures", list, default=[]),
+            typed(data, "first_views", int, default=1),
+        )
         return cls(
             task_id=typed(data, "task_id", str),
             picture=typed(data, "picture", str),
@@ -198,25 +265,29 @@ class Episode:
             limits=Limits(**typed(data, "limits", dict)),
             seed=typed(data, "seed", int),
             shown=_pair(data["shown"]),
-            turns=tuple(_turn(turn) for turn in typed(data, "turns", list)),
+            turns=tuple(_turn(turn, first_views) for turn in typed(data, "turns", list)),
             stop=StopReason(data["stop"]),
             answer=typed(data, "answer", str, type(None), default=None),
             error=typed(data, "error", str, type(None), default=None),
             expected=typed(data, "expected", str, type(None), default=None),
             meta=typed(data, "meta", dict, default={}),
+            placed=tuple(Placed(typed(one, "picture", str), Rect(*one["place"])) for one in placed),
+            first_views=first_views,
         )
 
 
-def _turn_dict(turn: Turn, tokens: bool) -> dict[str, Any]:
+def _turn_dict(turn: Turn, tokens: bool, episode: Episode) -> dict[str, Any]:
     data: dict[str, Any] = {
         "text": turn.text,
-        "action": _action_dict(turn.action),
+        "action": _action_dict(turn.action, episode.first_views),
         "seconds": round(turn.seconds, 3),
     }
     if turn.thought:
         data["thought"] = turn.thought
     if turn.observation is not None and turn.rect and turn.shown:
         data.update(observation=turn.observation, rect=list(turn.rect), shown=list(turn.shown))
+        if (found := episode.picture_at(turn.rect)) is not None:
+            data["in"] = {"picture": source_name(found[0], len(episode.placed)), "rect": list(found[1])}
     if tokens and (turn.token_ids or turn.prompt_ids):
         data.update(prompt_ids=list(turn.prompt_ids), token_ids=list(turn.token_ids))
         data["log_probs"] = [round(value, 6) for value in turn.log_probs]
@@ -227,10 +298,10 @@ def _turn_dict(turn: Turn, tokens: bool) -> dict[str, Any]:
     return data
 
 
-def _turn(data: dict[str, Any]) -> Turn:
+def _turn(data: dict[str, Any], first_views: int) -> Turn:
     return Turn(
         text=typed(data, "text", str),
-        action=_action(typed(data, "action", dict), typed(data, "thought", str, default="")),
+        action=_action(typed(data, "action", dict), typed(data, "thought", str, default=""), first_views),
         observation=typed(data, "observation", int, type(None), default=None),
         rect=Rect(*data["rect"]) if "rect" in data else None,
         shown=_pair(data["shown"]) if "shown" in data else None,
@@ -243,29 +314,29 @@ def _turn(data: dict[str, Any]) -> Turn:
     )
 
 
-def _action_dict(action: Action) -> dict[str, Any]:
+def _action_dict(action: Action, pictures: int) -> dict[str, Any]:
     if isinstance(action, Malformed):
         return {"malformed": action.kind.value, "detail": action.detail}
     if isinstance(action, Answer):
         if action.region is None:
             return {"answer": action.text}
-        source = source_name(action.region.frame)
+        source = source_name(action.region.frame, pictures)
         return {"answer": action.text, "box": list(action.region.xyxy), "source": source}
-    return {"zoom": list(action.region.xyxy), "source": source_name(action.region.frame)}
+    return {"zoom": list(action.region.xyxy), "source": source_name(action.region.frame, pictures)}
 
 
-def _action(data: dict[str, Any], thought: str) -> Action:
+def _action(data: dict[str, Any], thought: str, pictures: int) -> Action:
     if "malformed" in data:
         return Malformed(Fault(data["malformed"]), typed(data, "detail", str), thought)
     if "answer" in data:
-        region = _region(data, "box") if "box" in data else None
+        region = _region(data, "box", pictures) if "box" in data else None
         return Answer(typed(data, "answer", str), thought, region)
-    return Zoom(_region(data, "zoom"), thought)
+    return Zoom(_region(data, "zoom", pictures), thought)
 
 
-def _region(data: dict[str, Any], key: str) -> Region:
+def _region(data: dict[str, Any], key: str, pictures: int) -> Region:
     x0, y0, x1, y1 = data[key]
-    return Region(x0, y0, x1, y1, frame_of(typed(data, "source", str)))
+    return Region(x0, y0, x1, y1, frame_of(typed(data, "source", str), pictures))
 
 
 def _pair(values: Any) -> tuple[int, int]:

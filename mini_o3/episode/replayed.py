@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mini_o3.episode.policy import Message
 from mini_o3.episode.record import Episode, Turn
-from mini_o3.episode.run import opening, response
+from mini_o3.episode.run import first_of, opening, response
 from mini_o3.protocol import PromptProfile
-from mini_o3.vision import Picture, PixelBudget
+from mini_o3.vision import Picture, PixelBudget, load_pictures
 
 
 def replay_messages(
@@ -20,12 +20,15 @@ def replay_messages(
     Each turn of the policy is an assistant message, and the last message is the last turn. `picture` is the
     upright original.
     """
-    yield from opening(profile, episode.question, picture.view(picture.whole, budget))
+    first = first_of(picture, profile) or (picture.whole,)
+    yield from opening(profile, episode.question, [picture.view(rect, budget) for rect in first], picture)
     for number, turn in enumerate(episode.turns, start=1):
         yield Message("assistant", (turn.text,))
         if turn is episode.turns[-1]:
             return
-        yield response(profile, turn, picture.view(turn.rect, budget) if turn.rect else None, number)
+        yield response(
+            profile, turn, picture.view(turn.rect, budget) if turn.rect else None, number, len(first)
+        )
 
 
 def is_exemplary(turn: Turn) -> bool:
@@ -33,8 +36,16 @@ def is_exemplary(turn: Turn) -> bool:
     return turn.learn and turn.malformed is None
 
 
-def picture_of(episode: Episode, folder: Path) -> str:
-    """Path of an episode's picture: beside its record if it is there, else as recorded."""
-    path = Path(episode.picture)
+def picture_of(episode: Episode, folder: Path) -> Picture:
+    """An episode's picture, or all of them: beside its record if it is there, else as recorded.
+
+    Raises:
+        UserError: it cannot be opened.
+    """
+    return load_pictures([_path(name, folder) for name in episode.pictures])
+
+
+def _path(name: str, folder: Path) -> str:
+    path = Path(name)
     beside = folder / path
     return str(beside if not path.is_absolute() and beside.is_file() else path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from PIL import Image
@@ -11,12 +11,13 @@ from PIL import Image
 from mini_o3.episode.hints import MOST, hint_text
 from mini_o3.episode.limits import Limits, StopReason
 from mini_o3.episode.policy import Message, Policy, PolicyError, Reply, Request
-from mini_o3.episode.record import Episode, Turn
+from mini_o3.episode.record import Episode, Placed, Turn
 from mini_o3.episode.session import Corrected, Observed, Session
 from mini_o3.episode.task import SearchTask
 from mini_o3.protocol import Action, Answer, Fault, Malformed, Pieces, PromptProfile, Zoom
 from mini_o3.protocol.dialects import Frame, load_dialect
-from mini_o3.vision import Picture, PixelBudget, Rect, held, load_picture
+from mini_o3.vision import Album, Picture, PixelBudget, Rect, held, load_pictures
+from mini_o3.vision.album import SHEET, SHOWN
 from mini_o3.vision.proposer import RegionProposer
 
 #: What the policy is shown of a rectangle of the original: (original, rectangle, budget, number of the view;
@@ -38,7 +39,8 @@ class EpisodeRun:
         session: the state of the environment; `session.stop` is None as long as the episode goes on.
         messages: everything that was said, by the environment and by the policy, in order.
         dialect: in which its turns are written.
-        views: what the policy was shown; the first is the whole picture, number i is observation i.
+        views: what the policy was shown; the first is the whole picture, or each of several, then the
+            observations.
         turns: the turns so far.
         taken_over: numbers of the turns, from 1, that a person wrote (`take_over`).
     """
@@ -54,25 +56,29 @@ class EpisodeRun:
         lens: Lens = honest,
         proposer: RegionProposer | None = None,
     ) -> None:
-        """`picture`, if given, is the upright original; else it is opened from the task. What `proposer`
-        suggests goes into the first message, and its best boxes into the record.
+        """`picture`, if given, is the upright original (of several: an `Album`); else it is opened from the
+        task. What `proposer` suggests of a single picture goes into the first message, and its best
+        boxes into the record.
 
         Raises:
             UserError: the picture cannot be opened, or there is no such dialect.
         """
         self.task, self.policy, self.limits, self.seed, self.lens = task, policy, limits, seed, lens
-        self.picture = load_picture(task.picture) if picture is None else held(picture)
+        self.picture = load_pictures(task.pictures) if picture is None else held(picture)
+        self.dialect = load_dialect(policy.profile.dialect)
         budget, size = policy.budget, self.picture.size
+        first = first_of(self.picture, policy.profile)
         room = min((n for n in (limits.context_tokens, policy.context_tokens) if n is not None), default=None)
         self.session = Session(
             size,
             replace(limits, context_tokens=room),
             lambda rect: budget.tokens(*budget.fit(rect.width, rect.height)),
+            first,
         )
-        self.views = [lens(self.picture, self.session.rects[0], budget, 0)]
-        self.messages = opening(policy.profile, task.asked, self.views[0])
+        self.views = [lens(self.picture, rect, budget, 0) for rect in self.session.rects]
+        self.messages = opening(policy.profile, task.asked, self.views, self.picture)
         self._hints: dict[str, object] = {}
-        if proposer is not None:
+        if proposer is not None and self.session.pictures == 1:
             self._hint(proposer)
         self.turns: list[Turn] = []
         self.taken_over: list[int] = []
@@ -80,15 +86,17 @@ class EpisodeRun:
         self._is_lasting = False
         self._confidence: float | None = None  # of the last turn
         self._told = 0  # how many of the messages the policy knows
-        self.dialect = load_dialect(policy.profile.dialect)
-        self._request = Request(task.id, task.asked, size, task.picture, seed)
+        self._request = Request(task.id, task.asked, size, task.picture, seed, first)
         self._conversation = policy.open(self._request)
         self._is_open = True
 
     @property
     def frames(self) -> list[Frame]:
         """What the policy was shown, as its dialect needs to know it: which part, and how large."""
-        return [Frame(rect, view.size) for rect, view in zip(self.session.rects, self.views, strict=True)]
+        return [
+            Frame(rect, view.size, number < self.session.pictures)
+            for number, (rect, view) in enumerate(zip(self.session.rects, self.views, strict=True))
+        ]
 
     async def step(self) -> Turn | None:
         """Let the policy take one turn and carry it out.
@@ -156,7 +164,9 @@ class EpisodeRun:
         self.messages.append(Message("assistant", (reply.text,)))
         self._told = len(self.messages)
         if isinstance(outcome, Observed | Corrected):
-            self.messages.append(response(self.policy.profile, turn, view, len(self.turns)))
+            self.messages.append(
+                response(self.policy.profile, turn, view, len(self.turns), self.session.pictures)
+            )
         return turn
 
     async def play(self) -> Episode:
@@ -199,6 +209,8 @@ class EpisodeRun:
             error=error or self._error,
             expected=self.task.answer,
             meta=self._meta(),
+            placed=self._placed(),
+            first_views=self.session.pictures,
         )
 
     def _hint(self, proposer: RegionProposer) -> None:
@@ -208,6 +220,11 @@ class EpisodeRun:
             self.messages[-1] = replace(asked, parts=(*asked.parts, f"\n{text}"))
         boxes = [[round(value, 4) for value in one.region.xyxy] for one in proposals[:MOST]]
         self._hints = {"proposer": proposer.name, "hints": boxes}
+
+    def _placed(self) -> tuple[Placed, ...]:
+        if not isinstance(self.picture, Album):
+            return ()
+        return tuple(map(Placed, self.task.pictures, self.picture.places))
 
     def _meta(self) -> dict[str, object]:
         sure = None if self.session.answer is None else self._confidence
@@ -246,7 +263,7 @@ async def run_episode(
     """Let `policy` search `task`'s picture until it answers or a limit stops it.
 
     A policy that fails ends this episode with `POLICY_ERROR`; cancelling the coroutine leaves no record.
-    `picture`, if given, is the upright original; else it is opened from the task.
+    `picture`, if given, is the upright original (of several: an `Album`); else it is opened from the task.
 
     Raises:
         UserError: the picture cannot be opened, or there is no such dialect.
@@ -256,25 +273,51 @@ async def run_episode(
     ).play()
 
 
-def opening(profile: PromptProfile, question: str, view: Image.Image) -> list[Message]:
-    """The messages that every episode begins with; `view` shows the whole picture."""
-    return [
-        Message("system", (profile.system,)),
-        Message("user", _with_view(profile.ask(question, view.size), view)),
-    ]
+def first_of(picture: Picture, profile: PromptProfile) -> tuple[Rect, ...]:
+    """The pictures of an album whose first views are all shown; none where one view shows everything: of a
+    single picture, of more than `SHOWN`, or where a dialect cannot say which of them it means."""
+    if (
+        isinstance(picture, Album)
+        and len(picture.places) <= SHOWN
+        and load_dialect(profile.dialect).picture_label
+    ):
+        return picture.places
+    return ()
 
 
-def response(profile: PromptProfile, turn: Turn, view: Image.Image | None, number: int) -> Message:
+def opening(
+    profile: PromptProfile, question: str, views: Sequence[Image.Image], picture: Picture | None = None
+) -> list[Message]:
+    """The messages that every episode begins with; `views` show the whole picture, or each of several."""
+    if len(views) > 1:
+        spoken = load_dialect(profile.dialect)
+        sizes = [view.size for view in views]
+        pieces = profile.ask_several(question, sizes, spoken.picture_label, spoken.several)
+    else:
+        if isinstance(picture, Album):
+            question = f"{question}\n{SHEET.format(count=len(picture.places))}"
+        pieces = profile.ask(question, views[0].size)
+    left = iter(views)
+    parts = tuple(piece if isinstance(piece, str) else next(left) for piece in pieces)
+    return [Message("system", (profile.system,)), Message("user", parts)]
+
+
+def response(
+    profile: PromptProfile, turn: Turn, view: Image.Image | None, number: int, pictures: int = 1
+) -> Message:
     """What the environment says after turn `number`, counted from 1, if it did not end the episode.
 
-    `view` shows the observation that the turn made; None for a malformed turn.
+    `view` shows the observation that the turn made; None for a malformed turn. The episode began with so many
+    `pictures`.
     """
     if turn.malformed is not None:
         pieces = profile.correct(turn.malformed)
         return Message("user", tuple(piece for piece in pieces if isinstance(piece, str)))
     assert turn.observation is not None
     assert view is not None
-    label = number if load_dialect(profile.dialect).labels_turns else turn.observation
+    spoken = load_dialect(profile.dialect)
+    label = number if spoken.labels_turns else turn.observation
+    label += pictures - 1 if spoken.counts_pictures else 0
     return Message("user", _with_view(profile.observe(label, view.size), view))
 
 

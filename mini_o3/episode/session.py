@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mini_o3.episode.limits import Limits, StopReason
@@ -41,17 +41,24 @@ class Session:
     """One episode's state.
 
     `rects[i]` is what frame i covers, in pixels of the upright original: frame 0 is the whole picture, frame
-    i >= 1 is observation i. The number of an observation is its place in this list, so that after errors too
-    the number that the policy is told is the one that it can use. (In the released code the label counts
-    turns and the list counts successful zooms.)
+    i >= 1 is observation i. With several `pictures` these are the first frames, and observations follow. The
+    number of an observation is its place in this list, so that after errors too the number that the policy is
+    told is the one that it can use. (In the released code the label counts turns and the list counts
+    successful zooms.)
     """
 
     def __init__(
-        self, size: tuple[int, int], limits: Limits, view_tokens: Callable[[Rect], int] | None = None
+        self,
+        size: tuple[int, int],
+        limits: Limits,
+        view_tokens: Callable[[Rect], int] | None = None,
+        first: Sequence[Rect] = (),
     ) -> None:
-        """`view_tokens` returns how many tokens a view of a rectangle has; by default none."""
+        """`view_tokens` returns how many tokens a view of a rectangle has; by default none. `first` are the
+        pictures that it begins with, if they are several on one canvas of this size."""
         self.limits = limits
-        self.rects = [Rect(0, 0, *size)]
+        self.rects = list(first) or [Rect(0, 0, *size)]
+        self.pictures = len(self.rects)
         self.turns = 0
         self.voids = 0
         self.stop: StopReason | None = None
@@ -107,13 +114,13 @@ class Session:
         if room is not None and context_tokens + self._view_tokens(aimed) > room:
             return Stopped(StopReason.CONTEXT_LIMIT)
         assert isinstance(action, Zoom)
-        return Observed(len(self.rects), aimed, action.region.frame)
+        return Observed(len(self.rects) - self.pictures + 1, aimed, action.region.frame)
 
     def _aim(self, zoom: Zoom) -> Rect | Malformed:
         frame = zoom.region.frame
         if frame >= len(self.rects):
-            known = ", ".join(source_name(i) for i in range(len(self.rects))[-8:])
-            detail = f"There is no {source_name(frame)}; the last sources are {known}."
+            known = ", ".join(source_name(i, self.pictures) for i in range(len(self.rects))[-8:])
+            detail = f"There is no {source_name(frame, self.pictures)}; the last sources are {known}."
             return Malformed(Fault.UNKNOWN_SOURCE, detail, zoom.thought)
         rect = zoom.region.to_rect(self.rects[frame])
         if max(rect.width, rect.height) >= MAX_ASPECT * min(rect.width, rect.height):

@@ -24,7 +24,9 @@ class SearchTask:
     """A question about a picture.
 
     Attributes:
-        picture: path of the picture file.
+        picture: path of the picture file; of a question about several the first.
+        others: paths of the further pictures of a question about several. Regions are then of the canvas on
+            which they all lie (`vision.album`), and `size` is the canvas's.
         question: what is asked, as a person would write it, without its options.
         answer: the expected answer; None when nobody knows it (`mini-o3 ask`). With options: the letter of
             the right one.
@@ -56,6 +58,12 @@ class SearchTask:
     targets: tuple[Region, ...] = ()
     truth: Mapping[str, Any] = field(default_factory=dict, hash=False)
     seed: int | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Paths of all pictures, in their order."""
+        return (self.picture, *self.others)
 
     @property
     def id(self) -> str:
@@ -63,6 +71,7 @@ class SearchTask:
         id."""
         content: list[Any] = [Path(self.picture).name, self.question, self.answer, self.seed]
         content += [list(self.options)] if self.options else []
+        content += [[Path(other).name for other in self.others]] if self.others else []
         return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()[:12]
 
     @property
@@ -80,6 +89,8 @@ class SearchTask:
         data: dict[str, Any] = {"id": self.id, "picture": self.picture, "question": self.question}
         optional = ("answer", "source", "category", "group", "name", "family", "level", "seed")
         data.update({key: value for key in optional if (value := getattr(self, key)) not in (None, "")})
+        if self.others:
+            data["pictures"] = list(self.pictures)
         if self.options:
             data["options"] = list(self.options)
         if self.size:
@@ -96,9 +107,8 @@ class SearchTask:
         Raises:
             KeyError, TypeError, ValueError: for a row that is not a task.
         """
-        picture = typed(data, "picture", str)
-        if folder is not None and not Path(picture).is_absolute():
-            picture = str(folder / picture)
+        named = typed(data, "pictures", list, default=None) or [typed(data, "picture", str)]
+        picture, *others = (_beside(folder, path) for path in named)
         words = {
             key: typed(data, key, str, default="")
             for key in ("source", "category", "group", "name", "family", "level")
@@ -114,6 +124,7 @@ class SearchTask:
             targets=tuple(Region(*_corners(box)) for box in typed(data, "targets", list, tuple, default=())),
             truth={key: data[key] for key in _TRUTH if key in data},
             seed=typed(data, "seed", int, type(None), default=None),
+            others=tuple(others),
             **words,
         )
 
@@ -144,6 +155,13 @@ def read_tasks(folder: str | Path) -> list[SearchTask]:
                 "pictures are told apart by their file names, so rename one"
             )
     return tasks
+
+
+def _beside(folder: Path | None, path: Any) -> str:
+    """A path of a row, taken from `folder` if it is relative."""
+    if not isinstance(path, str):
+        raise TypeError(f"pictures should be texts, one is {kind_of(path)}")
+    return path if folder is None or Path(path).is_absolute() else str(folder / path)
 
 
 def _option(value: Any) -> str:

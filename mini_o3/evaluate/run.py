@@ -124,7 +124,7 @@ def asker(
     async def ask(task: SearchTask, seed: int) -> Episode:
         metered, turns = Metered(policy, counted), before.get((task.id, seed), ())
         asked = Continued(metered, turns) if turns else metered
-        async with pictures.use(task.picture) as shared:
+        async with pictures.use(*task.pictures) as shared:
             lens = _with_first_view(lens_for(task), shared)
             episode = await run_episode(
                 task, asked, protocol.limits, picture=shared.picture, seed=seed, lens=lens, proposer=proposer
@@ -138,6 +138,7 @@ def _with_first_view(lens: Lens, shared: Shared) -> Lens:
     """The same lens; an honest first view is made once for all samples of a picture."""
 
     def look(original: Picture, rect: Rect, budget: PixelBudget, number: int) -> Image.Image:
-        return lens(original, rect, budget, number) if number else shared.first_view(budget)
+        is_whole = number == 0 and rect == original.whole
+        return shared.first_view(budget) if is_whole else lens(original, rect, budget, number)
 
     return look if lens is honest else lens

@@ -15,7 +15,7 @@ from mini_o3.kit.rng import stream
 from mini_o3.probes.shapes import LEVELS, TRAINING_SEEDS, make_probe
 from mini_o3.probes.shapes.generate import training_size
 from mini_o3.probes.shapes.levels import are_shares, drawn
-from mini_o3.vision import Picture, load_picture
+from mini_o3.vision import Picture, load_pictures
 
 _SPAN = 1_000_000  # probes of one run
 _RUNS = TRAINING_SEEDS // _SPAN - 20
@@ -65,7 +65,7 @@ class TaskFolder:
         round_, place = divmod(index, len(self.tasks))
         order = stream("grpo tasks", self.seed, round_).permutation(len(self.tasks))
         task = self.tasks[order[place]]
-        return Question(task, load_picture(task.picture))
+        return Question(task, load_pictures(task.pictures))
 
 
 def questions_of(config: GrpoConfig) -> Questions:

@@ -56,12 +56,12 @@ class Human:
     def open(self, request: Request) -> HumanConversation:
         folder = self.folder or Path(tempfile.mkdtemp(prefix="mini-o3-"))
         folder.mkdir(parents=True, exist_ok=True)
-        return HumanConversation(self, folder)
+        return HumanConversation(self, folder, len(request.first) or 1)
 
 
 class HumanConversation:
-    def __init__(self, person: Human, folder: Path) -> None:
-        self.person, self.folder = person, folder
+    def __init__(self, person: Human, folder: Path, pictures: int = 1) -> None:
+        self.person, self.folder, self.pictures = person, folder, pictures
         self.views = 0
         self.begun = False
 
@@ -100,7 +100,7 @@ class HumanConversation:
                 if word == "answer":
                     return format_action(Answer(rest.strip()))
                 if word == "zoom":
-                    return format_action(Zoom(self._region(rest.split())))
+                    return format_action(Zoom(self._region(rest.split())), self.pictures)
             except ValueError as error:
                 self.person.say(f"{error}")
                 continue

@@ -67,7 +67,7 @@ class Teacher:
 
     def open(self, request: Request) -> TeacherConversation:
         task = self.find(request.task_id, request.picture, request.question)
-        return TeacherConversation(task, self.searcher(task, request))
+        return TeacherConversation(task, self.searcher(task, request), len(request.first) or 1)
 
     def searcher(self, task: SearchTask, request: Request) -> Searcher:
         """The searcher of a task.
@@ -96,8 +96,8 @@ class Teacher:
 class TeacherConversation:
     """One episode: every reply takes the next move of the search."""
 
-    def __init__(self, task: SearchTask, searcher: Searcher) -> None:
-        self.task, self.searcher = task, searcher
+    def __init__(self, task: SearchTask, searcher: Searcher, pictures: int = 1) -> None:
+        self.task, self.searcher, self.pictures = task, searcher, pictures
         self.moves = searcher.moves()
         self.closed = False
 
@@ -105,7 +105,7 @@ class TeacherConversation:
         move = None if self.closed else next(self.moves, None)
         if move is None:
             raise PolicyError("the teacher has looked everywhere and found nothing")
-        return Reply(format_action(move.action), learn=move.learn)
+        return Reply(format_action(move.action, self.pictures), learn=move.learn)
 
     def close(self) -> None:
         self.closed = True

@@ -78,19 +78,27 @@ class Malformed:
 Action = Zoom | Answer | Malformed
 
 
-def source_name(frame: int) -> str:
-    """The protocol's name of a frame: `original_image`, `observation_1`, ..."""
-    return "original_image" if frame == 0 else f"observation_{frame}"
+def source_name(frame: int, pictures: int = 1) -> str:
+    """The protocol's name of a frame: `original_image`, `observation_1`, ...
+
+    In an episode that begins with several `pictures` these are the first frames: `image_1`, `image_2`, ...
+    """
+    if pictures > 1 and frame < pictures:
+        return f"image_{frame + 1}"
+    return "original_image" if frame == 0 else f"observation_{frame - pictures + 1}"
 
 
-def frame_of(source: str) -> int:
+def frame_of(source: str, pictures: int = 1) -> int:
     """The frame that `source_name` names.
 
     Raises:
         ValueError: it is no such name.
     """
-    frame = 0 if source == "original_image" else int(source.removeprefix("observation_"))
-    if source != source_name(frame):
+    if source.startswith("image_"):
+        frame = int(source.removeprefix("image_")) - 1
+    else:
+        frame = 0 if source == "original_image" else int(source.removeprefix("observation_")) + pictures - 1
+    if frame < 0 or source != source_name(frame, pictures):
         raise ValueError(f"not the name of a picture: {source!r}")
     return frame
 

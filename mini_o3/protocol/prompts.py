@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -59,6 +60,17 @@ class PromptProfile:
         """The first user message; `size` is the (width, height) of the view, None if the text does not tell
         it."""
         return _pieces(self.question, question=question, **_sides(size))
+
+    def ask_several(self, question: str, sizes: Sequence[tuple[int, int]], label: str, note: str) -> Pieces:
+        """The first user message about several pictures: each after its `label`, then a note, then the text
+        that stands around a single one. `sizes` are the (width, height) of their views."""
+        pieces: Pieces = []
+        for index in range(len(sizes)):
+            pieces += [label.format(number=index + 1, index=index), VIEW, "\n"]
+        if note:
+            pieces.append(note.format(count=len(sizes)) + "\n")
+        rest = "".join(part for part in _pieces(self.question, question=question) if isinstance(part, str))
+        return [*pieces, rest.lstrip("\n")]
 
     def observe(self, number: int, size: tuple[int, int] | None = None) -> Pieces:
         """The message with observation `number`; `size` as in `ask`."""

@@ -12,7 +12,7 @@ from mini_o3.kit.rng import stream
 from mini_o3.models.chat import ChatRenderer, Rendered
 from mini_o3.protocol import PromptProfile
 from mini_o3.sft.perception import Sample
-from mini_o3.vision import Picture, PixelBudget, load_picture
+from mini_o3.vision import Picture, PixelBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class RecordedEpisodes:
     def __call__(self, index: int) -> list[Sample]:
         order = stream("recorded", self.seed).permutation(len(self.episodes))
         episode = self.episodes[order[index]]
-        sample = self._render(episode, load_picture(picture_of(episode, self.folder)))
+        sample = self._render(episode, picture_of(episode, self.folder))
         return [sample] if sample.ids else []
 
     def _render(self, episode: Episode, picture: Picture) -> Sample:

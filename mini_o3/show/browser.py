@@ -18,7 +18,7 @@ from mini_o3.kit.files import make_folder
 from mini_o3.protocol import Answer, Malformed
 from mini_o3.show.page import zoom_words
 from mini_o3.show.result import confidence_of
-from mini_o3.vision import Picture, Rect, load_picture
+from mini_o3.vision import Picture, Rect, load_pictures
 from mini_o3.vision.draw import data_url, shrink
 
 PICTURE_BYTES, CROP_BYTES = 9_000_000, 4_000_000  # on the whole page, as data URLs
@@ -69,7 +69,7 @@ def entries(rows: Sequence[Judged], crops: bool) -> Iterator[dict[str, Any]]:
             "task": episode.task_id,
             "seed": episode.seed,
             "kind": task.category or task.family,
-            "picture": Path(episode.picture).name,
+            "picture": ", ".join(Path(one).name for one in episode.pictures),
             "size": list(episode.size),
             "question": _cut(episode.question, _MOST_TEXT),
             "expected": episode.expected,
@@ -82,7 +82,7 @@ def entries(rows: Sequence[Judged], crops: bool) -> Iterator[dict[str, Any]]:
             "targets": [list(target.to_rect(Rect(0, 0, *episode.size))) for target in task.targets],
             "notes": [str(note) for note in episode.meta.get("notes", ())],
             "where": str(episode.meta.get("where", "")),
-            "turns": [_turn(turn, length, crops) for turn in episode.turns],
+            "turns": [_turn(turn, length, crops, episode.first_views) for turn in episode.turns],
         }
 
 
@@ -105,9 +105,9 @@ class Album:
 
     def __init__(self, rows: Sequence[Judged], crops: bool, folder: Path) -> None:
         self.rows, self.crops, self.folder, self.left_out, self.beside = rows, crops, folder, 0, 0
-        self.by_path: dict[str, list[int]] = {}
+        self.by_path: dict[tuple[str, ...], list[int]] = {}
         for number, row in enumerate(rows):
-            self.by_path.setdefault(row.episode.picture, []).append(number)
+            self.by_path.setdefault(row.episode.pictures, []).append(number)
 
     def __len__(self) -> int:
         return len(self.by_path)
@@ -125,11 +125,11 @@ class Album:
         pictures = _Shares(PICTURE_BYTES, len(self.by_path), _SIDES)
         crops = _Shares(CROP_BYTES, zooms, _CROP_SIDES)
         known: dict[str, str] = {}  # hash of a file -> its block; copies of a file are packed once
-        for path, numbers in self.by_path.items():
+        for paths, numbers in self.by_path.items():
             blocks: list[tuple[str, str]] = []
             try:
-                digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-                original = None if digest in known and not self.crops else load_picture(path)
+                digest = hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()
+                original = None if digest in known and not self.crops else load_pictures(paths)
             except (OSError, UserError):
                 self.left_out += 1
                 yield blocks
@@ -192,7 +192,7 @@ def script_json(data: Any) -> str:
     return text
 
 
-def _turn(turn: Turn, length: int, crops: bool) -> dict[str, Any]:
+def _turn(turn: Turn, length: int, crops: bool, pictures: int) -> dict[str, Any]:
     data: dict[str, Any] = {"thought": _cut(turn.thought, length)}
     action = turn.action
     if isinstance(action, Malformed):
@@ -200,7 +200,7 @@ def _turn(turn: Turn, length: int, crops: bool) -> dict[str, Any]:
     elif isinstance(action, Answer):
         data["answer"] = _cut(action.text, length)
     else:
-        data["zoom"] = zoom_words(action)
+        data["zoom"] = zoom_words(action, pictures)
     if turn.rect is not None and turn.shown is not None:
         data.update(box=list(turn.rect), shown=list(turn.shown), observation=turn.observation, crop=crops)
     return data

@@ -59,13 +59,14 @@ def episode_page(episode: Episode, picture: Picture | Image.Image) -> str:
             page_head(episode.question, "episode.css"),
             f"<header><h1>{escape(episode.question)}</h1>",
             (
-                f'<div class="meta">{escape(episode.picture)} · {episode.size[0]} x {episode.size[1]} px · '
+                f'<div class="meta">{escape(", ".join(episode.pictures))} ·'
+                f" {episode.size[0]} x {episode.size[1]} px · "
                 f"{escape(episode.policy)} · {episode.num_turns} turns{expected}</div>"
             ),
             f'<div class="{state}">{verdict}</div></header><main><div class="picture">',
             _boxes(episode, picture),
             '</div><div class="turns">',
-            *(_card(number, turn, picture) for number, turn in enumerate(episode.turns, start=1)),
+            *(_card(number, turn, picture, episode) for number, turn in enumerate(episode.turns, start=1)),
             "</div></main></body></html>\n",
         )
     )
@@ -100,13 +101,13 @@ def _widest_first(rects: Sequence[tuple[int, Rect]]) -> list[tuple[int, Rect]]:
     return sorted(rects, key=lambda item: -item[1].width * item[1].height)
 
 
-def zoom_words(action: Zoom) -> str:
+def zoom_words(action: Zoom, pictures: int = 1) -> str:
     """`[0.1, 0.2, 0.3, 0.4] of observation_1`."""
     box = ", ".join(f"{value:.3g}" for value in action.region.xyxy)
-    return f"[{box}] of {source_name(action.region.frame)}"
+    return f"[{box}] of {source_name(action.region.frame, pictures)}"
 
 
-def _card(number: int, turn: Turn, picture: Picture) -> str:
+def _card(number: int, turn: Turn, picture: Picture, episode: Episode) -> str:
     lines, action = [f'<span class="n">{number}</span>'], turn.action
     if turn.thought:
         lines.append(f'<span class="thought">{escape(turn.thought)}</span>')
@@ -117,7 +118,7 @@ def _card(number: int, turn: Turn, picture: Picture) -> str:
     elif isinstance(action, Answer):
         lines.append(f'<div class="act">answer: <b>{escape(action.text)}</b></div>')
     else:
-        lines.append(f'<div class="act">zoom {zoom_words(action)}</div>')
+        lines.append(f'<div class="act">zoom {zoom_words(action, episode.first_views)}</div>')
     if turn.rect is not None and turn.shown is not None:
         rect = turn.rect
         region = Region.of_rect(rect, picture.size)

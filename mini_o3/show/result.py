@@ -7,7 +7,7 @@ from typing import Any
 from mini_o3.episode import Episode
 from mini_o3.kit.reading import SHAPE_ERRORS
 from mini_o3.kit.usage import Price
-from mini_o3.vision import Rect
+from mini_o3.vision import Rect, Region
 from mini_o3.vision.film import Sheet
 
 #: Exit status of `mini-o3 ask` by what came of the search.
@@ -24,16 +24,24 @@ def result_of(episode: Episode, price: Price | None = None, tokens: bool = False
     Returns:
         `status`, `answer`, `confidence` (see `confidence_of`), `evidence` (a rectangle of the original as
         `fractions` and `pixels`, each [x0, y0, x1, y1]; `source` is `answer` if the answer names it, else
-        `last_view`: what was looked at last before it; of a clip also `time` and `box`, see `moment_of`),
-        `error`, `usage` (tokens as the endpoint counts them), `cost`; then the record as in `episode.json`.
+        `last_view`: what was looked at last before it; of several pictures `picture` is the file it lies in,
+        null if it covers more of them; of a clip also `time` and `box`, see `moment_of`), `error`, `usage`
+        (tokens as the endpoint counts them), `cost`; then the record as in `episode.json`.
     """
     evidence = None
     if episode.evidence is not None:
-        rect = episode.evidence.to_rect(Rect(0, 0, *episode.size))
+        region, rect = episode.evidence, episode.evidence.to_rect(Rect(0, 0, *episode.size))
+        which = {}
+        if episode.placed:
+            found = episode.evidence_in
+            which = {"picture": found.picture if found else None}
+            if found is not None:
+                region, rect = Region.of_rect(found.rect, found.size), found.rect
         evidence = {
-            "fractions": [round(value, 6) for value in episode.evidence.xyxy],
+            "fractions": [round(value, 6) for value in region.xyxy],
             "pixels": [rect.left, rect.top, rect.right, rect.bottom],
             "source": episode.evidence_source,
+            **which,
             **(moment_of(episode, rect) or {}),
         }
     usage = episode.usage if episode.usage.is_known else None

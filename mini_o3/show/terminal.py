@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mini_o3.episode import OVER_TURN, Episode, Status, StopReason, Turn
-from mini_o3.kit.printable import one_line, printable
-from mini_o3.kit.secrets import conceal
+from mini_o3.kit.printable import one_line
 from mini_o3.kit.usage import Price, Usage
 from mini_o3.protocol import Answer, Fault, Malformed, Zoom, source_name
 from mini_o3.show.result import moment_of
@@ -47,19 +46,22 @@ class Typing:
             self._wrote = True
 
 
-def turn_lines(number: int, turn: Turn, price: Price | None = None, *, is_shown: bool = False) -> list[str]:
-    """One turn; the first has number 1. `is_shown`: its words were there while they were written."""
+def turn_lines(
+    number: int, turn: Turn, price: Price | None = None, *, is_shown: bool = False, pictures: int = 1
+) -> list[str]:
+    """One turn; the first has number 1. `is_shown`: its words were there while they were written. The episode
+    began with so many `pictures`."""
     lines, action = [] if is_shown else [f"turn {number}"], turn.action
     if turn.thought and not is_shown:
         lines.append("  think  " + turn.thought.replace("\n", "\n         "))
     if isinstance(action, Zoom):
         box = ", ".join(f"{value:.2f}" for value in action.region.xyxy)
-        lines.append(f"  zoom   [{box}] of {source_name(action.region.frame)}")
+        lines.append(f"  zoom   [{box}] of {source_name(action.region.frame, pictures)}")
     elif isinstance(action, Answer):
         lines.append(f"  answer {one_line(action.text)}")
         if action.region is not None:
             box = ", ".join(f"{value:.2f}" for value in action.region.xyxy)
-            lines.append(f"  seen   [{box}] of {source_name(action.region.frame)}")
+            lines.append(f"  seen   [{box}] of {source_name(action.region.frame, pictures)}")
     else:
         lines.append(f"  error  {action.kind.value}: {action.detail}")
     if turn.rect is not None and turn.shown is not None:
@@ -81,9 +83,13 @@ def verdict_lines(episode: Episode) -> list[str]:
         rect = evidence.to_rect(Rect(0, 0, *episode.size))
         words = _STATUS_WORDS.get(episode.status)
         lines.append(f"answer    {one_line(episode.answer or '')}" + (f"  ({words})" if words else ""))
+        found, size, which = episode.evidence_in, episode.size, ""
+        if episode.placed and found is not None:
+            rect, size = found.rect, found.size
+            which = f" of {source_name(found.number - 1, len(episode.placed))} ({found.picture})"
         lines.append(
-            f"evidence  x {rect.left}..{rect.right}, y {rect.top}..{rect.bottom} of {episode.size[0]} x"
-            f" {episode.size[1]} px"
+            f"evidence  x {rect.left}..{rect.right}, y {rect.top}..{rect.bottom} of {size[0]} x"
+            f" {size[1]} px{which}"
             + ("  (named in the answer)" if episode.evidence_source == "answer" else "")
         )
         if moment := moment_of(episode, rect):

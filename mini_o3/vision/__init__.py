@@ -1,5 +1,6 @@
 """Pictures and boxes: opening safely, cropping at native resolution, pixel budgets, drawing."""
 
+from mini_o3.vision.album import Album, load_pictures, locate
 from mini_o3.vision.base import InMemory, Picture, held
 from mini_o3.vision.budget import FILTER, PixelBudget, show
 from mini_o3.vision.given import as_picture
@@ -12,6 +13,7 @@ __all__ = [
     "FILTER",
     "MAX_ASPECT",
     "MIN_SIDE",
+    "Album",
     "InMemory",
     "Picture",
     "PixelBudget",
@@ -21,6 +23,8 @@ __all__ = [
     "conversion_of",
     "held",
     "load_picture",
+    "load_pictures",
+    "locate",
     "open_picture",
     "show",
 ]

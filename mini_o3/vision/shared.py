@@ -9,18 +9,19 @@ from contextlib import asynccontextmanager
 from PIL import Image
 
 from mini_o3.kit.reading import open_file
+from mini_o3.vision.album import load_pictures
 from mini_o3.vision.base import Picture
 from mini_o3.vision.budget import PixelBudget
 from mini_o3.vision.frames import split_frame
-from mini_o3.vision.load import load_picture
 from mini_o3.vision.picture import DECODE_BUDGET, image_file
 
 
 class Shared:
-    """One decoded picture. `first_view` is made once for each budget; nobody draws on a view."""
+    """One decoded picture, or several on a canvas. `first_view` is made once for each budget; nobody draws on
+    a view."""
 
-    def __init__(self, path: str) -> None:
-        self.path, self.pixels, self.users = path, 0, 0
+    def __init__(self, paths: tuple[str, ...]) -> None:
+        self.paths, self.pixels, self.users = paths, 0, 0
         self.lock = asyncio.Lock()
         self._picture: Picture | None = None
         self._views: dict[PixelBudget, Image.Image] = {}
@@ -41,7 +42,7 @@ class Shared:
         Raises:
             UserError: as `load_picture`.
         """
-        self._picture = await asyncio.to_thread(load_picture, self.path)
+        self._picture = await asyncio.to_thread(load_pictures, self.paths)
 
     def first_view(self, budget: PixelBudget) -> Image.Image:
         """The view of the whole picture."""
@@ -59,22 +60,22 @@ class SharedPictures:
 
     def __init__(self, most: int = DECODE_BUDGET) -> None:
         self.most, self.alive = most, 0
-        self._known: dict[str, Shared] = {}
+        self._known: dict[tuple[str, ...], Shared] = {}
         self._freed = asyncio.Event()
 
     @asynccontextmanager
-    async def use(self, path: str) -> AsyncIterator[Shared]:
-        """The picture at `path`, for as long as the context lasts.
+    async def use(self, *paths: str) -> AsyncIterator[Shared]:
+        """The picture at a path, or several on one canvas, for as long as the context lasts.
 
         Raises:
             UserError: as `load_picture`.
         """
-        shared = self._known.setdefault(path, Shared(path))
+        shared = self._known.setdefault(paths, Shared(paths))
         shared.users += 1
         try:
             async with shared.lock:
                 if not shared.is_open:
-                    pixels = await asyncio.to_thread(_pixels, path)
+                    pixels = sum([await asyncio.to_thread(_pixels, path) for path in paths])
                     await self._make_room(pixels)
                     shared.pixels = pixels
                     self.alive += pixels
@@ -98,7 +99,7 @@ class SharedPictures:
                 self._forget(idle)
 
     def _forget(self, shared: Shared) -> None:
-        del self._known[shared.path]
+        del self._known[shared.paths]
         self.alive -= shared.pixels
 
     def _wake(self) -> None:

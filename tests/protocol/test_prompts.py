@@ -28,7 +28,7 @@ VIEW = Image.new("RGB", (28, 28))
 
 def asked(profile, question):
     """The parts of the first user message."""
-    return opening(profile, question, VIEW)[1].parts
+    return opening(profile, question, [VIEW])[1].parts
 
 
 def observed(profile, number):
@@ -90,7 +90,7 @@ def test_gaps_are_filled_in_their_place(tmp_path):
 )
 def test_a_question_comes_through_as_it_is_and_adds_no_view(name, question):
     profile = load_profile(name)
-    system, user = opening(profile, question, VIEW)
+    system, user = opening(profile, question, [VIEW])
     assert system.parts == (profile.system,)
     assert [part for part in user.parts if isinstance(part, Image.Image)] == [VIEW]
     words = "".join(part for part in user.parts if isinstance(part, str))

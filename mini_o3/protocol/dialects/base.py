@@ -20,15 +20,22 @@ class Frame:
     Attributes:
         rect: what it covers, in pixels of the upright original.
         shown: (width, height) in pixels at which it was shown.
+        is_first: whether the episode began with it; of several pictures each is such a frame.
     """
 
     rect: Rect
     shown: tuple[int, int]
+    is_first: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) in pixels of the original."""
         return self.rect.width, self.rect.height
+
+
+def pictures_in(frames: Sequence[Frame]) -> int:
+    """With how many pictures the episode began."""
+    return max(sum(frame.is_first for frame in frames), 1)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,10 @@ class Dialect(ABC):
         budget: the sizes of views in the system that it comes from; None if that has none of its own.
         labels_turns: an observation is told with the number of the turn that asked for it, not with its own.
         names_boxes: an answer may end with a box.
+        picture_label: what stands before each of several pictures; `{number}` counts them from 1, `{index}`
+            from 0. Empty for a dialect that cannot say which picture it means: it gets a contact sheet.
+        several: what it is told about several pictures, `{count}` of them.
+        counts_pictures: its numbers of observations go on where those of the pictures end.
     """
 
     name: str
@@ -52,6 +63,9 @@ class Dialect(ABC):
     budget: ClassVar[PixelBudget | None] = None
     labels_turns: ClassVar[bool] = False
     names_boxes: ClassVar[bool] = True
+    picture_label: ClassVar[str] = ""
+    several: ClassVar[str] = ""
+    counts_pictures: ClassVar[bool] = False
 
     def parse(self, text: str, frames: Sequence[Frame], *, finished: bool = True) -> Action:
         """The one action that `text`, a policy's whole turn, stands for; nothing is raised.

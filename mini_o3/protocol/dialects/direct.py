@@ -19,6 +19,7 @@ class Direct(Dialect):
     """
 
     profile: ClassVar[str] = "direct"
+    picture_label: ClassVar[str] = "Picture {number}: "
     ends: ClassVar[tuple[str, ...]] = (ANSWER_END,)
 
     def _read(self, text: str, frames: Sequence[Frame], finished: bool) -> Zoom | Answer:

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
-from mini_o3.protocol.actions import TAGS, Action, Answer, Fault, Zoom, is_number, source_name
-from mini_o3.protocol.dialects.base import Dialect, Frame
+from mini_o3.protocol.actions import TAGS, Action, Answer, Fault, Zoom, frame_of, is_number, source_name
+from mini_o3.protocol.dialects.base import Dialect, Frame, pictures_in
 from mini_o3.protocol.dialects.reading import refuse, write_answer, write_thought
 from mini_o3.vision import Region
 
 _ACTION = re.compile(r"<(grounding|answer)>")
-_SOURCE = re.compile(r"original_image|observation_([1-9][0-9]{0,3})")
+_SOURCE = re.compile(r"original_image|(?:image|observation)_[1-9][0-9]{0,3}")
 _EXAMPLE = '<grounding>{"bbox_2d": [0.1, 0.2, 0.3, 0.4], "source": "original_image"}</grounding>'
 
 
@@ -29,21 +29,28 @@ class MiniO3(Dialect):
 
     profile: ClassVar[str] = "search"
     ends: ClassVar[tuple[str, ...]] = ("</grounding>", "</answer>")
+    picture_label: ClassVar[str] = "image_{number}: "
+    several: ClassVar[str] = (
+        "There are {count} pictures. In place of original_image the sources are image_1 to image_{count}."
+    )
 
     def _read(self, text: str, frames: Sequence[Frame], finished: bool) -> Zoom | Answer:
-        return _read(text)
+        return _read(text, pictures_in(frames))
 
     def _write(self, action: Zoom | Answer, frames: Sequence[Frame]) -> str:
-        return write_answer(action) if isinstance(action, Answer) else _write_zoom(action)
+        return (
+            write_answer(action) if isinstance(action, Answer) else _write_zoom(action, pictures_in(frames))
+        )
 
     def _region_of(self, arguments: dict[str, Any], frames: Sequence[Frame]) -> Region:
-        region = _region({"source": "original_image", **arguments})
+        pictures = pictures_in(frames)
+        region = _region({"source": source_name(0, pictures), **arguments}, pictures)
         if frames and region.frame >= len(frames):
-            refuse(Fault.UNKNOWN_SOURCE, f"There is no {source_name(region.frame)}.")
+            refuse(Fault.UNKNOWN_SOURCE, f"There is no {source_name(region.frame, pictures)}.")
         return region
 
     def _box_of(self, region: Region, frames: Sequence[Frame]) -> dict[str, Any]:
-        return {"bbox_2d": list(region.xyxy), "source": source_name(region.frame)}
+        return {"bbox_2d": list(region.xyxy), "source": source_name(region.frame, pictures_in(frames))}
 
 
 _DIALECT = MiniO3("mini_o3")
@@ -59,22 +66,25 @@ def parse(text: str) -> Action:
     return _DIALECT.parse(text, ())
 
 
-def format_action(action: Zoom | Answer) -> str:
-    """The canonical text of an action; `parse(format_action(a)) == a`.
+def format_action(action: Zoom | Answer, pictures: int = 1) -> str:
+    """The canonical text of an action in an episode that began with so many pictures; with one of them
+    `parse(format_action(a)) == a`.
 
     Raises:
         ValueError: the words of an answer would be misread.
     """
-    return _write_zoom(action) if isinstance(action, Zoom) else _DIALECT.format_action(action, ())
+    if isinstance(action, Zoom):
+        return _write_zoom(action, pictures)
+    return _DIALECT.format_action(action, ())
 
 
-def _write_zoom(action: Zoom) -> str:
+def _write_zoom(action: Zoom, pictures: int) -> str:
     box = ", ".join(_number(value) for value in action.region.xyxy)
-    call = f'{{"bbox_2d": [{box}], "source": "{source_name(action.region.frame)}"}}'
+    call = f'{{"bbox_2d": [{box}], "source": "{source_name(action.region.frame, pictures)}"}}'
     return f"{write_thought(action)}<grounding>{call}</grounding>"
 
 
-def _read(text: str) -> Zoom | Answer:
+def _read(text: str, pictures: int) -> Zoom | Answer:
     start, thought = _thought(text)
     opening = _ACTION.search(text, start)
     if opening is None:
@@ -96,7 +106,7 @@ def _read(text: str) -> Zoom | Answer:
     if text[end + len(closing) :].strip():
         refuse(Fault.TRAILING_TEXT, f"There is text after {closing}; end your turn there.")
     content = text[opening.end() : end].strip()
-    return _answer(content, thought) if name == "answer" else _zoom(content, thought)
+    return _answer(content, thought) if name == "answer" else _zoom(content, thought, pictures)
 
 
 def _thought(text: str) -> tuple[int, str | None]:
@@ -118,7 +128,7 @@ def _answer(content: str, thought: str) -> Answer:
     return Answer(content, thought)
 
 
-def _zoom(content: str, thought: str) -> Zoom:
+def _zoom(content: str, thought: str, pictures: int) -> Zoom:
     try:
         call = json.loads(content, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -126,10 +136,10 @@ def _zoom(content: str, thought: str) -> Zoom:
     if not isinstance(call, dict) or set(call) != {"bbox_2d", "source"}:
         detail = f"The grounding needs exactly the fields bbox_2d and source, like {_EXAMPLE}."
         refuse(Fault.BAD_FIELDS, detail)
-    return Zoom(_region(call), thought)
+    return Zoom(_region(call, pictures), thought)
 
 
-def _region(call: dict[str, Any]) -> Region:
+def _region(call: dict[str, Any], pictures: int) -> Region:
     """The region that `bbox_2d` and `source` name."""
     box, source = call["bbox_2d"], call["source"]
     if not (isinstance(box, list) and len(box) == 4 and all(is_number(value) for value in box)):
@@ -140,11 +150,13 @@ def _region(call: dict[str, Any]) -> Region:
         refuse(Fault.OUTSIDE, detail)
     if x1 <= x0 or y1 <= y0:
         refuse(Fault.EMPTY_BOX, "The box is empty: x0 must be less than x1, and y0 less than y1.")
-    match = _SOURCE.fullmatch(source) if isinstance(source, str) else None
-    if match is None:
-        detail = "source must be original_image or observation_i with the number of an observation."
+    try:
+        frame = frame_of(source if _SOURCE.fullmatch(source) else "", pictures)
+    except (TypeError, ValueError):
+        first = "original_image" if pictures == 1 else f"image_1 to image_{pictures}"
+        detail = f"source must be {first} or observation_i with the number of an observation."
         refuse(Fault.BAD_SOURCE, detail)
-    return Region(x0, y0, x1, y1, int(match.group(1) or 0))
+    return Region(x0, y0, x1, y1, frame)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

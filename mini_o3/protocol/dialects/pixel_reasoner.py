@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mini_o3.protocol.actions import Answer, Fault, Zoom
-from mini_o3.protocol.dialects.base import Dialect, Frame
+from mini_o3.protocol.dialects.base import Dialect, Frame, pictures_in
 from mini_o3.protocol.dialects.reading import (
     CALL,
     CALL_END,
@@ -49,6 +49,8 @@ class PixelReasoner(Dialect):
     quirk: bool = False
     profile: ClassVar[str] = "pixel_reasoner"
     ends: ClassVar[tuple[str, ...]] = (CALL_END,)
+    picture_label: ClassVar[str] = "Picture {number}: "
+    counts_pictures: ClassVar[bool] = True
     budget: ClassVar[PixelBudget | None] = PixelBudget(max_pixels=5120 * 28 * 28, min_pixels=256 * 28 * 28)
 
     def _read(self, text: str, frames: Sequence[Frame], finished: bool) -> Zoom | Answer:
@@ -63,7 +65,7 @@ class PixelReasoner(Dialect):
         arguments = read_call(action.content, TOOL)
         box = read_box(arguments)
         frame = read_index(arguments, "target_image", 1, len(frames))
-        width, height = frames[0].size if frame == 0 else frames[frame].shown
+        width, height = frames[frame].size if frame < pictures_in(frames) else frames[frame].shown
         if any(value >= 1 if self.quirk else value > 1 for value in box):
             box = box[0] / width, box[1] / height, box[2] / width, box[3] / height
         padded = box[0] - _PADDING, box[1] - _PADDING, box[2] + _PADDING, box[3] + _PADDING

@@ -46,6 +46,8 @@ class Qwen(Dialect):
     """What both models have in common; they differ in the unit of boxes."""
 
     ends: ClassVar[tuple[str, ...]] = (CALL_END, ANSWER_END)
+    picture_label: ClassVar[str] = "Picture {index}: "
+    counts_pictures: ClassVar[bool] = True
 
     def _read(self, text: str, frames: Sequence[Frame], finished: bool) -> Zoom | Answer:
         thought, rest = split_thought(text)
