@@ -38,6 +38,7 @@ def make_shapes(
     absent: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the probes whose target is not there.")
     ] = 0.0,
+    pictures: Annotated[int, typer.Option(min=1, max=6, help="Pictures that each question is about.")] = 1,
 ) -> None:
     """Coloured shapes with digits, one question each: the closed world that nano knows.
 
@@ -45,7 +46,9 @@ def make_shapes(
     """
     from mini_o3.probes.shapes.build import make_probes
 
-    done = make_probes(level, count, seed, out, photos=photos, absent=absent, progress=Progress("probes"))
+    done = make_probes(
+        level, count, seed, out, photos=photos, absent=absent, pictures=pictures, progress=Progress("probes")
+    )
     say(
         f"{done} probes in {out}; measure with: mini-o3 eval --tasks {out} --policy nano --turns 12 --out"
         f" {out}-nano"

@@ -18,7 +18,6 @@ from mini_o3.evaluate.statistics import Value
 from mini_o3.judge import tally
 from mini_o3.probes.shapes.absent import candidates_told
 from mini_o3.probes.shapes.truth import is_probe, truth_of
-from mini_o3.vision import Rect
 
 Figure = dict[str, float | None]
 
@@ -124,7 +123,7 @@ def _told(row: Judged) -> float | None:
     if not is_probe(row.task):
         return None
     size = row.episode.size
-    views = [Rect(0, 0, *size), *(turn.rect for turn in row.episode.turns if turn.rect is not None)]
+    views = [*row.episode.first, *(turn.rect for turn in row.episode.turns if turn.rect is not None)]
     return candidates_told(truth_of(row.task), size, views)
 
 

@@ -80,7 +80,7 @@ class Teacher:
             return ScenesSearcher(parts, question, Eye(parts, self.budget), request.size)
         rng = stream("teacher", request.task_id, request.seed)
         pattern = self.pattern or str(rng.choice(PATTERNS, p=_WEIGHTS.get(task.level, _WEIGHTS["easy"])))
-        return ShapesSearcher(task, request.size, pattern, rng)
+        return ShapesSearcher(task, request.size, pattern, rng, request.first)
 
     def find(self, task_id: str, picture: str, question: str) -> SearchTask:
         """The probe of that id, or else (in `ask` nobody knows the id) the one that asks `question` of

@@ -117,7 +117,7 @@ def test_more_than_eight_are_a_contact_sheet_that_is_zoomed_like_a_picture(tmp_p
 
 def test_a_dialect_that_cannot_name_a_picture_gets_a_contact_sheet(tmp_path):
     call = (
-        '<tool_call>{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [420, 5, 600, 190]}}</tool_call>'
+        '<tool_call>{"name": "image_zoom_in_tool", "arguments": {"bbox_2d": [20, 215, 200, 390]}}</tool_call>'
     )
     run, episode = played(task(tmp_path), [f"<think>x</think>{call}", answer("2")], "deepeyes")
     assert episode.first_views == 1

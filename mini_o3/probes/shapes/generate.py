@@ -54,7 +54,7 @@ def make_probe(
     rng = stream("probe", level, seed)
     rules = LEVELS[level]
     drawn_family = FAMILIES[rng.integers(len(FAMILIES))]
-    drawn_size = _draw_size(rng, rules)
+    drawn_size = draw_size(rng, rules)
     family, size = family or drawn_family, size or drawn_size
     scene = lay_out(rng, rules, family, size)
     question = questions.ask(rng, scene.goal)
@@ -74,7 +74,7 @@ def make_probe(
     return Probe(task, place(rng, scene, backgrounds.paint(rng, size, photos)))
 
 
-def _draw_size(rng: np.random.Generator, level: Level) -> tuple[int, int]:
+def draw_size(rng: np.random.Generator, level: Level) -> tuple[int, int]:
     """Sizes spread evenly in the logarithm; square pictures are the most common shape."""
     low, high = (np.log(value * 1e6) for value in level.megapixels)
     area = float(np.exp(rng.uniform(low, high)))

@@ -21,7 +21,7 @@ the target is not there only after it has been through all quarters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -62,14 +62,21 @@ class ShapesSearcher:
     original."""
 
     def __init__(
-        self, task: SearchTask, size: tuple[int, int], pattern: str, rng: np.random.Generator
+        self,
+        task: SearchTask,
+        size: tuple[int, int],
+        pattern: str,
+        rng: np.random.Generator,
+        first: Sequence[Rect] = (),
     ) -> None:
+        """`first` are the pictures that the search begins with, if they are several on a canvas of `size`."""
         truth = truth_of(task)
         self.goal, self.things, self.absent = truth.goal, truth.things, bool(truth.absent)
         self.size, self.pattern, self.rng = size, pattern, rng
         self.goal_words = restate(truth.goal)
         self.mistakes = Mistakes(truth, size, rng)
-        self.rects = [Rect(0, 0, *size)]
+        self.rects = list(first) or [Rect(0, 0, *size)]
+        self.pictures = len(self.rects)
         self.found = False
         self.verdict = ""  # what the last look showed
         self.mistaken = False  # the last view showed the target, and `verdict` says nothing of it
@@ -78,6 +85,9 @@ class ShapesSearcher:
     def moves(self) -> Iterator[Move]:
         """All moves up to the answer; ends without one if the target is there and cannot be seen from
         anywhere it looked."""
+        if self.pictures > 1:
+            yield from self.through_pictures()
+            return
         overlooks = self.pattern in ("depth_first", "second_look") and self.rng.random() < _OVERLOOKS
         overlooks = overlooks and self.in_one_quarter()
         if self.pattern == "depth_first":
@@ -93,6 +103,26 @@ class ShapesSearcher:
         if not self.found and self.absent:
             self.verdict = f"{self.verdict}; not seen"
             yield Move(Answer(NOT_THERE, self.thought(f"answer {NOT_THERE}")))
+
+    def through_pictures(self) -> Iterator[Move]:
+        """Picture by picture: first what shows in the first views, unless the pattern goes deep at once, then
+        the quarters of each."""
+        looks: list[Callable[[int], Iterator[Move]]]
+        looks = [self.descend] if self.pattern == "depth_first" else [self.try_candidates, self.descend]
+        for look in looks:
+            for frame in range(self.pictures):
+                yield from look(frame)
+                if self.found:
+                    return
+                self.verdict = f"{self.verdict}; not seen"
+        if self.absent:
+            yield Move(Answer(NOT_THERE, self.thought(f"answer {NOT_THERE}")))
+
+    def named(self, frame: int) -> str:
+        """What thoughts call a frame."""
+        if self.pictures > 1 and frame < self.pictures:
+            return f"image {frame + 1}"
+        return f"observation {frame - self.pictures + 1}"
 
     def try_candidates(
         self,
@@ -118,11 +148,8 @@ class ShapesSearcher:
         spots = eye.survey(shown, self.goal.colour, decoy, but=elsewhere)
         for index, candidate in enumerate(listed):
             spot = candidate.spot
-            plan = (
-                [spots, "look at"]
-                if index == 0
-                else [f"back to observation {frame}" if frame else "", "next at"]
-            )
+            back = f"back to {self.named(frame)}" if frame or self.pictures > 1 else ""
+            plan = [spots, "look at"] if index == 0 else [back, "next at"]
             erring = self.pattern == "self_correction" and candidate is not decoy
             miss = (
                 self.mistakes.miss(self.rects[frame], candidate)
@@ -148,7 +175,7 @@ class ShapesSearcher:
         if not listed:
             self.verdict = eye.point(eye.of_colour(shown, self.goal.colour), self.goal.colour).rstrip(".")
 
-    def descend(self, forget: bool = False, again: bool = False) -> Iterator[Move]:
+    def descend(self, frame: int = 0, forget: bool = False, again: bool = False) -> Iterator[Move]:
         """Quarter by quarter: go in, try what shows there, come back. Each has a number, so that none is lost
         or had twice.
 
@@ -157,7 +184,7 @@ class ShapesSearcher:
         for index, quarter in enumerate(_AGAIN if again else _QUARTERS):
             plan = f"{'next' if index else 'look at'} quarter {index + 1}{' again' if again else ''}"
             back = "back" if index else ""
-            yield self.zoom(0, quarter, 0.5 if again else QUARTER, back, plan, learn=not self.mistaken)
+            yield self.zoom(frame, quarter, 0.5 if again else QUARTER, back, plan, learn=not self.mistaken)
             yield from self.try_candidates(len(self.rects) - 1, forget, None if again else quarter, again)
             if self.found:
                 return
