@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mini_o3.episode import OVER_TURN, Episode, Status, StopReason, Turn
-from mini_o3.kit.printable import one_line
+from mini_o3.kit.printable import one_line, printable
+from mini_o3.kit.secrets import conceal
 from mini_o3.kit.usage import Price, Usage
 from mini_o3.protocol import Answer, Fault, Malformed, Zoom, source_name
 from mini_o3.show.result import moment_of
