@@ -22,8 +22,8 @@ def paths(tmp_path):
 
 def test_pixels_alive_are_bounded_and_each_picture_is_decoded_once(paths, monkeypatch):
     decoded, most = [], []
-    whole = shared.load_picture
-    monkeypatch.setattr(shared, "load_picture", lambda path: decoded.append(path) or whole(path))
+    whole = shared.load_pictures
+    monkeypatch.setattr(shared, "load_pictures", lambda paths: decoded.extend(paths) or whole(paths))
 
     async def sample(pictures, path):
         async with pictures.use(path) as found:
@@ -45,8 +45,8 @@ def test_pixels_alive_are_bounded_and_each_picture_is_decoded_once(paths, monkey
 
 def test_samples_one_after_the_other_keep_the_picture(paths, monkeypatch):
     decoded = []
-    whole = shared.load_picture
-    monkeypatch.setattr(shared, "load_picture", lambda path: decoded.append(path) or whole(path))
+    whole = shared.load_pictures
+    monkeypatch.setattr(shared, "load_pictures", lambda paths: decoded.extend(paths) or whole(paths))
 
     async def one_by_one():
         pictures = SharedPictures()
