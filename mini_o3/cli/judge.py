@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,15 +84,17 @@ def judge_run(
     from mini_o3.judge.folder import judge_folder
     from mini_o3.judge.llm import spent_on_judging
     from mini_o3.kit.metering import Budget, Meter
+    from mini_o3.kit.run import folder_lock
     from mini_o3.kit.usage import read_prices
 
     meter = Meter(Budget(max_requests, max_tokens, max_cost), read_prices(prices) if prices else {})
     for model, requests, usage in spent_on_judging(cache or folder / CACHE_FILE):
         meter.count(requests, usage.total, usage, model)
     made = _made(judge, folder, cache, concurrent, endpoint_options(endpoint), meter)
-    tally = judge_folder(
-        folder, made, tasks=tasks, out=out, concurrent=concurrent, progress=Progress("episodes judged")
-    )
+    with folder_lock(folder) if folder.is_dir() else nullcontext():
+        tally = judge_folder(
+            folder, made, tasks=tasks, out=out, concurrent=concurrent, progress=Progress("episodes judged")
+        )
     say(tally.headline())
     for line in tally.reasons():
         say(f"  {line}")

@@ -37,7 +37,7 @@ class Protocol(BaseModel):
     )
     context_tokens: int | None = Field(None, gt=0)
     void_retries: int = Field(2, ge=0)
-    samples: int = Field(1, gt=0, description="episodes per question: K of Avg@K")
+    samples: int = Field(1, gt=0, le=10_000, description="episodes per question: K of Avg@K")
     samples_of: dict[str, int] = Field({}, description="another K for tasks whose source begins so")
     temperature: float = Field(0.0, ge=0, le=2)
     turn_tokens: int | None = Field(None, gt=0, description="longest turn; null: what the policy wants")

@@ -215,20 +215,18 @@ def _patterns(found: Runs, levels: Sequence[str]) -> list[str]:
 
 def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
     plt = _pyplot()
-    levels = _levels(suite, found)
+    levels, colours = _levels(suite, found), _colours(list(found))
     figure, axes = plt.subplots(
         1, len(levels), figsize=(5.5 * len(levels), 4), squeeze=False, layout="constrained"
     )
     for axis, level in zip(axes[0], levels, strict=True):
-        for number, (name, reports) in enumerate(found.items()):
+        for name, reports in found.items():
             if level in reports:
                 points = reports[level]["curve"]
                 limits = [int(limit) for limit in points]
                 accuracy = [100 * (point["accuracy"] or 0) for point in points.values()]
                 error = [100 * (point["stderr"] or 0) for point in points.values()]
-                axis.errorbar(
-                    limits, accuracy, error, capsize=2, label=name, color=f"C{number}"
-                )  # everywhere its own
+                axis.errorbar(limits, accuracy, error, capsize=2, label=name, color=colours[name])
         for name, figures in suite.paper.items() if level == "hard" else ():
             limits = [int(limit) for limit in figures]
             axis.plot(limits, [100 * value for value in figures.values()], "x--", color="grey", alpha=0.7)
@@ -237,29 +235,52 @@ def _plot_curves(suite: Suite, found: Runs, path: Path) -> None:
             )
         axis.set(xlabel="turn limit", ylabel="accuracy, %", title=level, ylim=(0, 100))
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=8)
+    _legend(figure, axes[0][0])
     figure.suptitle(suite.title)
     _save(figure, path)
     plt.close(figure)
 
 
+def _colours(names: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """A colour for every arm, and a shade of it for every seed: `masked_1` and `masked_2` are one arm."""
+    from matplotlib.colors import to_rgb
+
+    arms: dict[str, list[str]] = {}
+    for name in names:
+        arms.setdefault(re.sub(r"[_-]\d$", "", name), []).append(name)
+    found = {}
+    for number, seeds in enumerate(arms.values()):
+        for seed, name in enumerate(seeds):
+            towards_white = 0.55 * seed / max(len(seeds) - 1, 1)
+            found[name] = tuple(c + (1 - c) * towards_white for c in to_rgb(f"C{number}"))
+    return found
+
+
+def _legend(figure: Any, axis: Any) -> None:
+    """Below the curves, where it hides none of them."""
+    handles, names = axis.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 6), fontsize=8)
+
+
 def _plot_training(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
     plt = _pyplot()
-    figure, axes = plt.subplots(1, len(_TRAINING), figsize=(4.2 * len(_TRAINING), 3.4))
+    colours = _colours(list(logs))
+    figure, axes = plt.subplots(1, len(_TRAINING), figsize=(4.2 * len(_TRAINING), 3.4), layout="constrained")
     for axis, (key, title) in zip(axes, _TRAINING, strict=True):
-        for number, (name, log) in enumerate(logs.items()):
+        for name, log in logs.items():
             rows = [row for row in log if row["step"]]  # the first line is what training starts from
             if rows:
                 axis.plot(
                     [row["step"] for row in rows],
                     _smooth([row[key] for row in rows]),
-                    f"C{number}",
+                    color=colours[name],
                     label=name,
                     linewidth=1.2,
                 )
         axis.set(xlabel="step", title=title)
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=7)
+    _legend(figure, axes[0])
     _save(figure, path)
     plt.close(figure)
 
