@@ -24,6 +24,7 @@ ROOMS = (
     "coldstart",
     "sft",
     "grpo",
+    "scale",
     "evaluate",
     "reproduce",
     "show",

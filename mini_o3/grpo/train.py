@@ -111,7 +111,7 @@ class Trainer:
         self.vlm = load_vlm(checkpoint_in(config.start or NANO_DIR), str(accelerator.device), torch.float32)
         # What it learns with is saved with the weights, and so what it will be asked with.
         self.vlm.profile = lasting_name(config.prompts) if config.prompts else self.vlm.profile
-        profile = load_profile(self.vlm.profile or "search")
+        profile = load_profile(self.vlm.prompts)
         self.vlm.budget = budget_of(self.vlm, profile, config.max_pixels)
         self.vlm.turn_tokens = self.vlm.turn_tokens or config.max_tokens
         sampling = Sampling(config.temperature, config.max_tokens, load_dialect(profile.dialect).ends)
