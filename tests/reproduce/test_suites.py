@@ -277,12 +277,12 @@ def test_a_suite_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
 
 
 def test_what_was_measured_with_other_settings_or_weights_is_not_passed_off_as_this(tmp_path, monkeypatch):
-    from mini_o3.grpo import train as module
+    from mini_o3.kit.run import ensure_same_run
     from mini_o3.models.shipped import NANO_DIR
     from mini_o3.reproduce import run as runner
 
     def train(config, out, **_):
-        module.ensure_same_run(out, json.loads(config.model_dump_json()), config.free_to_change)
+        ensure_same_run(out, json.loads(config.model_dump_json()), config.free_to_change)
         shutil.copytree(NANO_DIR, out / "model", dirs_exist_ok=True)
         path = out / "model" / "model.safetensors"
         weights = load_file(path)
