@@ -30,6 +30,7 @@ from mini_o3.kit.run import ensure_same_record, folder_lock
 from mini_o3.policies.load import load_policy
 from mini_o3.policies.spec import PolicySpec
 
+_NAMED = 20  # files that cannot be read, in notes
 PAGES = ("all", "found", "none")
 Say = Callable[[str], None]
 _log = logging.getLogger("mini_o3")
@@ -109,10 +110,13 @@ def find(
         ensure_same_record(folder / RESULT_FILE, _settings(asked, policy, turns), what="a search")
         make_folder(folder / FOLDER)
         take_in_frames(sources, folder, every, progress("clips taken apart"))
-        for line in sources.bad.values():
-            note(line)
         chosen = sources.pictures[:limit]
         seen = list(survey(chosen, folder, near=near, progress=progress("pictures looked at")))
+        bad = [*sources.bad.values(), *(one.error for one in seen if one.error)]
+        for line in bad[:_NAMED]:
+            note(line)
+        if len(bad) > _NAMED:
+            note(f"{len(bad) - _NAMED} more files cannot be read; hits.jsonl names them all")
         search = Search(asked, policy, Limits(turns=turns), folder, pages, meter or Meter())
         wanted = [one for one in seen if one.error is None and one.copy_of is None]
         alike: dict[str, float] = {}

@@ -134,7 +134,9 @@ def test_bad_files_are_named_and_the_others_searched(photos):
     for number in range(10):
         (photos / f"photos/bad{number}.jpg").write_bytes(b"\xff\xd8\xff no picture")
     (photos / "photos/notes.txt").write_text("nothing to see")
-    found = find("red square", "photos", policy=SeesRed(), turns=4, out="hits", note=lambda line: None)
+    notes = []
+    found = find("red square", "photos", policy=SeesRed(), turns=4, out="hits", note=notes.append)
+    assert [line.partition(":")[0] for line in notes] == [f"photos/bad{number}.jpg" for number in range(10)]
     bad = [result for result in found.results if "bad" in result.picture]
     assert len(bad) == 10
     assert all("not a picture that can be read" in result.error for result in bad)
