@@ -43,7 +43,7 @@ def test_every_setting_is_on_the_page():
 def test_a_setting_shows_its_bounds_default_and_meaning():
     page = reference.settings_page()
     assert "| `turns` | `number` > 0 | `6` | turn limit of rollouts |" in page
-    assert "| `samples` | `number` > 0 | `1` | episodes per question: K of Avg@K |" in page
+    assert "| `void_retries` | `number` >= 0 | `2` | turns without any action that are corrected |" in page
 
 
 def test_every_command_and_option_is_on_the_page():
