@@ -276,7 +276,17 @@ def test_it_is_asked_in_thousandths_and_examined(folder, tmp_path):
     assert "prompts qwen3_vl" in found.stdout
     picture(7).save(tmp_path / "some.png")
     asked = mini_o3(
-        "ask", "some.png", "What?", "--policy", f"hf:{folder}", "--turns", 2, "--json", cwd=tmp_path
+        "ask",
+        "some.png",
+        "What?",
+        "--policy",
+        f"hf:{folder}",
+        "--turns",
+        2,
+        "--turn-tokens",
+        24,
+        "--json",
+        cwd=tmp_path,
     )
     assert asked.returncode in (0, 1, 4, 5), asked
     assert json.loads(asked.stdout)["status"]

@@ -24,6 +24,8 @@ from mini_o3.policies.local import Local
 from mini_o3.probes.shapes import make_probe
 from mini_o3.vision import Rect, show
 
+UNLOADED = r"half: cannot be loaded .*; is the checkpoint complete\?"
+
 
 @pytest.fixture(scope="module")
 def nano():
@@ -221,20 +223,20 @@ def test_a_checkpoint_without_settings_for_pictures_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "content"),
+    ("file", "content", "said"),
     [
-        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n"),  # what git leaves without LFS
-        ("model.safetensors", None),  # the first half
-        ("mini_o3.json", b'{"step'),
-        ("mini_o3.json", b'{"budget": {"pixels": 3}}'),
-        ("config.json", b"{"),
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n", UNLOADED),  # git without LFS
+        ("model.safetensors", None, UNLOADED),  # the first half
+        ("mini_o3.json", b'{"step', r"half/mini_o3\.json: not valid JSON .*; mend it or get a fresh copy"),
+        ("mini_o3.json", b'{"budget": {"pixels": 3}}', UNLOADED),
+        ("config.json", b"{", r"half/config\.json: not valid JSON .*; mend it or get a fresh copy"),
     ],
 )
-def test_a_checkpoint_that_is_not_whole_is_one_line(tmp_path, file, content):
+def test_a_checkpoint_that_is_not_whole_is_one_line(tmp_path, file, content, said):
     folder = shutil.copytree(NANO_DIR, tmp_path / "half")
     whole = (folder / file).read_bytes()
     (folder / file).write_bytes(whole[: len(whole) // 2] if content is None else content)
-    with pytest.raises(UserError, match=r"half: cannot be loaded .*; is the checkpoint complete\?") as caught:
+    with pytest.raises(UserError, match=said) as caught:
         load_vlm(folder)
     assert "\n" not in str(caught.value)
 
