@@ -41,6 +41,10 @@ NANO_ONLY_PROBES = (
     "note: nano was trained on probes only, and this is not a probe question, so its answer means nothing; "
     f"for your own pictures choose another policy ({CHOICES.removeprefix('nano, ')})"
 )
+NANO_ONLY_ONE = (
+    "note: nano was trained on one picture at a time, so its answer about several means little; "
+    "`mini-o3 find` asks it about each"
+)
 READS_TEXT = (
     "note: the policy reader reads text in photographs on this machine"
     " (pip install 'mini-o3[reader]', then take policy reader)"
@@ -109,6 +113,8 @@ def ask(
     if isinstance(policy, PolicySpec):
         spec = replace(policy, concurrency=min(samples, TOGETHER))
         policy = load_policy(spec, asked=task, say=note, folder=folder, on_text=typing)
+        if spec.policy == "nano" and len(given) > 1:
+            note(NANO_ONLY_ONE)
         if spec.policy == "nano" and not is_probe_question(question):
             note(NANO_ONLY_PROBES)
             if asks_for_text(question):

@@ -59,6 +59,11 @@ def checked(picture: Given | Sequence[Given]) -> list[Given]:
             if given
             else "there are none; give at least one",
         )
+    for one in given:
+        if isinstance(one, str | os.PathLike) and os.path.isdir(one):
+            raise UserError(
+                f"{os.fspath(one)}: is a directory; name its pictures, or let `mini-o3 find` search it"
+            )
     return given  # type: ignore[return-value]
 
 

@@ -79,8 +79,9 @@ EndpointOption = Annotated[
         "--endpoint",
         metavar="NAME=VALUE",
         help=(
-            "How an endpoint is called; may be given often: timeout, max_tokens, top_p, seed, stop, attempts,"
-            " max_request_bytes, key_variable, header.NAME, body.NAME."
+            "How an endpoint is called; may be given often: temperature, max_tokens, top_p,"
+            " seed, stop, timeout, attempts, pause, stream, max_request_bytes, key_variable, header.NAME,"
+            " body.NAME."
         ),
     ),
 ]

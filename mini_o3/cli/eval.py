@@ -84,7 +84,9 @@ def evaluate_command(
     ] = 0,
     against: Annotated[
         str | None,
-        typer.Option(help="published:KEY: a figure of `mini-o3 published` to read the accuracy beside."),
+        typer.Option(
+            help="A figure to read the accuracy beside: published:KEY, with a key of `mini-o3 published`."
+        ),
     ] = None,
     concurrent: Annotated[
         int, typer.Option(min=1, help="Episodes at the same time; a person always plays one.")

@@ -62,6 +62,11 @@ def plan(
     for name, size in sorted(found.memory.items(), key=lambda item: -item[1]):
         if size:
             say(f"  {size / 1e9:7.1f} GB  {name}")
+    if shard or lora:
+        say(
+            "this counts an engine that shards or trains adapters; `mini-o3 train` does neither yet"
+            " (--no-shard counts what it takes)"
+        )
     if not found.fits:
         would = what_would_fit(found, gpu.lower())
         err(f"does not fit; what would: {'; '.join(would) or 'none of the changes that are known here'}")

@@ -38,7 +38,9 @@ from mini_o3.kit.reading import json_lines, read_json
 TRAJ_FILE = "traj.jsonl"
 FIGURES = ("stats.json", "metrics.json")
 _PICTURE_KEYS = ("images", "image", "image_path", "picture", "doc_id", "index", "id", "uid")
-LAYOUTS = "a Mini-o3 traj.jsonl or a folder of them, OpenAI messages, a verl rollout dump, or episodes.jsonl"
+LAYOUTS = (
+    "a folder with episodes.jsonl, a Mini-o3 traj.jsonl or a folder of them, OpenAI messages, or a verl dump"
+)
 
 
 @dataclass(frozen=True)
