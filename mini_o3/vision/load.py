@@ -33,8 +33,8 @@ def load_picture(picture: str | os.PathLike[str] | Image.Image | np.ndarray | Pi
         return DeepZoom(path)
     try:
         image = open_picture(picture)
-    except TooLarge:
-        require("large", f"{path}: a picture that is too large to be decoded at once")
+    except TooLarge as error:
+        require("large", f"{error}, or search it as it is, which")
         from mini_o3.vision.large import open_large
 
         return open_large(path, number)

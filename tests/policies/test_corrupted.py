@@ -74,7 +74,7 @@ def test_observations_may_be_numbered_higher_and_are_spoken_of_by_these_numbers(
     probe = PROBES[3]
     plain, skipped = (
         renderer.decode(
-            render_teacher(renderer, probe.task, probe.picture, Limits(turns=40), 5, skip=skip).ids
+            render_teacher(renderer, probe.task, probe.picture, Limits(turns=40), 5, offset=skip).ids
         )
         for skip in (0, 7)
     )

@@ -297,5 +297,5 @@ def test_the_protocols_hold_what_their_sources_say():
     assert released.model_dump() == read_protocol("official-readme").model_dump() | {"dialect": "released"}
     for protocol, turns, context in ((released, 12, 30_768), (paper, 32, 32_768)):
         assert protocol.limits == Limits(turns, turns, context, 0)
-        assert protocol.policy_spec("api:http://127.0.0.1:9/v1#m").max_tokens == 8192
+        assert protocol.policy_spec("api:http://127.0.0.1:9/v1#m").turn_tokens == 8192
     assert "released" not in PixelBudget().to_dict()  # older records stay as they were

@@ -394,14 +394,14 @@ def test_recorded_episodes_are_rendered_as_they_were_lived(recorded):
     from mini_o3.episode import read_tasks
     from mini_o3.protocol import load_profile
     from mini_o3.sft.recorded import RecordedEpisodes
-    from mini_o3.vision import open_picture
+    from mini_o3.vision import load_picture
 
     folder = recorded
     profile = load_profile("nano")
     data = RecordedEpisodes.read(RENDERER, NANO_BUDGET, profile, 1, folder / "episodes")
     tasks = {task.id: task for task in read_tasks(folder / "probes")}
     episode = data.episodes[0]
-    picture = open_picture(str(folder / episode.picture))
+    picture = load_picture(str(folder / episode.picture))
     lived = render_teacher(RENDERER, tasks[episode.task_id], picture, episode.limits, episode.seed)
     [sample] = [data._render(episode, picture)]
     assert RENDERER.decode(sample.ids) == RENDERER.decode(lived.ids)
@@ -454,13 +454,13 @@ def test_a_pair_touches_and_nothing_else_seems_to():
 def test_an_episode_that_is_too_long_ends_with_the_last_turn_that_fits(recorded):
     from mini_o3.protocol import load_profile
     from mini_o3.sft.recorded import RecordedEpisodes
-    from mini_o3.vision import open_picture
+    from mini_o3.vision import load_picture
 
     folder = recorded
     whole = RecordedEpisodes.read(RENDERER, NANO_BUDGET, load_profile("nano"), 1, folder / "episodes")
     episode = max(whole.episodes, key=lambda episode: episode.num_turns)
     assert episode.num_turns >= 3
-    picture = open_picture(str(folder / episode.picture))
+    picture = load_picture(str(folder / episode.picture))
     full = whole._render(episode, picture)
     ends = [n + 1 for n, learnt in enumerate(full.learn) if learnt and not (full.learn[n + 1 :] or [0])[0]]
     assert len(ends) == episode.num_turns
