@@ -7,8 +7,10 @@ import re
 
 BLANK = "[secret]"
 _SHORTEST = 6  # a shorter one would blank out ordinary words
-_USER = re.compile(r"(?<=://)[^/@\s\"']+:[^/@\s\"']*@")
-_IN_QUERY = re.compile(r"(?i)([?&](?:[\w-]*(?:key|token|secret|password|sig|signature)))=[^&#\s\"']+")
+_USER = re.compile(r"(?<=://)[^/\s\"']*@")  # up to the last @; takes time in proportion to the text
+_IN_QUERY = re.compile(
+    r"(?i)([?&](?:code|[\w-]*(?:key|token|secret|password|auth|sig|signature)))=[^&#\s\"']+"
+)
 
 _known: set[str] = set()
 
@@ -27,7 +29,7 @@ def conceal(text: str) -> str:
 
 
 def without_credentials(address: str) -> str:
-    """An address without `user:password@` and without the values of keys and tokens in its query."""
+    """An address without `user:password@` or `token@`, and without keys and tokens in its query."""
     if "://" not in address:
         return address
     return _IN_QUERY.sub(rf"\1={BLANK}", _USER.sub("", address))

@@ -106,6 +106,6 @@ def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch):
     with pytest.raises(UserError) as caught:
         load_picture(tmp_path / "big.png")
     assert str(caught.value) == (
-        f"{tmp_path}/big.png: a picture that is too large to be decoded at once needs pyvips; install it"
-        " with: pip install 'mini-o3[large]'"
+        f"{tmp_path}/big.png: more than the 150,000,000 pixels that are decoded; scale it down first, or"
+        " search it as it is, which needs pyvips; install it with: pip install 'mini-o3[large]'"
     )

@@ -25,6 +25,7 @@ _QUOTED = 400  # characters of what arrived
 _REST = 30.0  # seconds for which a failing address of several is left in peace
 _RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _DROPPED = ("temperature", "top_p", "seed", "stop", "stream_options", "stream")
+_BUSY = (429, 502, 503, 504, 529)  # whatever they say, asking again later can help
 _UNKNOWN = re.compile(
     r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra|deprecated"
     r"|not (?:permitted|allowed)|only the default",
@@ -34,7 +35,9 @@ _TOO_LONG = re.compile(
     r"context[ _](?:length|window|size)|maximum (?:context|input|prompt)|max_model_len"
     r"|(?:prompt|input) (?:is )?too long|too many (?:input |prompt )?tokens"
     r"|(?:request|payload|body)(?: entity)? (?:is )?too large"
-    r"|exceed\w* (?:the )?(?:available )?(?:context|maximum number of tokens|token limit)",
+    r"|exceed\w* (?:the )?(?:available )?(?:context|maximum number of tokens|token limit)"
+    r"|tokens? exceeds? the \w+ limit|reduce the length of|exceeds? the maximum allowed length"
+    r"|max_new_tokens`? must be|range of input length|context_length_exceeded",
     re.I,
 )
 _TOO_MANY_IMAGES = re.compile(
@@ -124,15 +127,17 @@ class ChatClient:
                 if code == 200:
                     found = read_completion(reader.body() if reader.is_stream else _json(content))
                     return replace(found, text=conceal(found.text))
-                said = error_message(_json(content) or content.decode("utf-8", "replace"))
-                if code in (400, 422) and self._adapts(said, _json(content), body):
+                told = _json(content)
+                said = conceal(error_message(told or content.decode("utf-8", "replace")))
+                if code in (400, 422) and self._adapts(said, told, body):
                     continue
-                if (code != 429 and code < 500) or _limit(said):
-                    raise self._refusal(url, code, said)
+                limit = _limit(f"{said} {_code_of(told)}") if code not in _BUSY else None
+                if code not in _BUSY and (code < 500 or limit):
+                    raise self._refusal(url, code, said, limit)
                 problem, wait = f"status {code} ({said[:_QUOTED]})", _retry_after(response, wait)
             except NoReply as error:
                 if not error.passing:
-                    raise self._refusal(url, error.status or 200, str(error)) from None
+                    raise self._refusal(url, error.status or 200, str(error), _limit(str(error))) from None
                 problem = f"{error} ({_quoted(content)})"
             except TimeoutError:
                 problem, code = f"no reply within {asked.timeout:g} s", None
@@ -225,14 +230,14 @@ class ChatClient:
         now = time.monotonic()
         return min(self._busy, key=lambda url: (self._rests_until[url] > now, self._busy[url]))
 
-    def _refusal(self, url: str, code: int, said: str) -> ChatError:
+    def _refusal(self, url: str, code: int, said: str, limit: Reason | None) -> ChatError:
         hint = ""
         if code in (401, 403):
             where = (
                 "the key, which went as Authorization and as api-key" if "api-version=" in url else "the key"
             )
             hint = f"; check {where}" if self.key else f"; set {' or '.join(self.settings.key_variables)}"
-        reason = _limit(said) or (Reason.CONTEXT if code == 413 else Reason.REFUSED)
+        reason = limit or (Reason.CONTEXT if code == 413 else Reason.REFUSED)
         return ChatError(f"{without_credentials(url)}: status {code}{hint} ({said[:_QUOTED]})", code, reason)
 
 
@@ -251,7 +256,14 @@ def _json(content: bytes) -> Any:
 
 
 def _quoted(content: bytes) -> str:
-    return " ".join(content[: 4 * _QUOTED].decode("utf-8", "replace").split())[:_QUOTED] or "an empty body"
+    text = conceal(content[: 16 * _QUOTED].decode("utf-8", "replace"))
+    return " ".join(text.split())[:_QUOTED] or "an empty body"
+
+
+def _code_of(body: Any) -> str:
+    """The short name that an error goes by, such as `context_length_exceeded`."""
+    error = body.get("error") if isinstance(body, dict) else None
+    return str(error.get("code") or "") if isinstance(error, dict) else ""
 
 
 def _retry_after(response: httpx.Response, fallback: float) -> float:

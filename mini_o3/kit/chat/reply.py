@@ -51,10 +51,12 @@ def read_completion(body: Any) -> Completion:
     Raises:
         NoReply: the body is an error, a refusal, empty because it was filtered, or not a chat completion.
     """
-    if isinstance(body, dict) and body.get("error") and not body.get("choices"):
-        status = _status(body["error"])
-        passing = status is not None and (status == 429 or status >= 500)
-        raise NoReply(f"an error in place of a reply: {_message(body['error'])}", passing, status)
+    if isinstance(body, dict) and not body.get("choices"):
+        error = body.get("error") or body.get("detail") or (body if body.get("object") == "error" else None)
+        if error:
+            status = _status(error)
+            passing = status is not None and (status == 429 or status >= 500)
+            raise NoReply(f"an error in place of a reply: {_message(error)}", passing, status)
     choices = body.get("choices") if isinstance(body, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None

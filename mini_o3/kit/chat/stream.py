@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from mini_o3.kit.chat.reply import THOUGHT_FIELDS, NoReply
+from mini_o3.kit.secrets import conceal
 
 _DONE = "[DONE]"
+_UNSAID = "length"  # a stream that does not say why it ends may have been cut off
 AGAIN = "\n(the reply broke off and is asked for again)\n"
 
 
@@ -24,7 +26,7 @@ class StreamReader:
         self.on_text = on_text or (lambda piece: None)
         self.is_stream = False
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self._rest, self._data = "", ""
+        self._rest, self._data, self._name = "", "", ""
         self._began = self._is_done = self._is_thinking = False
         self._parts: list[Any] = []
         self._fields: dict[str, str] = {}
@@ -67,19 +69,23 @@ class StreamReader:
         message: dict[str, Any] = {"role": "assistant", "content": content, **self._fields}
         if self._calls:
             message["tool_calls"] = [{"function": call} for _, call in sorted(self._calls.items())]
-        choice = {"index": 0, "message": message, "finish_reason": self._reason}
+        choice = {"index": 0, "message": message, "finish_reason": self._reason or _UNSAID}
         return {"choices": [choice], "usage": self._usage}
 
     def _line(self, line: str) -> None:
         if not line:
             self._event()
         elif line.startswith("data:"):
-            if self._data and _is_whole(self._data):
+            data = line[5:].removeprefix(" ")
+            if self._data and data.lstrip().startswith(("{", _DONE)) and _is_whole(self._data):
                 self._event()  # a server that leaves out the empty line between two pieces
-            self._data += line[5:].removeprefix(" ")
+            self._data += data
+        elif line.startswith("event:"):
+            self._name = line[6:].strip()
 
     def _event(self) -> None:
         data, self._data = self._data.strip(), ""
+        name, self._name = self._name, ""
         if not data or self._is_done:
             return
         if data == _DONE:
@@ -88,8 +94,10 @@ class StreamReader:
         try:
             found = json.loads(data)
         except (ValueError, RecursionError):
-            raise NoReply(f"a piece of the stream is not JSON ({data[:80]})", passing=True) from None
+            raise NoReply(f"a piece of the stream is not JSON ({conceal(data)[:80]})", passing=True) from None
         if isinstance(found, dict):
+            if name == "error" or found.get("object") == "error":
+                self._error = found.get("error") or found
             self._piece(found)
 
     def _piece(self, found: dict[str, Any]) -> None:
