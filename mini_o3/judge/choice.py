@@ -52,7 +52,8 @@ def option_letter(answer: str, options: Sequence[str]) -> str | None:
 
     The first rung that finds what it looks for decides:
 
-    1. nothing but a letter: `B`, `b`, `(B)`, `B.`, `**B**`, `\\boxed{B}`, `Answer: B`, `{"answer": "B"}`;
+    1. nothing but an option's letter: `B`, `b`, `(B)`, `B.`, `**B**`, `\\boxed{B}`, `Answer: B`,
+       `{"answer": "B"}`;
     2. the text of one option, its letter followed by just that (`B. red`), or what an option has apart from
        the words that all options share (`left` for `On the left`, beside `On the right`);
     3. the text of one option, a comma or full stop, and no text of another: `No, there is no car`;
@@ -75,16 +76,18 @@ def option_letter(answer: str, options: Sequence[str]) -> str | None:
 
     if inside := _JSON.fullmatch(text):
         text = inside[1].strip()
-    if lone := _LONE.fullmatch(text):
-        return known(lone[1])
+    if (lone := _LONE.fullmatch(text)) and (letter := known(lone[1])):
+        return letter
     texts = [normalise(_plain(option)) for option in options]
-    whole = normalise(text)
+    whole = normalise(lone[1] if lone else text)
     for candidates in (texts, _without_shared(texts)):
         same = {
             letter for letter, option in zip(letters, candidates, strict=True) if whole and whole == option
         }
         if named := _only(same):
             return named
+    if lone:
+        return None
     if (first := _FIRST_AND_TEXT.match(text)) and (letter := known(first[1])):
         rest = normalise(text[first.end() :])
         if rest and rest == texts[letters.index(letter)]:

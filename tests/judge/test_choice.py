@@ -197,3 +197,22 @@ def test_the_published_scorer_of_mme_realworld_quirks_included(said, letter):
 )
 def test_a_task_gives_the_right_option_by_letter_or_text(expected, letter):
     assert truth_letter(expected, OPTIONS) == letter
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "letter"),
+    [
+        (("K", "M"), "K", "A"),
+        (("K", "M"), "M.", "B"),
+        (("K", "M"), "Answer: (m)", "B"),
+        (("x", "y"), "x", "A"),
+        (("F", "M"), "F", "A"),
+        (("C", "C++"), "C", "A"),
+        (("C", "C++"), "C++", "B"),
+        (("K", "M"), "B", "B"),  # a known letter comes first
+        (("K", "M"), "L", None),
+        (("K", "k"), "K", None),
+    ],
+)
+def test_options_of_one_letter_are_read_by_their_text_where_no_option_has_that_letter(options, said, letter):
+    assert option_letter(said, options) == letter
