@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,13 +114,21 @@ class SearchTask:
             key: typed(data, key, str, default="")
             for key in ("source", "category", "group", "name", "family", "level")
         }
-        answer = typed(data, "answer", str, int, float, type(None), default=None)
+        question = typed(data, "question", str)
+        if not question.strip():
+            raise ValueError("question is empty; write what is asked")
+        options = tuple(_option(option) for option in typed(data, "options", list, tuple, default=()))
+        if len(options) > len(LETTERS):
+            raise ValueError(
+                f"options are {len(options)}, at most {len(LETTERS)} have a letter; leave some out"
+            )
+        answer = _answer(typed(data, "answer", str, int, float, type(None), default=None), options)
         size = typed(data, "size", list, tuple, type(None), default=None)
         return cls(
             picture=picture,
-            question=typed(data, "question", str),
-            answer=None if answer is None else str(answer),
-            options=tuple(_option(option) for option in typed(data, "options", list, tuple, default=())),
+            question=question,
+            answer=answer,
+            options=options,
             size=_size(size) if size else None,
             targets=tuple(Region(*_corners(box)) for box in typed(data, "targets", list, tuple, default=())),
             truth={key: data[key] for key in _TRUTH if key in data},
@@ -168,6 +177,27 @@ def _option(value: Any) -> str:
     if not isinstance(value, str | int | float):
         raise TypeError(f"options should be texts, one is {kind_of(value)}")
     return str(value)
+
+
+def _answer(value: str | float | None, options: Sequence[str]) -> str | None:
+    """An answer as text; with options a number that may be the place of one is refused, as is a letter of
+    none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"answer is {value}, which is no answer; write a text, or null if nobody knows it")
+    if value is None or not options:
+        return None if value is None else str(value)
+    if not isinstance(value, str):
+        if any(value in (place, place + 1) for place in range(len(options))):
+            raise ValueError(
+                f"answer is the number {value}, which may be the text or the place of an option; "
+                "write its letter in quotes"
+            )
+        return str(value)
+    letter = value.strip().strip("().").upper()
+    texts = {option.strip().strip("().").upper() for option in options}
+    if len(letter) == 1 and letter in LETTERS[len(options) :] and letter not in texts:
+        raise ValueError(f"answer {letter} is the letter of none of the {len(options)} options; correct it")
+    return value
 
 
 def _size(value: Any) -> tuple[int, int]:
