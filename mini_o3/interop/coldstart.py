@@ -123,7 +123,7 @@ def _conversation(text: Any) -> list[dict[str, str]]:
     if isinstance(text, str):
         try:
             text = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             try:
                 text = ast.literal_eval(text)
             except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -68,7 +68,7 @@ def _mend_last_line(path: Path) -> None:
     start = content.rfind(b"\n") + 1
     try:
         json.loads(content[start:])
-    except ValueError:
+    except (ValueError, RecursionError):
         os.truncate(path, start)
     else:  # only its end is missing
         path.write_bytes(content + b"\n")

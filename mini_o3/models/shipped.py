@@ -38,7 +38,7 @@ def check_checkpoint(folder: str | Path) -> None:
             raise UserError(f"{folder}: {names[0]} is missing; give a folder with a {NAMES} checkpoint")
     try:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return  # whoever loads it says so
     if kind not in FAMILIES:
         raise UserError(f"{folder}: holds a model of kind {kind}; what can be run is {SUPPORTED}")

@@ -104,7 +104,7 @@ def read_shape(name: str) -> Shape:
     try:
         config = json.loads((Path(name) / "config.json").read_text(encoding="utf-8"))
         return _of_config(name, config)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         known = ", ".join(SHAPES)
         raise SettingError("model", f"no such model; choose {known}, or a checkpoint folder", name) from None
 

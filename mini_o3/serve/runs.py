@@ -185,7 +185,7 @@ def _tasks(folder: Path) -> dict[str, SearchTask]:
         named = Path(str(protocol.get("tasks", "")))
         named = named if named.is_absolute() else folder / named
         return {task.id: task for task in read_tasks(named)} if (named / TASKS_FILE).exists() else {}
-    except (OSError, ValueError, UserError, AttributeError):
+    except (OSError, ValueError, UserError, AttributeError, RecursionError):
         return {}
 
 

@@ -96,7 +96,7 @@ def last_state(out: Path) -> Path | None:
         try:
             json.loads((folder / _LAST_WRITTEN).read_text())
             whole.append(folder)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             shutil.rmtree(folder)
     return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
 

@@ -144,3 +144,11 @@ def test_nothing_of_posix_is_imported_with_a_module():
     package = Path(__file__).parents[2] / "mini_o3"
     bad = re.compile(r"^(import|from) (fcntl|resource|pwd|grp|termios|pty)\b", re.MULTILINE)
     assert [path.name for path in package.rglob("*.py") if bad.search(path.read_text("utf-8"))] == []
+
+
+def test_a_last_line_that_is_nested_too_deeply_counts_as_cut_off(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"n": 1}\n' + "[" * 100_000)
+    assert read_jsonl(path) == [{"n": 1}]
+    append_jsonl(path, {"n": 2})
+    assert read_jsonl(path) == [{"n": 1}, {"n": 2}]

@@ -99,7 +99,7 @@ def measure_readers(out: Path, *, progress: OnProgress = no_progress) -> list[st
     try:
         kept = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
         settings, figures = kept["settings"], kept["checks"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UserError(
             f"{out / MANIFEST}: no finished set there; make one with `mini-o3 probe make scenes`"
         ) from None
@@ -182,7 +182,7 @@ def _noted(out: Path) -> Iterator[Row]:
         if path.exists():
             with path.open("rb") as file:
                 for line in file:
-                    with suppress(ValueError):
+                    with suppress(ValueError, RecursionError):
                         yield json.loads(line)
 
 
