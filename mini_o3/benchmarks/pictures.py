@@ -22,6 +22,7 @@ from mini_o3.kit.files import write_atomically
 from mini_o3.kit.reading import open_file
 from mini_o3.vision import DECODE_BUDGET, MAX_ASPECT, MIN_SIDE, open_picture
 from mini_o3.vision.frames import choose_frame, split_frame
+from mini_o3.vision.others import without_text
 from mini_o3.vision.picture import image_file, orientation
 
 FOLDER = "pictures"  # inside a folder of tasks
@@ -116,7 +117,10 @@ def from_cell(value: Any, *folders: Path) -> Picture:
     if value.startswith(("http://", "https://")):
         raise BadRow(f"its picture is the address {value[:80]}; fetch it and give the file")
     if value.startswith("file://"):
-        value = unquote(urlsplit(value).path)
+        try:
+            value = unquote(urlsplit(value).path)
+        except ValueError:  # a bracket that none closes
+            raise BadRow(f"its picture {value[:80]!r} is no address of a file; write file:///...") from None
     return find(value, *folders)
 
 
@@ -241,11 +245,12 @@ def read_header(file: BinaryIO, frame: int | None = None) -> Header:
         BadRow: it is no picture.
     """
     try:
-        with image_file(Path("its picture"), file) as opened:
-            choose_frame(Path("its picture"), opened, frame)
-            # Pillow gives the upright size of a TIFF.
-            size, kind, turn = opened.size, str(opened.format), orientation(opened)
-            turn = 1 if kind == "TIFF" else turn
+        try:
+            size, kind, turn = _opened_header(file, frame)
+        except ValueError as error:
+            if "MAX_TEXT" not in str(error):
+                raise
+            size, kind, turn = _opened_header(without_text(file)[0], frame)
     except UserError as error:
         raise BadRow(str(error)) from None
     except Image.DecompressionBombError:
@@ -255,3 +260,11 @@ def read_header(file: BinaryIO, frame: int | None = None) -> Header:
     except Exception as error:  # damage: decoders raise whatever they stumble over
         raise BadRow(f"its picture cannot be read ({' '.join(str(error).split())[:120]})") from None
     return Header((size[1], size[0]) if turn >= 5 else size, size, turn, kind)
+
+
+def _opened_header(file: BinaryIO, frame: int | None) -> tuple[tuple[int, int], str, int]:
+    with image_file(Path("its picture"), file) as opened:
+        choose_frame(Path("its picture"), opened, frame)
+        # Pillow gives the upright size of a TIFF.
+        size, kind, turn = opened.size, str(opened.format), orientation(opened)
+        return size, kind, 1 if kind == "TIFF" else turn

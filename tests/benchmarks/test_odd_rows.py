@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zlib
 from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import b64, coldstart_row, deepeyes_row, hr_rows, mme_row, picture, put
+from PIL import Image
 
 from mini_o3.benchmarks import coldstart
 from mini_o3.benchmarks.importer import drafts_of
 from mini_o3.benchmarks.layout import Job
-from mini_o3.benchmarks.pictures import Header
+from mini_o3.benchmarks.pictures import Encoded, Header, PictureStore, from_cell
 from mini_o3.benchmarks.registry import LOADERS
 from mini_o3.benchmarks.rows import BadRow, Record
 from mini_o3.episode import SearchTask
@@ -150,3 +153,21 @@ def test_a_box_of_open_images(folder, field, value):
     }
     with suppress(BadRow):
         assert len(tasks_of("openimages", 0, row, folder)) <= 1
+
+
+def test_an_address_that_is_none_is_one_line(tmp_path):
+    with pytest.raises(BadRow, match="is no address of a file"):
+        from_cell("file://[/x", tmp_path)
+
+
+@pytest.mark.parametrize("name", [b"zTXt", b"iCCP"])
+def test_a_picture_with_a_text_larger_than_pillow_takes_is_imported(tmp_path, name):
+    plain = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(plain, "PNG")
+    content = name + b"words\0\0" + zlib.compress(bytes(80 * 2**20 if name == b"iCCP" else 2**21))
+    chunk = (len(content) - 4).to_bytes(4, "big") + content + zlib.crc32(content).to_bytes(4, "big")
+    whole = plain.getvalue()[:33] + chunk + plain.getvalue()[33:]  # after the header
+    (tmp_path / "a.png").write_bytes(whole)
+    store = PictureStore(tmp_path)
+    assert store.place(tmp_path / "a.png").header.size == (64, 48)
+    assert store.place(Encoded(whole)).header.size == (64, 48)
