@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.requests import ClientDisconnect, Request
 
@@ -53,14 +55,24 @@ def create_app(settings: ServeSettings, version: str = "0", load: Load = load_po
     async def left(request: Request, error: ClientDisconnect) -> Response:
         return JSONResponse({"detail": f"at most {settings.upload_bytes:,} bytes are taken"}, 413)
 
+    @app.exception_handler(RequestValidationError)
+    async def refused(request: Request, error: RequestValidationError) -> Response:
+        # What was given is left out: it may be what no JSON can hold. The rest is written in ASCII.
+        problems = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
+        return Response(json.dumps({"detail": problems}), 422, media_type="application/json")
+
     @app.get("/", include_in_schema=False)
     async def index() -> FileResponse:
         return FileResponse(ASSETS / "index.html", media_type="text/html")
 
     @app.get("/assets/{name:path}", include_in_schema=False)
     async def asset(name: str) -> FileResponse:
-        path = (ASSETS / name).resolve()
-        if not path.is_relative_to(ASSETS) or not path.is_file() or path.suffix not in _TYPES:
+        try:
+            path = (ASSETS / name).resolve()
+            is_there = path.is_relative_to(ASSETS) and path.is_file() and path.suffix in _TYPES
+        except (OSError, ValueError):  # a name too long, or with a NUL
+            is_there = False
+        if not is_there:
             raise HTTPException(404, "no such file")
         return FileResponse(path, media_type=_TYPES[path.suffix])
 

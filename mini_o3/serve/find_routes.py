@@ -8,9 +8,10 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from mini_o3.kit.errors import UserError
+from mini_o3.serve.body import Body
 from mini_o3.serve.finds import MOST_PICTURES, Find, Finds, Pictured
 from mini_o3.serve.pictures import Pictures
 from mini_o3.serve.search_routes import LIVE, event_stream, first_event, missing, refusals
@@ -20,7 +21,7 @@ _SUFFIXES = (".dzi", ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", 
 _MOST_FOLDERS = 200
 
 
-class Finding(BaseModel):
+class Finding(Body):
     """What is looked for, in uploaded pictures (`pictures`, their ids) or in a folder of the server."""
 
     query: str = Field(min_length=1, max_length=1000)
@@ -96,11 +97,15 @@ def _folders(roots: tuple[Path, ...]) -> list[dict[str, Any]]:
 
 def _in_folder(roots: tuple[Path, ...], named: str, pictures: Pictures) -> list[Pictured]:
     number, _, below = named.partition("/")
-    if not number.isascii() or not number.isdigit() or int(number) >= len(roots):
+    if not number.isascii() or not number.isdigit() or len(number) > 9 or int(number) >= len(roots):
         raise KeyError(named)
     root = roots[int(number)]
     folder = root / below
-    if not folder.is_dir() or not _is_inside(folder, root):
+    try:
+        is_there = folder.is_dir() and _is_inside(folder, root)
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        is_there = False
+    if not is_there:
         raise KeyError(named)
     files = _files(folder, root)
     if len(files) > MOST_PICTURES:

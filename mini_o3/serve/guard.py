@@ -60,14 +60,17 @@ class Guard:
         if not self._is_own(host):
             return _error(421, "this server does not answer for that host")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and not _is_of(origin, host):
             return _error(403, "requests of other web pages are refused")
         if origin is None and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return _error(403, "requests of other web pages are refused")
         if self.settings.token and not self._knows_token(headers):
             return self._ask_for_token(scope)
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self.settings.upload_bytes + 65_536:
+        if (
+            not (length.isascii() and length.isdigit() and len(length) < 16)
+            or int(length) > self.settings.upload_bytes + 65_536
+        ):
             return _error(413, f"at most {self.settings.upload_bytes:,} bytes are taken")
         if scope["method"] in _CHANGES and not self._in_pace(str((scope.get("client") or ("",))[0])):
             return _error(429, "too many requests; wait a little", {"retry-after": "10"})
@@ -139,6 +142,13 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+def _is_of(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:  # a bracket that none closes
+        return False
 
 
 def _error(status: int, detail: str, headers: dict[str, Any] | None = None) -> JSONResponse:

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from mini_o3.kit.errors import UserError
+from mini_o3.serve.body import Body
 from mini_o3.serve.events import EventLog
 from mini_o3.serve.pictures import Pictures
 from mini_o3.serve.pyramid import TILE
@@ -23,7 +24,7 @@ from mini_o3.vision import Rect
 _KEEP = {"cache-control": "private, max-age=86400, immutable"}
 
 
-class Asking(BaseModel):
+class Asking(Body):
     """A question about an uploaded picture."""
 
     picture: str
@@ -33,7 +34,7 @@ class Asking(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31)
 
 
-class TakingOver(BaseModel):
+class TakingOver(Body):
     """What a person does in place of the policy: look at a box, or answer."""
 
     box: list[float] | None = Field(None, max_length=4)
@@ -146,7 +147,7 @@ LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}
 def first_event(request: Request, after: int) -> int:
     """Number of the first event that a reader lacks, who may have read some before."""
     last = request.headers.get("last-event-id", "")
-    return int(last) + 1 if last.isascii() and last.isdigit() else after + 1
+    return int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 16 else after + 1
 
 
 async def event_stream(log: EventLog, first: int = 0) -> AsyncIterator[str]:

@@ -17,6 +17,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from mini_o3.kit.errors import UserError
+from mini_o3.serve.body import Body
 from mini_o3.serve.finds import Finds, Pictured
 from mini_o3.serve.pictures import Pictures
 from mini_o3.serve.search_routes import event_stream, missing, refusals
@@ -24,7 +25,7 @@ from mini_o3.serve.searches import Search, Searches
 from mini_o3.serve.settings import ServeSettings
 
 
-class SearchBody(BaseModel):
+class SearchBody(Body):
     """`image` is a `data:` URL or base64 of a picture file; `stream` gives the turns as they are taken."""
 
     image: str = Field(min_length=1)
@@ -35,7 +36,7 @@ class SearchBody(BaseModel):
     stream: bool = False
 
 
-class FindBody(BaseModel):
+class FindBody(Body):
     """What is looked for, in each picture by itself."""
 
     images: list[str] = Field(min_length=1, max_length=64)
@@ -50,7 +51,7 @@ class ChatMessage(BaseModel):
     content: str | list[dict[str, Any]] | None = None
 
 
-class ChatBody(BaseModel):
+class ChatBody(Body):
     """The part of OpenAI's chat completions that makes sense here; other keys are ignored."""
 
     model_config = ConfigDict(extra="ignore")

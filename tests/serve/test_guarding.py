@@ -151,3 +151,50 @@ def test_the_command_refuses_what_cannot_be_served(tmp_path):
     refused(mini_o3("serve", "--policy", "teacher", cwd=tmp_path), "teacher", "cannot be served")
     refused(mini_o3("serve", "--host", "0.0.0.0", cwd=tmp_path), "--host", "token")
     refused(mini_o3("serve", "--runs", "nowhere", cwd=tmp_path), "nowhere", "no such folder")
+
+
+HALF = "\ud800"  # of a character
+CHAT = {"messages": [{"role": "user", "content": [{"type": "text", "text": HALF}]}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/search", {"image": HALF, "question": "What?"}),
+        ("/v1/search", {"image": "iVBO", "question": HALF}),
+        ("/v1/search", {"image": "iVBO", "question": "What?", "policy": HALF}),
+        ("/v1/search", {"image": "iVBO", "question": "What?", "seed": float("nan")}),
+        ("/v1/search", {"image": "iVBO", "question": "What?", HALF: 1}),
+        ("/v1/find", {"images": [HALF], "query": "a car"}),
+        ("/v1/find", {"images": ["iVBO"], "query": HALF}),
+        ("/v1/chat/completions", CHAT),
+        ("/v1/chat/completions", {"model": HALF, "messages": [{"role": "user", "content": "a"}]}),
+        ("/api/searches", {"picture": "a", "question": HALF}),
+        ("/api/searches", {"picture": "a", "question": "What?", "seed": float("nan")}),
+        ("/api/searches/a/take-over", {"answer": HALF}),
+        ("/api/searches/a/take-over", {"box": [float("nan"), HALF]}),
+        ("/api/finds", {"query": HALF}),
+        ("/api/finds", {"query": "a", "folder": HALF}),
+        ("/api/finds", HALF),
+    ],
+)
+def test_what_no_text_can_hold_is_refused(serve, path, body):
+    response = serve().client.post(
+        path, content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+    assert response.status_code == 422, response.text
+    assert response.json()["detail"]
+
+
+def test_odd_addresses_and_headers_are_refused(serve, tmp_path):
+    served = serve(pictures=(tmp_path,))
+    get = lambda path, **headers: served.client.get(path, headers=headers).status_code  # noqa: E731
+    assert get("/api/info", origin="http://[") == 403
+    assert get("/assets/%00") == 404
+    assert get("/assets/" + "a" * 5000) == 404
+    assert get("/api/searches/a/events", **{"last-event-id": "9" * 5000}) == 404
+    for folder in ("0/\0", "0/" + "a" * 5000, "9" * 5000):
+        assert served.client.post("/api/finds", json={"query": "a", "folder": folder}).status_code == 404
+    for picture in ("\0", "a" * 5000):
+        asked = {"picture": picture, "question": "What?"}
+        assert served.client.post("/api/searches", json=asked).status_code == 404
