@@ -90,6 +90,7 @@ def collect(
     from mini_o3.coldstart.config import CollectConfig
     from mini_o3.coldstart.select import Status
     from mini_o3.episode import read_tasks
+    from mini_o3.evaluate.report import first_error
     from mini_o3.judge import make_judge
     from mini_o3.kit.config import read_config
     from mini_o3.policies.load import load_policy
@@ -142,6 +143,11 @@ def collect(
             " --config ..."
         )
     budget_spent(summary.budget_spent)
+    if summary.always_failed:
+        raise UserError(
+            f"--policy {settings.policy}: failed in every episode ({first_error(out)}); mend it, then run the"
+            " same command again"
+        )
 
 
 @collect_app.command("export")

@@ -36,6 +36,12 @@ class Summary:
         counts: dict[str, dict[str, int]] = getattr(self, of)
         return sum(counts.get(status.value, {}).values())
 
+    @property
+    def always_failed(self) -> bool:
+        """Whether the policy failed in every episode."""
+        failed = self.episodes.get(Status.FAILED.value, {}).get("policy", 0)
+        return failed > 0 and failed == sum(self.total(status) for status in Status)
+
     def to_dict(self) -> dict[str, Any]:
         found = {name: getattr(self, name) for name in self.__slots__ if name != "cost_words"}
         optional = ("budget_spent", "spending")  # of collections that have one and an endpoint that counts

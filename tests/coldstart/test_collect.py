@@ -153,7 +153,10 @@ def test_an_endpoint_that_is_down_fails_every_task_and_loses_nothing(probes, tmp
     done = collect(
         probes, url, tmp_path / "out", "--samples", 1, "--rounds", 1, "--concurrent", 8, cwd=tmp_path
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "failed in every episode (" in last
+    assert "ConnectError" in last
     assert "kept 0 of 4 episodes" in done.stdout
     assert "4 failed (4 policy): the next start takes them up again" in done.stdout
     _, tasks = accounts(tmp_path / "out")
