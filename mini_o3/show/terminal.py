@@ -95,6 +95,8 @@ def verdict_lines(episode: Episode) -> list[str]:
         )
         if moment := moment_of(episode, rect):
             lines.append(f"moment    {_moment(moment)}")
+    elif episode.stop is StopReason.TURN_LIMIT and episode.turns and all(map(_is_cut_off, episode.turns)):
+        lines.append(f"no answer: {_CUT_OFF}")
     elif episode.is_over_turn:
         lines.append(f"no answer: {_OVER_TURN_WORDS[episode.stop]}")
     elif episode.stop is StopReason.VOID:
@@ -125,13 +127,17 @@ def usage_words(usage: Usage) -> str:
 def _void_lines(episode: Episode) -> list[str]:
     """What a policy wrote that acted in no turn, and what may help."""
     last = episode.turns[-1] if episode.turns else None
-    if last and isinstance(last.action, Malformed) and last.action.kind is Fault.UNFINISHED:
-        what, hint = "its turns were cut off at the limit of their length; allow longer ones (max_tokens)", ""
+    if last and _is_cut_off(last):
+        what, hint = _CUT_OFF, ""
     else:
         what = "the policy kept writing neither a zoom nor an answer"
         hint = "try       a model that has no tool: --dialect direct; `mini-o3 doctor` says what it can"
     wrote = [f"wrote     {_short(last.text) or 'nothing at all'}"] if last else []
     return [f"no answer: {what}", *wrote, *([hint] if hint and last else [])]
+
+
+def _is_cut_off(turn: Turn) -> bool:
+    return isinstance(turn.action, Malformed) and turn.action.kind is Fault.UNFINISHED
 
 
 def search_line(episode: Episode) -> str:
@@ -155,6 +161,7 @@ def _short(answer: str) -> str:
     return line if len(line) <= _LINE else f"{line[:_LINE]}..."
 
 
+_CUT_OFF = "its turns were cut off at the limit of their length; allow longer ones (--turn-tokens)"
 _STATUS_WORDS = {
     Status.NOT_FOUND: "not found: the policy says that it is not there",
     Status.GAVE_UP: "given up: the policy says that it cannot tell",

@@ -176,6 +176,16 @@ def test_a_policy_that_never_acted_is_quoted_and_a_remedy_named():
     assert "--dialect direct" in verdict
 
 
+@pytest.mark.parametrize("stop", [StopReason.TURN_LIMIT, StopReason.VOID])
+def test_turns_that_were_all_cut_off_ask_for_longer_ones(stop):
+    cut = Turn(text="<think>and then", action=Malformed(Fault.UNFINISHED, "Your turn was too long."))
+    ((_, verdict),) = tree(made(cut, cut, stop=stop)).all("div", "verdict")
+    assert verdict.startswith("no answer: its turns were cut off at the limit of their length")
+    assert "--turn-tokens" in verdict
+    ((_, verdict),) = tree(made(ZOOM, cut, stop=StopReason.TURN_LIMIT)).all("div", "verdict")
+    assert "allow more of them" in verdict
+
+
 def test_an_episode_without_a_turn_has_a_page_too():
     found = tree(made(stop=StopReason.POLICY_ERROR, error="the person left"))
     assert found.balanced
