@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
-_SPECIAL_AT_END = re.compile(r"(?:</s>|<\|[\w-]{1,40}\|>|<end_of_turn>|<eos>|<pad>)\Z")
+_SPECIAL_AT_END = re.compile(r"(?:</s>|<[|｜][\w▁-]{1,40}[|｜]>|<end_of_turn>|<eos>|<pad>)\Z")
 _LONGEST_SPECIAL = 48
 
 
 def without_special_tokens(text: str) -> str:
-    """The text without the special tokens that a server left at its end, such as `</s>` or `<|im_end|>`."""
+    """The text without the special tokens that a server left at its end, such as `</s>` or `<|im_end|>`.
+
+    Those of DeepSeek have wide bars and `▁` between their words.
+    """
     cut = end = len(text)
     while True:
         while end and text[end - 1].isspace():

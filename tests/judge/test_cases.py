@@ -113,3 +113,6 @@ def test_wrappings_of_a_megabyte_are_taken_off_in_linear_time():
     assert time.process_time() - began < 10  # the quadratic one took minutes
     assert without_special_tokens("a </s> <|im_end|>\n") == "a"
     assert without_special_tokens("a ") == "a "
+    assert without_special_tokens("a<｜end▁of▁sentence｜>") == "a"
+    assert without_special_tokens("a <|end▁of▁sentence|>\n") == "a"  # as NFKC writes it
+    assert without_special_tokens("a <｜no｜> b") == "a <｜no｜> b"
