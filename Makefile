@@ -30,8 +30,9 @@ kills: env
 	$(PYTEST) -m kill
 
 # `make test-EXTRA`: what an extra brings, in an environment of its own. In order: the second system; pictures like an
-# example; the policy that reads photographs; the web app in Debian's chromium, with made-up requests and a real agent; clips; pictures
-# beyond memory; pages in chromium, at two widths, light and dark (MINI_O3_SCREENSHOTS names a folder for pictures of them).
+# example; the policy that reads photographs; the web app in Debian's chromium, with made-up requests and a real
+# agent; clips; pictures beyond memory; pages in chromium, at two widths, light and dark (MINI_O3_SCREENSHOTS names
+# a folder for pictures of them).
 TESTS_grounding := tests/grounding tests/test_layers.py
 TESTS_similar := tests/finding
 TESTS_reader := tests/policies/reader tests/test_layers.py

@@ -5,7 +5,7 @@ step (`grpo/train.py`); micro-batches, views encoded once, a vision tower that l
 other readings of the masking (`grpo/advantages.py`, `grpo/weights.py`); model judges and questions from a
 folder; resuming, validation, alarms, several processes. What is left is the method.
 
-    python examples/grpo_in_one_file.py                # four steps, a minute or two on two idle cores
+    python examples/grpo_in_one_file.py                # four steps
     python examples/grpo_in_one_file.py 2 2 4          # steps, questions a step, searches a question
 """
 

@@ -83,7 +83,7 @@ def _kernel() -> Finding:
     if load_kernel(width) is not None:
         return Finding("kernel", State.GOOD, "built; small models run by it on the processor")
     why = why_not(width) or "the compiler failed"
-    return Finding("kernel", State.NOTE, f"{why}; small models run by torch alone, a fifth to a third slower")
+    return Finding("kernel", State.NOTE, f"{why}; small models run by torch alone, which is slower")
 
 
 def _accelerator() -> Finding:

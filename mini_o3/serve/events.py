@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from typing import Any
 
 Event = dict[str, Any]
 
 
-class EventLog:
+class EventLog(ABC):
     """Numbered events, JSON-ready; the last is `{"type": "end", ...}` once it is over.
 
     Attributes:
@@ -30,9 +31,9 @@ class EventLog:
         self._news = asyncio.Condition()
         self._leaving: asyncio.TimerHandle | None = None
 
-    def stop(self, reason: str) -> None:
+    @abstractmethod
+    def stop(self, reason: str = "stopped by the user") -> None:
         """End it soon; `reason` is told."""
-        raise NotImplementedError
 
     async def tell(self, event: Event) -> None:
         """Add an event."""

@@ -6,15 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter
 from pydantic import Field
 
 from mini_o3.kit.errors import UserError
+from mini_o3.serve.answering import missing, refusals, watching
 from mini_o3.serve.body import Body
-from mini_o3.serve.finds import MOST_PICTURES, Find, Finds, Pictured
+from mini_o3.serve.finds import MOST_PICTURES, Finds, Pictured
 from mini_o3.serve.pictures import Pictures
-from mini_o3.serve.search_routes import LIVE, event_stream, first_event, missing, refusals
 from mini_o3.serve.settings import ServeSettings
 
 _SUFFIXES = (".dzi", ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
@@ -35,6 +34,7 @@ class Finding(Body):
 def find_routes(settings: ServeSettings, pictures: Pictures, finds: Finds) -> APIRouter:
     """The routes; `finds` holds the state."""
     routes = APIRouter(prefix="/api")
+    watching(routes, "/finds", finds.finds)
 
     @routes.get("/folders")
     async def folders() -> list[dict[str, Any]]:
@@ -53,22 +53,6 @@ def find_routes(settings: ServeSettings, pictures: Pictures, finds: Finds) -> AP
                 ]
             find = await finds.begin(finding.query, among, finding.policy, finding.turns)
         return {"id": find.id, "pictures": len(among)}
-
-    @routes.get("/finds/{key}/events")
-    async def events(key: str, request: Request, after: int = -1) -> StreamingResponse:
-        """Server-sent events: `start`, a `picture` each as it ends, `end`."""
-        stream = event_stream(one(key), first_event(request, after))
-        return StreamingResponse(stream, media_type="text/event-stream", headers=LIVE)
-
-    @routes.post("/finds/{key}/stop")
-    async def stop(key: str) -> dict[str, str]:
-        one(key).stop()
-        return {"id": key}
-
-    def one(key: str) -> Find:
-        if key not in finds.finds:
-            raise HTTPException(404, "no such find; it ended long ago, or the server was started anew")
-        return finds.finds[key]
 
     return routes
 

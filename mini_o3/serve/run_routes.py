@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from mini_o3.episode import Episode
+from mini_o3.serve.answering import missing, refusals
 from mini_o3.serve.pictures import Pictures
 from mini_o3.serve.pyramid import TILE, Pyramid
 from mini_o3.serve.runs import FILTERS, Recorded, Runs, narrow, status_counts
-from mini_o3.serve.search_routes import crop_of, missing, refusals
+from mini_o3.serve.search_routes import crop_of
 from mini_o3.serve.searches import turn_event
 from mini_o3.show.page import episode_page
 from mini_o3.show.result import result_of

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from pydantic import Field
 
-from mini_o3.kit.errors import UserError
+from mini_o3.serve.answering import missing, refusals, watching
 from mini_o3.serve.body import Body
-from mini_o3.serve.events import EventLog
 from mini_o3.serve.pictures import Pictures
 from mini_o3.serve.pyramid import TILE
 from mini_o3.serve.samples import sample_probe
-from mini_o3.serve.searches import Busy, Search, Searches
+from mini_o3.serve.searches import Searches
 from mini_o3.serve.settings import ServeSettings
 from mini_o3.vision import Rect
 
@@ -44,6 +41,7 @@ class TakingOver(Body):
 def search_routes(settings: ServeSettings, pictures: Pictures, searches: Searches) -> APIRouter:
     """The routes; `pictures` and `searches` hold the state."""
     routes = APIRouter(prefix="/api")
+    one = watching(routes, "/searches", searches.searches)
 
     @routes.get("/info")
     async def info() -> dict[str, Any]:
@@ -116,45 +114,13 @@ def search_routes(settings: ServeSettings, pictures: Pictures, searches: Searche
             )
         return {"id": search.id}
 
-    @routes.get("/searches/{key}/events")
-    async def events(key: str, request: Request, after: int = -1) -> StreamingResponse:
-        """Server-sent events: `start`, a `turn` each, `end`. A reader that comes back sends Last-Event-ID."""
-        stream = event_stream(one(key), first_event(request, after))
-        return StreamingResponse(stream, media_type="text/event-stream", headers=LIVE)
-
-    @routes.post("/searches/{key}/stop")
-    async def stop(key: str) -> dict[str, str]:
-        one(key).stop()
-        return {"id": key}
-
     @routes.post("/searches/{key}/take-over")
     async def take_over(key: str, action: TakingOver) -> dict[str, str]:
         with refusals():
             one(key).take_over(action.box, action.answer)
         return {"id": key}
 
-    def one(key: str) -> Search:
-        if key not in searches.searches:
-            raise HTTPException(404, "no such search; it ended long ago, or the server was started anew")
-        return searches.searches[key]
-
     return routes
-
-
-LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}
-
-
-def first_event(request: Request, after: int) -> int:
-    """Number of the first event that a reader lacks, who may have read some before."""
-    last = request.headers.get("last-event-id", "")
-    return int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 16 else after + 1
-
-
-async def event_stream(log: EventLog, first: int = 0) -> AsyncIterator[str]:
-    """The events of something that goes on as server-sent events."""
-    async for number, event in log.watch(first):
-        data = json.dumps(event, ensure_ascii=False)
-        yield f"id: {number}\ndata: {data}\n\n"
 
 
 def crop_of(pyramid: Any, box: tuple[int, int, int, int], side: int) -> bytes:
@@ -165,28 +131,3 @@ def crop_of(pyramid: Any, box: tuple[int, int, int, int], side: int) -> bytes:
         raise HTTPException(422, "the box does not lie inside the picture")
     data: bytes = pyramid.crop(Rect(*box), side)
     return data
-
-
-class refusals:
-    """What a user gave that cannot be used becomes a 422 with one line; too many searches a 429."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Busy):
-            raise HTTPException(429, "too many searches wait already; try again soon", {"retry-after": "10"})
-        if isinstance(error, UserError):
-            raise HTTPException(422, str(error)) from None
-
-
-class missing:
-    """A key that nothing is known by becomes a 404."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KeyError):
-            raise HTTPException(404, f"no such {self.what}") from None

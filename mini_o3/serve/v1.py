@@ -17,10 +17,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from mini_o3.kit.errors import UserError
+from mini_o3.serve.answering import event_stream, missing, refusals
 from mini_o3.serve.body import Body
 from mini_o3.serve.finds import Finds, Pictured
 from mini_o3.serve.pictures import Pictures
-from mini_o3.serve.search_routes import event_stream, missing, refusals
 from mini_o3.serve.searches import Search, Searches
 from mini_o3.serve.settings import ServeSettings
 

@@ -225,7 +225,7 @@ def test_somebody_who_is_given_up_just_when_a_slot_is_free_passes_it_on(nano):
 
 
 @pytest.mark.parametrize(
-    "part", ["scheduler.admit", "views.encode", "runner.run", "runner._decode", "_sample"]
+    "part", ["scheduler.admit", "views.encode", "runner.run", "runner.decoder", "_sample"]
 )
 def test_an_error_anywhere_in_the_engine_reaches_whoever_waits(nano, monkeypatch, part):
     probe = make_probe(500_000_126, "easy", size=(1400, 1400))

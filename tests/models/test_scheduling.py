@@ -15,7 +15,7 @@ from mini_o3.kit.errors import UserError
 from mini_o3.models import views
 from mini_o3.models import vlm as module
 from mini_o3.models.chat import ChatRenderer, Rendered
-from mini_o3.models.engine import Engine, runner, scheduler
+from mini_o3.models.engine import Engine, decoder, scheduler
 from mini_o3.models.sampling import Sampling
 from mini_o3.models.shipped import NANO_DIR
 from mini_o3.models.tokenizer import build_tokenizer
@@ -37,13 +37,13 @@ def nano():
 def passes(monkeypatch):
     """What every pass of the model read: a list of (slot, tokens held before, tokens read)."""
     found = []
-    plain = runner.Runner._decode
+    plain = decoder.Decoder.__call__
 
     def recording(self, embedded, position_ids, pieces, *more):
         found.append([tuple(piece) for piece in pieces])
         return plain(self, embedded, position_ids, pieces, *more)
 
-    monkeypatch.setattr(runner.Runner, "_decode", recording)
+    monkeypatch.setattr(decoder.Decoder, "__call__", recording)
     return found
 
 

@@ -27,16 +27,6 @@ class Runner:
         """Forget copies of weights."""
         self.decoder.weights_changed()
 
-    def _decode(
-        self,
-        embedded: torch.Tensor,
-        position_ids: torch.Tensor,
-        pieces: Sequence[Piece],
-        levels: Sequence[torch.Tensor] = (),
-        places: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        return self.decoder(embedded, position_ids, pieces, levels, places)
-
     def run(
         self, decoding: Sequence[Generation], prefill: Sequence[tuple[Generation, int]]
     ) -> torch.Tensor | None:
@@ -73,5 +63,5 @@ class Runner:
         levels = deepstack(self.vlm, seen)
         places = (packed == self.vlm.renderer.image_pad).nonzero()[:, 0].to(device) if levels else None
         at_positions = torch.from_numpy(np.concatenate(positions, 1)).to(device)
-        hidden = self._decode(embedded, at_positions, pieces, levels, places)
+        hidden = self.decoder(embedded, at_positions, pieces, levels, places)
         return self.vlm.model.lm_head(hidden[wanted]) if wanted else None  # type: ignore[no-any-return]
