@@ -93,6 +93,8 @@ def last_state(out: Path) -> Path | None:
     """The newest state of a run that was written to its end; what a kill cut off is removed."""
     whole = []
     for folder in (out / STATES).glob("checkpoint-*"):
+        if not folder.name.removeprefix("checkpoint-").isdecimal():
+            continue  # a copy that somebody keeps
         try:
             json.loads((folder / _LAST_WRITTEN).read_text())
             whole.append(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ TAGS = {
     "void": "void",
     "malformed": "malformed turns",
 }
+
+
+_PACKED = re.compile(r"picture-\d+\.jpg|crop-\d+-\d+\.jpg")
 
 
 def choose(rows: Sequence[Judged], most: int) -> list[Judged]:
@@ -119,8 +123,9 @@ class Album:
         block that holds the same picture; `crop-N-T` is where the observation of its turn T is, counted from
         1. A file that cannot be opened has none.
         """
-        for old in (*self.folder.glob("picture-*.jpg"), *self.folder.glob("crop-*.jpg")):
-            old.unlink()  # of an earlier report
+        for old in self.folder.glob("*.jpg"):
+            if _PACKED.fullmatch(old.name):
+                old.unlink()  # of an earlier report
         zooms = sum(turn.rect is not None for row in self.rows for turn in row.episode.turns)
         pictures = _Shares(PICTURE_BYTES, len(self.by_path), _SIDES)
         crops = _Shares(CROP_BYTES, zooms, _CROP_SIDES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,10 @@ def digest_of(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+#: Names of what is kept, and of what is being written; nothing else is ever removed.
+_OURS = re.compile(r"[0-9a-f]{64}-\d+\.tif|\.[0-9a-f]{64}-\d+\.tif\.\d+\.part")
 
 
 class PyramidCache:
@@ -84,6 +89,8 @@ class PyramidCache:
         for file in self.folder.iterdir():
             try:
                 state = file.stat()
+                if not _OURS.fullmatch(file.name):
+                    continue
                 if file.suffix == ".part" and now - state.st_mtime > _ABANDONED:
                     file.unlink()
                 elif file.suffix == ".tif":
