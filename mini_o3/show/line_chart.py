@@ -62,7 +62,7 @@ def line_chart(lines: Mapping[str, Line], *, label: str, is_share: bool = False)
 
 def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
     """Round values from at most `low` to at least `high`, evenly apart; whole numbers stay within them."""
-    if not high > low:
+    if not high - low > 1e-12 * max(abs(low), abs(high)):  # alike, or apart by rounding only
         high = low + (abs(low) * 0.1 or 1.0)
         if whole:
             return [low]
@@ -74,7 +74,8 @@ def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     else:
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(number * step, 12) for number in range(first, last + 1)]
+    decimals = 1 - math.floor(math.log10(step))  # whatever the scale: learning rates are small
+    return [round(number * step, decimals) for number in range(first, last + 1)]
 
 
 def _number(value: float) -> str:

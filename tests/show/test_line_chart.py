@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mini_o3.show.line_chart import line_chart, ticks
@@ -15,6 +15,7 @@ from mini_o3.show.line_chart import line_chart, ticks
         (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
         (3, 37, [0, 10, 20, 30, 40]),
         (0.061, 0.099, [0.06, 0.07, 0.08, 0.09, 0.1]),
+        (0.0, 2e-16, [0.0, 5e-17, 1e-16, 1.5e-16, 2e-16]),
     ],
 )
 def test_ticks_are_round_and_hold_all_values(low, high, expected):
@@ -28,6 +29,7 @@ def test_ticks_of_steps_are_whole_and_within_them():
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+@example(0.0, 2.220446049250313e-16)
 def test_ticks_are_few_even_and_around_the_values(one, other):
     low, high = min(one, other), max(one, other)
     found = ticks(low, high)

@@ -1,5 +1,5 @@
 // Recorded sets: their list, the episodes of one (only the visible rows exist), and one episode.
-import { call, colour, el } from "./dom.js";
+import { call, el } from "./dom.js";
 import { choose, cropOf, turnCard, verdict } from "./turns.js";
 import { Viewer } from "./viewer.js";
 
@@ -171,4 +171,3 @@ export async function besideView(root, key, numbers) {
   return () => viewers.forEach((viewer) => viewer.destroy());
 }
 
-export { colour };
