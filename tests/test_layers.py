@@ -80,3 +80,8 @@ def test_grounding_stands_alone():
     for path in PACKAGE.rglob("*.py"):
         if path.relative_to(PACKAGE).parts[0] not in ("grounding", "cli"):
             assert "grounding" not in imported(path), path
+
+
+def test_no_module_holds_more_than_one_idea_can_fill():
+    lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert {path: lines for path, lines in lengths.items() if lines > 300} == {}

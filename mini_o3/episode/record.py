@@ -11,53 +11,15 @@ from typing import Any, NamedTuple
 
 from mini_o3.episode.limits import OVER_TURN, Limits, StopReason
 from mini_o3.episode.status import Status, status_of
+from mini_o3.episode.turn import Turn, pair, read_turn, turn_dict
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.reading import typed
 from mini_o3.kit.usage import NO_USAGE, Usage
-from mini_o3.protocol import Action, Answer, Fault, Malformed, Zoom, frame_of, source_name
+from mini_o3.protocol import Answer, source_name
 from mini_o3.vision import Rect, Region, locate
 
 EPISODES_FILE = "episodes.jsonl"  # in a folder of episodes, one line each
 VERSION = 1  # of the records in it
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One policy message and what came back.
-
-    Attributes:
-        text: exactly what the policy wrote.
-        action: what it was read as; Malformed also where the environment could not carry it out.
-        observation: number of the observation that came back; None if there was none.
-        rect: what that observation covers, in pixels of the upright original.
-        shown: (width, height) of the view of it.
-        prompt_ids: ids that the environment added to the context before this turn.
-        token_ids, log_probs: ids that the policy sampled, and the log-probability of each.
-        learn: False for a deliberate mistake of a teacher.
-        seconds: how long the turn took.
-        usage: tokens that an endpoint counted for it; zeros for policies without one.
-    """
-
-    text: str
-    action: Action
-    observation: int | None = None
-    rect: Rect | None = None
-    shown: tuple[int, int] | None = None
-    prompt_ids: tuple[int, ...] = ()
-    token_ids: tuple[int, ...] = ()
-    log_probs: tuple[float, ...] = ()
-    learn: bool = True
-    seconds: float = 0.0
-    usage: Usage = NO_USAGE
-
-    @property
-    def thought(self) -> str:
-        return self.action.thought
-
-    @property
-    def malformed(self) -> Malformed | None:
-        """The action, if it failed."""
-        return self.action if isinstance(self.action, Malformed) else None
 
 
 class Placed(NamedTuple):
@@ -211,6 +173,10 @@ class Episode:
         """Parallel to `token_ids`: log-probability where the policy wrote the token, 0.0 elsewhere."""
         return tuple(p for turn in self.turns for p in (*(0.0 for _ in turn.prompt_ids), *turn.log_probs))
 
+    def _within(self, turn: Turn) -> tuple[str, Rect] | None:
+        found = None if turn.rect is None else self.picture_at(turn.rect)
+        return None if found is None else (source_name(found[0], len(self.placed)), found[1])
+
     def to_dict(self, tokens: bool = True) -> dict[str, Any]:
         """JSON-ready; without `tokens`, token ids and log-probabilities are left out."""
         data: dict[str, Any] = {
@@ -231,7 +197,7 @@ class Episode:
             "num_turns": self.num_turns,
             "is_over_turn": self.is_over_turn,
             "evidence": None if self.evidence is None else [round(v, 6) for v in self.evidence.xyxy],
-            "turns": [_turn_dict(turn, tokens, self) for turn in self.turns],
+            "turns": [turn_dict(turn, tokens, self.first_views, self._within(turn)) for turn in self.turns],
         }
         if self.placed:
             data["pictures"] = [{"picture": one.picture, "place": list(one.place)} for one in self.placed]
@@ -259,13 +225,13 @@ class Episode:
             task_id=typed(data, "task_id", str),
             picture=typed(data, "picture", str),
             question=typed(data, "question", str),
-            size=_pair(data["size"]),
+            size=pair(data["size"]),
             policy=typed(data, "policy", str),
             profile=typed(data, "profile", str),
             limits=Limits(**typed(data, "limits", dict)),
             seed=typed(data, "seed", int),
-            shown=_pair(data["shown"]),
-            turns=tuple(_turn(turn, first_views) for turn in typed(data, "turns", list)),
+            shown=pair(data["shown"]),
+            turns=tuple(read_turn(turn, first_views) for turn in typed(data, "turns", list)),
             stop=StopReason(data["stop"]),
             answer=typed(data, "answer", str, type(None), default=None),
             error=typed(data, "error", str, type(None), default=None),
@@ -274,71 +240,3 @@ class Episode:
             placed=tuple(Placed(typed(one, "picture", str), Rect(*one["place"])) for one in placed),
             first_views=first_views,
         )
-
-
-def _turn_dict(turn: Turn, tokens: bool, episode: Episode) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "text": turn.text,
-        "action": _action_dict(turn.action, episode.first_views),
-        "seconds": round(turn.seconds, 3),
-    }
-    if turn.thought:
-        data["thought"] = turn.thought
-    if turn.observation is not None and turn.rect and turn.shown:
-        data.update(observation=turn.observation, rect=list(turn.rect), shown=list(turn.shown))
-        if (found := episode.picture_at(turn.rect)) is not None:
-            data["in"] = {"picture": source_name(found[0], len(episode.placed)), "rect": list(found[1])}
-    if tokens and (turn.token_ids or turn.prompt_ids):
-        data.update(prompt_ids=list(turn.prompt_ids), token_ids=list(turn.token_ids))
-        data["log_probs"] = [round(value, 6) for value in turn.log_probs]
-    if not turn.learn:
-        data["learn"] = False
-    if turn.usage.is_known:
-        data["usage"] = turn.usage.to_dict()
-    return data
-
-
-def _turn(data: dict[str, Any], first_views: int) -> Turn:
-    return Turn(
-        text=typed(data, "text", str),
-        action=_action(typed(data, "action", dict), typed(data, "thought", str, default=""), first_views),
-        observation=typed(data, "observation", int, type(None), default=None),
-        rect=Rect(*data["rect"]) if "rect" in data else None,
-        shown=_pair(data["shown"]) if "shown" in data else None,
-        prompt_ids=tuple(data.get("prompt_ids", ())),
-        token_ids=tuple(data.get("token_ids", ())),
-        log_probs=tuple(data.get("log_probs", ())),
-        learn=data.get("learn", True),
-        seconds=typed(data, "seconds", float, default=0.0),
-        usage=Usage(**data.get("usage", {})),
-    )
-
-
-def _action_dict(action: Action, pictures: int) -> dict[str, Any]:
-    if isinstance(action, Malformed):
-        return {"malformed": action.kind.value, "detail": action.detail}
-    if isinstance(action, Answer):
-        if action.region is None:
-            return {"answer": action.text}
-        source = source_name(action.region.frame, pictures)
-        return {"answer": action.text, "box": list(action.region.xyxy), "source": source}
-    return {"zoom": list(action.region.xyxy), "source": source_name(action.region.frame, pictures)}
-
-
-def _action(data: dict[str, Any], thought: str, pictures: int) -> Action:
-    if "malformed" in data:
-        return Malformed(Fault(data["malformed"]), typed(data, "detail", str), thought)
-    if "answer" in data:
-        region = _region(data, "box", pictures) if "box" in data else None
-        return Answer(typed(data, "answer", str), thought, region)
-    return Zoom(_region(data, "zoom", pictures), thought)
-
-
-def _region(data: dict[str, Any], key: str, pictures: int) -> Region:
-    x0, y0, x1, y1 = data[key]
-    return Region(x0, y0, x1, y1, frame_of(typed(data, "source", str), pictures))
-
-
-def _pair(values: Any) -> tuple[int, int]:
-    first, second = values
-    return int(first), int(second)

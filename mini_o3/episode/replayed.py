@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from mini_o3.episode.messages import first_of, opening, response
 from mini_o3.episode.policy import Message
-from mini_o3.episode.record import Episode, Turn
-from mini_o3.episode.run import first_of, opening, response
+from mini_o3.episode.record import Episode
+from mini_o3.episode.turn import Turn
 from mini_o3.protocol import PromptProfile
 from mini_o3.vision import Picture, PixelBudget, load_pictures
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from mini_o3.finding.sources import Source, Sources
+from mini_o3.finding.source import Source
+from mini_o3.finding.sources import Sources
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.extras import is_there
 from mini_o3.kit.files import make_folder, read_jsonl, write_atomically, write_jsonl

@@ -14,22 +14,16 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
-
-from PIL import Image
 
 from mini_o3.finding.archives import MEMBER_BYTES, Archive, allowance, is_archive, open_archive
+from mini_o3.finding.source import Source, suffix_of
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.printable import one_line
 from mini_o3.kit.reading import open_file
-from mini_o3.vision.base import Picture, held
 from mini_o3.vision.deepzoom import SUFFIX as DEEP_ZOOM
 from mini_o3.vision.frames import is_clip, split_frame
-from mini_o3.vision.load import load_picture
 from mini_o3.vision.pages import SUFFIXES as page_suffixes
 from mini_o3.vision.pages import count_pictures
-from mini_o3.vision.picture import TooLarge, read_picture
-from mini_o3.vision.small import read_small
 
 MOST_PAGES = 5000  # of one file
 RESULT_FILE = "find.json"  # in a folder of results; such folders are not searched
@@ -40,68 +34,6 @@ SUFFIXES = frozenset(
 _MAGIC = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|GIF8|RIFF....WEBP|II\*\0|MM\0\*|....ftyp(?:avif|heic|heix|mif1)", re.S
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One picture to be searched.
-
-    Attributes:
-        name: what it is called in messages and results: its path, and in an archive `photos.zip!/name`.
-        path: the file that is read: the picture, or the archive it is in.
-        stamp: bytes and time of change (ns) when it was listed; another stamp is another picture.
-        frame: number of the page or frame in its file, from 1; None for the only one.
-        archive, place: where in the archive it is.
-        time: seconds from the beginning of its clip, of a frame of a video.
-    """
-
-    name: str
-    path: Path
-    stamp: tuple[int, int]
-    frame: int | None = None
-    archive: Archive | None = None
-    place: Any = None
-    time: float | None = None
-
-    def file(self) -> BinaryIO:
-        """The bytes of its file.
-
-        Raises:
-            UserError: it can no longer be read.
-        """
-        if self.archive is None:
-            return open_file(self.path)
-        try:
-            return self.archive.open(self.place)
-        except UserError as error:
-            raise UserError(f"{self.name}: {error}") from None
-
-    def picture(self) -> Picture:
-        """The upright picture.
-
-        Raises:
-            UserError: as `vision.load_picture`; a member of an archive has to fit into memory.
-        """
-        if self.archive is None:
-            return load_picture(self.path if self.frame is None else f"{self.path}#{self.frame}")
-        with self.file() as file:
-            return held(read_picture(Path(self.name), file, self.frame))
-
-    @property
-    def is_deep_zoom(self) -> bool:
-        """Whether its file only says how large it is, and its pixels are in a folder of tiles."""
-        return _suffix(self.name) == DEEP_ZOOM
-
-    def small(self, file: BinaryIO, side: int = 128) -> tuple[Image.Image, tuple[int, int]]:
-        """It in few pixels, from its opened file, and the size of the whole (`vision.small.read_small`)."""
-        try:
-            if not self.is_deep_zoom:
-                return read_small(Path(self.name), file, self.frame, side)
-        except TooLarge:
-            if self.archive is not None:
-                raise
-        picture = self.picture()
-        return picture.thumbnail(side), picture.size
 
 
 @dataclass(slots=True)
@@ -214,7 +146,7 @@ class _Lister:
                 self.found.left_out["folders with the results of a search"] += 1
                 continue
             below = []
-            deep = [entry.name for entry in entries if _suffix(entry.name) == DEEP_ZOOM]
+            deep = [entry.name for entry in entries if suffix_of(entry.name) == DEEP_ZOOM]
             tiles = {f"{os.path.splitext(name)[0]}_files" for name in deep}
             for entry in entries:
                 real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
@@ -251,7 +183,7 @@ class _Lister:
             found.clips.append(Source(label, Path(real), stamp))
         elif is_archive(name):
             self._archive(name, Path(real), stamp)
-        elif named or _suffix(name) in {*SUFFIXES, DEEP_ZOOM} or _begins_as_picture(real):
+        elif named or suffix_of(name) in {*SUFFIXES, DEEP_ZOOM} or _begins_as_picture(real):
             found.pictures += self._pages(Source(label, Path(real), stamp, frame))
         else:
             found.left_out[_kind(name)] += 1
@@ -271,7 +203,7 @@ class _Lister:
             base = member.name.rstrip("/").rpartition("/")[2]
             if base.startswith(".") or "__MACOSX/" in member.name:
                 found.left_out["hidden files and folders"] += 1
-            elif _suffix(base) not in SUFFIXES:
+            elif suffix_of(base) not in SUFFIXES:
                 found.left_out[_kind(base)] += 1
             elif member.size > MEMBER_BYTES:
                 found.bad[label] = f"{label}: unpacks to {member.size // 10**6:,} MB; it is not searched"
@@ -291,7 +223,7 @@ class _Lister:
         """The pages or frames of a file that may hold several; else the picture itself."""
         # To look into a member is to unpack it, and animations are rare among these.
         looked_at = page_suffixes if source.archive is None else page_suffixes - {".png", ".webp", ".avif"}
-        if source.frame is not None or _suffix(source.name) not in looked_at:
+        if source.frame is not None or suffix_of(source.name) not in looked_at:
             return [source]
         try:
             with source.file() as file:
@@ -321,13 +253,9 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
 
 
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
-
-
 def _kind(name: str) -> str:
     """How files are counted that are no pictures: `.txt files`."""
-    suffix = one_line(_suffix(name))
+    suffix = one_line(suffix_of(name))
     return f"{suffix} files" if 1 < len(suffix) <= 12 else "files without a known ending"
 
 

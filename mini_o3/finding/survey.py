@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mini_o3.finding.sources import Source
+from mini_o3.finding.source import Source
 from mini_o3.kit.errors import UserError
 from mini_o3.kit.files import append_jsonl, read_jsonl
 from mini_o3.kit.progress import OnProgress, no_progress

@@ -189,7 +189,7 @@ def test_a_run_has_its_colour_also_where_others_were_not_measured(tmp_path):
 
 
 def test_a_plot_says_what_it_was_given_to_say(tmp_path):
-    from mini_o3.reproduce.report import _pyplot, _save
+    from mini_o3.reproduce.plots import _pyplot, _save
 
     figure = _pyplot().figure()
     figure.text(0.123, 0.456, "0.12345")

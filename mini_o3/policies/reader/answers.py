@@ -6,19 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from mini_o3.policies.reader.blocks import around, block_of, joined
+from mini_o3.policies.reader.layout import against, direction, distance, place_in_rows, row_name
 from mini_o3.policies.reader.match import likeness, says, value_of
 from mini_o3.policies.reader.ocr import Box
-from mini_o3.policies.reader.question import ORDINALS, Kind, Wanted
+from mini_o3.policies.reader.question import Kind, Wanted
 from mini_o3.policies.reader.seen import Reading
 
 _READ = 0.6  # score from which on a line may be an answer
 _FAR = 26.0  # heights of a letter between two lines that belong together, at most
 _NEXT = 9.0  # the same of what stands above or below
-_AGAINST = 6.0  # by how much farther away a line seems in the direction in which it is not expected
 _LARGE = 12.0  # height of a line in view pixels at which it is surely read
 _HUGE, _CERTAIN = 24.0, 0.95  # height in view pixels and score of a line that need no second look
 _FEW = 3  # lines in the whole picture among which a colour need not match, which is easily misnamed
-_NUMERIC = (Kind.NUMBER, Kind.PRICE, Kind.PHONE, Kind.DATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def whole_lines(readings: Sequence[Reading]) -> list[Reading]:
             before,
             text=f"{before.text} {one.text}",
             score=min(before.score, one.score),
-            box=_around((before, one)),
+            box=around((before, one)),
             letters=min(before.letters, one.letters),
             cut=before.cut or one.cut,
         )
@@ -136,10 +136,10 @@ def _beside(
                     continue
                 cost = 0.0
             else:
-                cost = _distance(anchor, one, _direction(wanted, anchor))
+                cost = distance(anchor, one, direction(wanted, anchor))
             if cost > (_NEXT if wanted.above or wanted.below else _FAR):
                 continue
-            cost += malus + _against(wanted, anchor, one, lines)
+            cost += malus + against(wanted, anchor, one, lines)
             if best is None or cost < best[0]:
                 best = cost, anchor, one, value
     if best is None:
@@ -149,11 +149,11 @@ def _beside(
         block = [line for line in block_of(one, lines) if line is not anchor]
         if (wanted.above or wanted.below) and anchor in block_of(one, lines):
             block = [one]  # of one thing the line next to the one that is named
-        value, box = _joined(block), _around(block)
+        value, box = joined(block), around(block)
     else:
         box = one.box
     if wanted.asks_row:
-        value = f"{_row_name(wanted, anchor, one, lines)}, {value}"
+        value = f"{row_name(wanted, anchor, one, lines)}, {value}"
     told = wanted.row is None and not wanted.asks_row
     sure = complete or (told and cost < 20 and all(x.clear and x.letters >= _LARGE for x in (anchor, one)))
     why = f'Beside "{anchor.text}" stands "{one.text}".'
@@ -164,75 +164,6 @@ def _after(text: str, label: str) -> str:
     """What follows a label on its own line, as in `ISBN 978-3-16-148410-0`."""
     head, _, rest = text.partition(" ")
     return rest.strip() if likeness(head.strip(":."), label) >= 0.9 else ""
-
-
-def _direction(wanted: Wanted, anchor: Reading) -> int:
-    """Where what is asked for is expected: 1 below or right of what is named, -1 above or left, 0 anywhere.
-
-    What a number or price belongs to is written above it or before it.
-    """
-    if wanted.above or wanted.below:
-        return -1 if wanted.above else 1
-    if wanted.kind in _NUMERIC:
-        return 1
-    is_number = value_of(anchor.text, Kind.NUMBER) or value_of(anchor.text, Kind.PRICE)
-    return -1 if is_number and wanted.kind is Kind.NAME else 0
-
-
-def _distance(anchor: Reading, one: Reading, direction: int) -> float:
-    """How far `one` is from `anchor`, in heights of a letter."""
-    height = max(min(anchor.height, one.height), 1.0)
-    gap_x = max(one.box[0] - anchor.box[2], anchor.box[0] - one.box[2], 0.0)
-    gap_y = max(one.box[1] - anchor.box[3], anchor.box[1] - one.box[3], 0.0)
-    dx, dy = one.centre[0] - anchor.centre[0], one.centre[1] - anchor.centre[1]
-    cost = math.hypot(gap_x, gap_y) + 0.4 * min(abs(dx), abs(dy))
-    if direction:
-        along = dx if gap_y == 0 and gap_x > 0 else dy
-        if along * direction < 0:
-            cost = cost * _AGAINST + height
-    return cost / height
-
-
-def _against(wanted: Wanted, anchor: Reading, one: Reading, lines: Sequence[Reading]) -> float:
-    """What speaks against a pair: colours and rows that are not those of the question."""
-    cost = 0.0
-    for colour in wanted.colours:
-        if colour in (one.paper, anchor.paper):
-            continue
-        cost += 2.0 if colour in one.around + anchor.around else 12.0
-    if wanted.row is not None:
-        rows, row = _rows(wanted, anchor, one, lines)
-        cost += 0.0 if row == (wanted.row if wanted.row >= 0 else rows - 1) else 30.0
-    return cost
-
-
-def _rows(wanted: Wanted, anchor: Reading, one: Reading, lines: Sequence[Reading]) -> tuple[int, int]:
-    """How many rows there are of what a number or price stands in, and in which of them a pair stands."""
-    kind = wanted.kind if wanted.kind in _NUMERIC else Kind.NUMBER
-    if value_of(anchor.text, Kind.PRICE):
-        kind = Kind.PRICE
-    of = next((x for x in (one, anchor) if value_of(x.text, kind)), one)
-    like = [
-        x
-        for x in lines
-        if value_of(x.text, kind)
-        and 0.6 < x.height / max(of.height, 1) < 1.6
-        and (kind is Kind.PRICE or x.paper == of.paper)
-    ]
-    levels = sorted({x.centre[1] for x in [*like, of]})
-    starts = [levels[0]]
-    before = levels[0]
-    for level in levels[1:]:
-        if level - before > 1.5 * of.height:
-            starts.append(level)
-        before = level
-    return len(starts), sum(start <= of.centre[1] for start in starts) - 1
-
-
-def _row_name(wanted: Wanted, anchor: Reading, one: Reading, lines: Sequence[Reading]) -> str:
-    _, row = _rows(wanted, anchor, one, lines)
-    number = ORDINALS[row] if row < len(ORDINALS) else f"{row + 1}th"
-    return f"the {number} {wanted.asks_row} from the top"
 
 
 def _led(wanted: Wanted, lines: Sequence[Reading]) -> list[tuple[Reading, float]]:
@@ -246,7 +177,7 @@ def _led(wanted: Wanted, lines: Sequence[Reading]) -> list[tuple[Reading, float]
             continue
         malus = 0.0 if lead.paper == wanted.lead.colour else 4.0
         for one in lines:
-            if one is lead or _distance(lead, one, 0) < 4:
+            if one is lead or distance(lead, one, 0) < 4:
                 continue
             same = value_of(one.text, kind) == said if wanted.lead.is_number else says(said, one.text) >= 0.85
             if same and value_of(one.text, kind):
@@ -268,7 +199,7 @@ def _alone(wanted: Wanted, lines: Sequence[Reading], size: tuple[int, int], comp
         inside = {"top": y < 0.5, "bottom": y > 0.5, "left": x < 0.5, "right": x > 0.5}
         cost += sum(3.0 for side in wanted.sides if not inside[side])
         if wanted.row is not None:
-            rows, row = _rows(wanted, one, one, lines)
+            rows, row = place_in_rows(wanted, one, one, lines)
             cost += 0.0 if row == (wanted.row if wanted.row >= 0 else rows - 1) else 6.0
         cost += 0.5 * (len(value) == 1)  # an ornament may look like a letter or a nought
         scored.append((cost, -_prominence(one), one, value))
@@ -283,7 +214,7 @@ def _alone(wanted: Wanted, lines: Sequence[Reading], size: tuple[int, int], comp
     box = one.box
     if wanted.kind is Kind.WORDS:
         block = block_of(one, list(lines))
-        value, box = _joined(block), _around(block)
+        value, box = joined(block), around(block)
     is_certain = one.clear and one.letters >= _LARGE and cost <= 1 and len(value) > 1
     sure = complete or (is_certain and wanted.row is None)
     return Found(value, box, sure, f'I read "{value}".', one.score, _is_large(one))
@@ -295,55 +226,6 @@ def _is_large(one: Reading) -> bool:
 
 def _prominence(one: Reading) -> float:
     return one.height * math.sqrt(max(len(one.text), 1)) * one.score
-
-
-def block_of(one: Reading, lines: Sequence[Reading]) -> list[Reading]:
-    """The lines that stand with a line on the same thing, from top to bottom."""
-    block = [one]
-    grew = True
-    while grew:
-        grew = False
-        for line in lines:
-            if line not in block and any(_adjoin(line, member) for member in block):
-                block.append(line)
-                grew = True
-    words = [line for line in block if len(line.text) > 1]  # an emblem may look like a letter
-    return _in_order(words if any(len(line.text) > 2 for line in words) else block)
-
-
-def _adjoin(line: Reading, member: Reading) -> bool:
-    low, high = sorted((line.height, member.height))
-    if high > 2.2 * low:
-        return False
-    gap_x = max(line.box[0] - member.box[2], member.box[0] - line.box[2])
-    gap_y = max(line.box[1] - member.box[3], member.box[1] - line.box[3])
-    if line.paper != member.paper:
-        return gap_x < 0 and gap_y < 0.2 * low
-    return (gap_x < 0 and gap_y < 0.9 * low) or (gap_y < -0.5 * low and gap_x < 1.2 * low)
-
-
-def _in_order(block: Sequence[Reading]) -> list[Reading]:
-    """Line by line, each from left to right."""
-    rows: list[list[Reading]] = []
-    for line in sorted(block, key=lambda one: one.centre[1]):
-        if rows and line.centre[1] - rows[-1][0].centre[1] < 0.5 * line.height:
-            rows[-1].append(line)
-        else:
-            rows.append([line])
-    return [line for row in rows for line in sorted(row, key=lambda one: one.box[0])]
-
-
-def _joined(block: Sequence[Reading]) -> str:
-    return " ".join(line.text for line in block)
-
-
-def _around(block: Sequence[Reading]) -> Box:
-    return (
-        min(line.box[0] for line in block),
-        min(line.box[1] for line in block),
-        max(line.box[2] for line in block),
-        max(line.box[3] for line in block),
-    )
 
 
 def _choose(wanted: Wanted, found: Found | None, lines: Sequence[Reading], complete: bool) -> Found | None:

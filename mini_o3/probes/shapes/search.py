@@ -9,8 +9,7 @@ be compared with them, a small model learns to compare.
 A search follows one of four patterns:
 
 - `trial_and_error`: list the candidates that show in the overview, look at one after the other;
-- `depth_first`: descend into a quarter, try what shows there, come back to the original, descend into the
-  next;
+- `depth_first`: descend into a quarter, try what shows there, come back to the original, and so on;
 - `self_correction`: some looks miss their aim, cut off what stands beside it, or go to a thing of another
   colour; it notices, says so and looks wider or goes on;
 - `second_look`: the first list of candidates lacks the right one; it runs out, and goes through the quarters.
@@ -47,12 +46,8 @@ from mini_o3.vision import Rect, Region
 PATTERNS = ("trial_and_error", "depth_first", "self_correction", "second_look")
 _OVERLOOKS = 0.3  # share of the searches by quarters that need a second pass, of those that can have one
 _QUARTERS = ((0.3, 0.3), (0.7, 0.3), (0.3, 0.7), (0.7, 0.7))  # centres
-_AGAIN = (
-    (0.25, 0.25),
-    (0.75, 0.25),
-    (0.25, 0.75),
-    (0.75, 0.75),
-)  # and in a second pass, of quarters that share nothing
+# Those of a second pass, of quarters that share nothing.
+_AGAIN = ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))
 _SEAM = 0.02  # share of the picture
 _EDGE = 0.15  # of a quarter: what lies nearer than this to a side that it shares is another quarter's
 
